@@ -1,0 +1,1 @@
+"""The execution plane: what the simulated chip does, bit for bit."""

@@ -1,0 +1,320 @@
+"""A network that lives: integer state, and the calls that make it learn and classify.
+
+`Network` owns the arrays; the kernels do the work; `counting` turns tallies into operations. Nothing here knows of chips
+or joules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.chip.channel import Channel
+from neurosim.chip.counting import Tallies, layout, operations
+from neurosim.chip.layers import Dense
+from neurosim.chip.program import Compiler, NetworkSpec, padded
+from neurosim.errors import NeurosimError
+from neurosim.formats import check, check_whole
+from neurosim.kernels import engine
+from neurosim.kernels.registers import HEALTH, TALLY, Memory, Program, Scratch, Tally
+from neurosim.ops import Layout, OpCounts
+
+EXECUTIONS = ("auto", "event", "blas")
+
+LOSSES: dict[str, tuple[str, ...]] = {
+    "accumulator": (),
+    "state": (),
+    "decode": (),
+    "weight": ("weight_saturated", "feedback_saturated"),
+    "preactivation": ("preactivation_saturated",),
+    "update": ("dead_updates",),
+    "error": ("error_saturated",),
+    "received": ("received_saturated",),
+}
+"""Kinds of loss that `strict` may name, and the health counters that show them. The first three cannot happen: they are
+proven away when a network is built."""
+
+STRICT = frozenset(("accumulator", "state", "decode"))
+"""The default."""
+
+
+class LossError(NeurosimError):
+    """A loss of a kind that `strict` names has happened."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one call of `Network.step` did: output codes int32[samples, n_out], and how many were right."""
+
+    output: NDArray[np.int32]
+    correct: int
+    health: dict[str, list[int]]
+
+
+class Network:
+    """A rate network on the simulated chip.
+
+    >>> from neurosim.chip.layers import Dense
+    >>> net = Network(64, [Dense(20, "tanh"), Dense(10, "softmax")], seed=1)
+    >>> net.weights(0).shape
+    (65, 20)
+    """
+
+    def __init__(
+        self,
+        inputs: int | NetworkSpec,
+        layers: Sequence[Dense] = (),
+        channel: Channel | None = None,
+        *,
+        strict: frozenset[str] | set[str] = STRICT,
+        **fields: Any,
+    ) -> None:
+        if isinstance(inputs, NetworkSpec):
+            self.spec = inputs
+        else:
+            self.spec = NetworkSpec(inputs, tuple(layers), channel or Channel(), **fields)
+        for kind in strict:
+            check("strict", kind, tuple(LOSSES))
+        self.strict = frozenset(strict)
+        self._compiler = Compiler(self.spec)
+        self._program = Program(
+            self._compiler.chip,
+            self._compiler.layers,
+            self._compiler.tables,
+            self._compiler.levels,
+            *self._compiler.mix(),
+        )
+        self._memory = Memory(*self._compiler.fill())
+        self._scratch: Scratch | None = None
+        self._rate: int | None = None
+        self.train_tally, self.test_tally = self._new_tally(), self._new_tally()
+        self.step_count = 0
+        self.trained_samples = 0
+        self.tested_samples = 0
+        self.batch_size = 1
+
+    # ------------------------------------------------------------------ state
+
+    def weights(self, layer: int) -> NDArray[np.integer[Any]]:
+        """The weight codes of a layer, a view: int8 or int16[rows, n_out], the bias row last."""
+        return self._view(layer, "weight", "rows", "stride", "wide_weight")
+
+    def feedback(self, layer: int) -> NDArray[np.integer[Any]] | None:
+        """C of a hidden layer, a view: int8 or int16[senders, n]; None where the rule has none of its own."""
+        if not self._register(layer, "feedback_rows"):
+            return None
+        return self._view(layer, "feedback", "feedback_rows", "feedback_stride", "feedback_wide")
+
+    def _register(self, layer: int, name: str) -> int:
+        return self._compiler.register(layer, name)
+
+    def _view(self, layer: int, start: str, rows: str, stride: str, wide: str) -> NDArray[np.integer[Any]]:
+        memory = self._memory.wide if self._register(layer, wide) else self._memory.narrow
+        at, n, width = self._register(layer, start), self._register(layer, rows), self._register(layer, stride)
+        return memory[at : at + n * width].reshape(n, width)[:, : self.spec.layers[layer].n]
+
+    def _new_tally(self) -> Tally:
+        n, sizes = len(self.spec.layers), self._compiler.sizes
+        return Tally(
+            np.zeros((n, len(TALLY)), np.int64),
+            np.zeros((n, len(HEALTH)), np.int64),
+            np.zeros(sizes.unit_event, np.int64),
+            np.zeros(sizes.unit_code, np.int64),
+        )
+
+    def _room(self, samples: int) -> Scratch:
+        """Scratch for steps of this many samples, made when it is first needed or grows."""
+        if self._scratch is None or self._scratch.code.shape[0] < samples:
+            self._scratch = _new_scratch(self._compiler, samples)
+        return self._scratch
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that a checkpoint must hold, as arrays; `load_state` takes it back."""
+        arrays = {"narrow": self._memory.narrow, "wide": self._memory.wide}
+        for name, tally in (("train", self.train_tally), ("test", self.test_tally)):
+            arrays |= {f"{name}_{key}": value for key, value in tally._asdict().items()}
+        arrays["progress"] = np.array(
+            [self.step_count, self.trained_samples, self.tested_samples, self.batch_size], np.int64
+        )
+        return {key: value.copy() for key, value in arrays.items()}
+
+    def load_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take back a `state`. Raises NeurosimError if it is of another network."""
+        for key, mine in self.state().items():
+            if key not in arrays or arrays[key].shape != mine.shape or arrays[key].dtype != mine.dtype:
+                found = f"{arrays[key].dtype}{list(arrays[key].shape)}" if key in arrays else "nothing"
+                msg = f"checkpoint.{key}: {found}, and this network needs {mine.dtype}{list(mine.shape)}"
+                raise NeurosimError(msg)
+        self._memory.narrow[:], self._memory.wide[:] = arrays["narrow"], arrays["wide"]
+        for name, tally in (("train", self.train_tally), ("test", self.test_tally)):
+            for key, value in tally._asdict().items():
+                value[:] = arrays[f"{name}_{key}"]
+        self.step_count, self.trained_samples, self.tested_samples, self.batch_size = map(int, arrays["progress"])
+
+    # ------------------------------------------------------------------ running
+
+    def encode(self, inputs: NDArray[Any], full_scale: float | None = None) -> NDArray[Any]:
+        """Real inputs to codes of the input word: uint8, int16 or int32[samples, n_in].
+
+        full_scale: the raw value that stands for 1 (255 for pixels); None for data that is used as it is.
+        """
+        flat = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
+        if flat.shape[1] != self.spec.inputs:
+            msg = f"inputs: {flat.shape[1]} values a sample, and the network has {self.spec.inputs} inputs"
+            raise NeurosimError(msg)
+        word = self.spec.input
+        kind = next(k for k in (np.uint8, np.int16, np.int32) if np.iinfo(k).min <= word.low and word.high <= np.iinfo(k).max)
+        if flat.dtype in (np.uint8, np.bool_):
+            table = word.encode_array(np.arange(256) / (full_scale or 1.0)).astype(kind)
+            return table[flat.astype(np.uint8)]
+        codes = np.empty(flat.shape, kind)
+        for start in range(0, len(flat), 4096):
+            codes[start : start + 4096] = word.encode_array(flat[start : start + 4096] / (full_scale or 1.0))
+        return codes
+
+    def train(
+        self,
+        codes: NDArray[Any],
+        labels: NDArray[np.int64],
+        *,
+        rate: int,
+        batch_size: int = 1,
+        order: NDArray[np.int64] | None = None,
+        execution: str = "auto",
+    ) -> int:
+        """Learn from samples in the given order; returns how many were classified right as they came.
+
+        codes: uint8 or int16[samples, n_in], made by `encode`; labels: int64[samples], 0 … classes-1; rate: k of
+        eta = 2**-k; order: indices of samples (all, in their order). Raises LossError for a loss that `strict` names.
+        """
+        order = np.arange(len(codes)) if order is None else order
+        check("execution", execution, EXECUTIONS)
+        check_whole("batch_size", batch_size, 1, 1 << 16)
+        self._check_labels(labels)
+        self._set_rate(rate)
+        self.batch_size = max(self.batch_size, batch_size)
+        scratch = self._room(min(batch_size, max(1, len(order))))
+        correct = engine.train(
+            self._program, self._memory, scratch, self.train_tally, codes, labels, order, batch_size, self.step_count, rate
+        )
+        self.step_count += -(-len(order) // batch_size)
+        self.trained_samples += len(order)
+        self._check_losses()
+        return int(correct)
+
+    def step(self, inputs: NDArray[Any], labels: Any, *, rate: int, full_scale: float | None = None) -> Step:
+        """One step on one sample [n_in] or a mini-batch [samples, n_in] of real inputs."""
+        inputs = np.asarray(inputs)
+        batch = inputs.reshape(1, -1) if inputs.ndim == 1 else inputs.reshape(len(inputs), -1)
+        labels = np.atleast_1d(np.asarray(labels, np.int64))
+        codes = self.encode(batch, full_scale)
+        correct = self.train(codes, labels, rate=rate, batch_size=len(batch))
+        first = self._register(self.spec.last, "code")
+        output = self._room(1).code[: len(batch), first : first + self.spec.layers[-1].n].copy()
+        return Step(output, correct, self.health())
+
+    def predict(self, codes: NDArray[Any], *, execution: str = "auto") -> NDArray[np.int64]:
+        """The classes of samples: int64[samples]. Counted apart from training."""
+        check("execution", execution, EXECUTIONS)
+        predictions = np.empty(len(codes), np.int64)
+        engine.evaluate(
+            self._program, self._memory, self._room(1), self.test_tally, codes, np.arange(len(codes)), predictions
+        )
+        self.tested_samples += len(codes)
+        return predictions
+
+    def evaluate(self, codes: NDArray[Any], labels: NDArray[np.int64], *, execution: str = "auto") -> float:
+        """Accuracy, 0 to 1. The test counts start anew: they are those of the last evaluation."""
+        self._check_labels(labels)
+        for counter in self.test_tally:
+            counter[...] = 0
+        self.tested_samples = 0
+        return float((self.predict(codes, execution=execution) == labels).mean())
+
+    def _set_rate(self, rate: int) -> None:
+        check_whole("rate", rate, -32, 62)
+        for layer in range(len(self.spec.layers)):
+            shift = self._register(layer, "update_shift") + rate
+            if shift > 62:  # noqa: PLR2004  the widest shift that the substrate has
+                msg = f"rate={rate}: layer {layer} would shift its updates by {shift} places, and 62 are the most"
+                raise NeurosimError(msg)
+        if self.spec.channel.update is not None and rate != self._rate:
+            self._program = self._program._replace(levels=self._compiler.set_rate(rate))
+        self._rate = rate
+
+    def _check_labels(self, labels: NDArray[np.int64]) -> None:
+        classes = self.spec.layers[-1].n
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+            wrong = int(labels.min()) if labels.min() < 0 else int(labels.max())
+            msg = f"labels: {wrong} is out of range: the network has {classes} outputs, so 0..{classes - 1}"
+            raise NeurosimError(msg)
+
+    # ------------------------------------------------------------------ what happened
+
+    def health(self) -> dict[str, list[int]]:
+        """Losses of training by kind, one number a layer (docs/substrate.md 8)."""
+        losses = {name: self.train_tally.health[:, i].tolist() for name, i in HEALTH.items()}
+        attempted, changed = TALLY["update_attempted"], TALLY["weight_changed"]
+        losses["dead_updates"] = (self.train_tally.counts[:, attempted] - self.train_tally.counts[:, changed]).tolist()
+        return losses
+
+    def _check_losses(self) -> None:
+        if self.strict <= STRICT:
+            return
+        health = self.health()
+        for kind in sorted(self.strict):
+            for counter in LOSSES[kind]:
+                for layer, n in enumerate(health[counter]):
+                    if n:
+                        msg = f"strict={kind!r}: layer {layer} has {counter}={n}; widen the word or take {kind!r} out of strict"
+                        raise LossError(msg)
+
+    def tallies(self, which: str = "train") -> Tallies:
+        """The raw counters by layer and unit."""
+        tally = self.train_tally if which == "train" else self.test_tally
+        samples = self.trained_samples if which == "train" else self.tested_samples
+        return Tallies.collect(self.spec, tally, samples, self.step_count if which == "train" else 0)
+
+    def counts(self) -> OpCounts:
+        """Everything counted in training so far."""
+        return operations(self.spec, self.tallies("train"), self._crossbars(), batch_size=self.batch_size, learning=True)
+
+    def test_counts(self) -> OpCounts:
+        """Everything counted in the last evaluation."""
+        return operations(self.spec, self.tallies("test"), self._crossbars(), batch_size=self.batch_size, learning=False)
+
+    def layout(self) -> Layout:
+        """What the network occupies on a chip."""
+        return layout(self.spec, self._crossbars(), self.batch_size)
+
+    def _crossbars(self) -> list[NDArray[np.integer[Any]] | None]:
+        return [self.feedback(layer) for layer in range(len(self.spec.layers))]
+
+
+def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
+    sizes, n = compiler.sizes, len(compiler.spec.layers)
+    events = (samples, sizes.event)
+    sent = (samples, sizes.code_event)
+    width = padded(max(sizes.stride, sizes.rows))
+    return Scratch(
+        event_unit=np.zeros(events, np.int32),
+        event_code=np.zeros(events, np.int32),
+        event_count=np.zeros((n, samples), np.int32),
+        sent_unit=np.zeros(sent, np.int32),
+        sent_code=np.zeros(sent, np.int32),
+        sent_count=np.zeros((n, samples), np.int32),
+        code=np.zeros((samples, sizes.code), np.int32),
+        address=np.zeros((samples, sizes.code), np.int32),
+        signal=np.zeros((samples, sizes.code), np.int32),
+        narrow_signal=np.zeros(width, np.int16),
+        sums=np.zeros(width, np.int32),
+        wide_sums=np.zeros(width, np.int64),
+        product=np.zeros((2, max(sizes.product, width)), np.int64),
+        row_start=np.zeros(sizes.rows + 2, np.int32),
+        row_sample=np.zeros(samples * (sizes.rows + 1), np.int32),
+        row_code=np.zeros(samples * (sizes.rows + 1), np.int32),
+    )

@@ -1,0 +1,478 @@
+"""From a network's description to the registers, tables and memories that the kernels run (docs/substrate.md).
+
+This is where words become shifts, where the proofs are made that nothing can overflow, and where a description that the
+hardware could not hold is refused with the width that would do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.chip.channel import Channel
+from neurosim.chip.layers import Dense
+from neurosim.chip.tables import activation_table, derivative_table, softmax_table
+from neurosim.errors import NeurosimError
+from neurosim.formats import Fixed, Quantiser, check_whole
+from neurosim.rng import STREAM_WEIGHTS, column_words, words
+
+PRODUCT_WORD = Fixed(16, 12)
+"""The word of SBP's recomputed matrix."""
+_INT32 = 1 << 31
+_INT64 = 1 << 62
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A network as data: everything that decides its bits, and nothing else.
+
+    inputs: number of inputs; layers: Dense layers, the last one is the output; channel: the learning rule;
+    input: the word of the inputs; received: the word of received errors J and R; seed: of weights, C and rounding.
+    Words that are left open are filled in when it is made. Raises NeurosimError for what no chip could hold.
+    """
+
+    inputs: int
+    layers: tuple[Dense, ...]
+    channel: Channel = field(default_factory=Channel)
+    input: Fixed = Fixed(7, 7, signed=False)
+    received: Fixed = Fixed(10, 8)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_whole("network.inputs", self.inputs, 1, 1 << 20)
+        check_whole("seed", self.seed, 0, (1 << 63) - 1)
+        check_whole("network.input.bits", self.input.bits, 2, 16)
+        check_whole("network.received.bits", self.received.bits, 2, 16)
+        if not self.received.signed:
+            msg = "network.received.signed=False: errors have a sign"
+            raise NeurosimError(msg)
+        if not self.layers:
+            msg = "network.layers=(): at least an output layer is needed"
+            raise NeurosimError(msg)
+        last = len(self.layers) - 1
+        layers = tuple(layer.resolved(is_output=i == last) for i, layer in enumerate(self.layers))
+        object.__setattr__(self, "layers", layers)
+        object.__setattr__(self, "channel", self._resolved_channel())
+        for i in range(len(layers)):
+            self._prove_accumulator(i)
+
+    def replace(self, **changes: Any) -> NetworkSpec:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    @property
+    def last(self) -> int:
+        """The number of the output layer."""
+        return len(self.layers) - 1
+
+    def n_in(self, layer: int) -> int:
+        """Presynaptic units of a layer, without the bias."""
+        return self.inputs if layer == 0 else self.layers[layer - 1].n
+
+    def rows(self, layer: int) -> int:
+        """Rows of a layer's weights: presynaptic units and the bias."""
+        return self.n_in(layer) + self.layers[layer].bias
+
+    def presynaptic(self, layer: int) -> Fixed:
+        """The word of what arrives at a layer."""
+        return self.input if layer == 0 else self.output(layer - 1)
+
+    def output(self, layer: int) -> Fixed:
+        """The word of what a layer emits."""
+        word = self.layers[layer].output
+        assert word is not None  # noqa: S101  filled in by __post_init__
+        return word
+
+    def address(self, layer: int) -> Fixed:
+        """The word of a layer's pre-activations."""
+        word = self.layers[layer].address
+        assert word is not None  # noqa: S101  filled in by __post_init__
+        return word
+
+    def sender(self, layer: int) -> int:
+        """The layer whose codes a hidden layer receives."""
+        return layer + 1 if self.channel.route == "layered" else self.last
+
+    @property
+    def receives(self) -> bool:
+        """Whether hidden layers hear anything."""
+        return self.last > 0 and self.channel.route != "none"
+
+    @property
+    def senders(self) -> tuple[int, ...]:
+        """Layers that put codes on the channel."""
+        if not self.receives:
+            return ()
+        return tuple(range(1, self.last + 1)) if self.channel.route == "layered" else (self.last,)
+
+    @property
+    def targets(self) -> tuple[int, int]:
+        """T's codes: (true class, other classes)."""
+        word = self.output(self.last)
+        return word.high, word.low if self.layers[-1].activation == "tanh" else 0
+
+    @property
+    def error_bits(self) -> int:
+        """Bits of e = T - O."""
+        word = self.output(self.last)
+        return (word.high - word.low).bit_length() + 1
+
+    @property
+    def code_bits(self) -> int:
+        """Bits of an error code on the wires."""
+        return self.channel.error.bits if self.channel.error and self.channel.quantises_at_source else self.received.bits
+
+    def feedback_word(self, layer: int) -> Fixed:
+        """The word of an entry of C of one hidden layer."""
+        if self.channel.matrix == "transpose":
+            return self.layers[layer + 1].weight
+        return PRODUCT_WORD if self.channel.matrix == "product" else self.channel.feedback.word
+
+    def feedback_sum_bits(self, layer: int) -> int:
+        """Bits of the crossbar's sum at one hidden layer, proven from the words."""
+        n = self.layers[self.sender(layer)].n
+        return (n * self.feedback_word(layer).max_abs * self.received.max_abs).bit_length() + 1
+
+    def gradient_bits(self, layer: int, batch_size: int) -> int:
+        """Bits of a weight's exact update sum over a mini-batch."""
+        signal = self.output(layer).high - self.output(layer).low if layer == self.last else self.received.max_abs
+        return (batch_size * self.presynaptic(layer).max_abs * signal).bit_length() + 1
+
+    def _resolved_channel(self) -> Channel:
+        high, low = self.targets
+        word = self.output(self.last)
+        frac = self.received.frac
+        channel = self.channel
+        changes: dict[str, Any] = {
+            "received_error": channel.received_error.resolve(2.0**-3, frac),
+            "local_error": channel.local_error.resolve(2.0**-3, frac),
+        }
+        largest = (high - low) * word.lsb if low else high * word.lsb
+        if channel.error is not None:
+            changes["error"] = channel.error.resolve(largest, frac)
+        if channel.update is not None:
+            changes["update"] = channel.update.resolve(2.0**-6, 62)
+        channel = channel.replace(**changes)
+        used = {"source": channel.error, "received": channel.received_error, "local": channel.local_error}
+        for place in channel.place:
+            quantiser = used[place]
+            if self.receives and quantiser is not None and quantiser.decoded_in(frac)[0] > self.received.high:
+                msg = (
+                    f"channel.error at {place}: its largest magnitude {quantiser.alpha:g} does not fit the received word "
+                    f"{self.received.bits}.{frac} (highest {self.received.high * self.received.lsb:g}): "
+                    f"give network.received a smaller frac or more bits"
+                )
+                raise NeurosimError(msg)
+        return channel
+
+    def _prove_accumulator(self, layer: int) -> None:
+        spec = self.layers[layer]
+        need = (self.rows(layer) * spec.weight.max_abs * self.presynaptic(layer).max_abs).bit_length() + 1
+        if need > spec.accumulator:
+            msg = (
+                f"layer {layer} accumulator={spec.accumulator}: a sum of {self.rows(layer)} products of "
+                f"{spec.weight.bits}-bit weights and {self.presynaptic(layer).bits}-bit codes needs {need} bits"
+            )
+            raise NeurosimError(msg)
+
+
+@dataclass
+class Sizes:
+    """First indices and sizes of a network's rows in the flat arrays."""
+
+    event: int = 0
+    code: int = 0
+    code_event: int = 0
+    unit_event: int = 0
+    unit_code: int = 0
+    narrow: int = 0
+    wide: int = 0
+    stride: int = 32
+    rows: int = 1
+    product: int = 32
+    tables: int = 0
+
+
+def padded(n: int) -> int:
+    """n rounded up to whole vectors of lanes."""
+    return -(-n // 32) * 32
+
+
+class Compiler:
+    """Lays a network out into registers, tables and memories.
+
+    After `compile`: chip, layers (registers), tables, levels, sizes; `fill` draws the initial weights and crossbars.
+    """
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        from neurosim.kernels.registers import CHIP, LAYER
+
+        self.spec = spec
+        self._chip_names, self._layer_names = CHIP, LAYER
+        self.chip = np.zeros(len(CHIP), np.int64)
+        self.layers = np.zeros((len(spec.layers), len(LAYER)), np.int64)
+        self.sizes = Sizes()
+        self._tables: list[NDArray[np.int32]] = []
+        self._table_at: dict[Any, int] = {}
+        self._levels: list[int] = []
+        self._compile_chip()
+        for layer in range(len(spec.layers)):
+            self._place_layer(layer)
+            self._set(layer, **self._forward_registers(layer), **self._update_registers(layer))
+        if spec.receives:
+            for layer in range(spec.last):
+                self._set(layer, **self._feedback_registers(layer))
+        self._update_at = len(self._levels)
+        if spec.channel.update is not None:
+            self.set_rate(0)
+
+    @cached_property
+    def tables(self) -> NDArray[np.int32]:
+        """All tables one behind the other."""
+        return np.concatenate(self._tables) if self._tables else np.zeros(1, np.int32)
+
+    @property
+    def levels(self) -> NDArray[np.int64]:
+        """Thresholds and decoded values of all quantisers."""
+        return np.array(self._levels or [0], np.int64)
+
+    def register(self, layer: int, name: str) -> int:
+        """One register of a layer."""
+        return int(self.layers[layer, self._layer_names[name]])
+
+    def _set(self, layer: int, **values: int) -> None:
+        for name, value in values.items():
+            self.layers[layer, self._layer_names[name]] = value
+
+    def _table(self, key: Any, make: Any) -> int:
+        if key not in self._table_at:
+            self._table_at[key] = self.sizes.tables
+            self._tables.append(make())
+            self.sizes.tables += len(self._tables[-1])
+        return self._table_at[key]
+
+    def _quantiser(self, values: list[int]) -> int:
+        at = len(self._levels)
+        self._levels.extend(values)
+        return at
+
+    def _compile_chip(self) -> None:
+        from neurosim.kernels.registers import ROUNDINGS, ROUTES
+
+        spec, channel, received = self.spec, self.spec.channel, self.spec.received
+        high, low = spec.targets
+        values = {
+            "layers": len(spec.layers),
+            "route": ROUTES[channel.route],
+            "seed": spec.seed,
+            "error_shift": spec.output(spec.last).frac - received.frac,
+            "received_low": received.low,
+            "received_high": received.high,
+            "received_round": ROUNDINGS[received.rounding],
+            "target_high": high,
+            "target_low": low,
+            "source": channel.quantises_at_source,
+            "received": "received" in channel.place,
+            "local": "local" in channel.place,
+            "top_quantised": channel.top == "quantised",
+        }
+        if channel.error is not None and channel.quantises_at_source:
+            values["always_sent"] = channel.error.zero == "code"
+            values["levels"] = channel.error.n_levels
+            values["decode"] = self._quantiser(channel.error.decoded_in(received.frac))
+        for place, quantiser in (("received", channel.received_error), ("local", channel.local_error)):
+            values[f"{place}_threshold"] = self._quantiser(quantiser.thresholds_in(received.frac))
+            values[f"{place}_decode"] = self._quantiser(quantiser.decoded_in(received.frac))
+            values[f"{place}_levels"] = quantiser.n_levels
+            values[f"{place}_alpha"] = quantiser.alpha_in(received.frac)
+        for name, value in values.items():
+            self.chip[self._chip_names[name]] = value
+
+    def _place_layer(self, layer: int) -> None:
+        spec, sizes = self.spec, self.sizes
+        n, rows, stride = spec.layers[layer].n, spec.rows(layer), padded(spec.layers[layer].n)
+        wide = spec.layers[layer].weight.bits > 8  # noqa: PLR2004  what an int8 holds
+        self._set(
+            layer,
+            n_in=spec.n_in(layer),
+            rows=rows,
+            n_out=n,
+            stride=stride,
+            wide_weight=wide,
+            weight=sizes.wide if wide else sizes.narrow,
+            event=sizes.event,
+            code=sizes.code,
+            code_event=sizes.code_event,
+            unit_event=sizes.unit_event,
+            unit_code=sizes.unit_code,
+        )
+        self._reserve(rows * stride, wide=wide)
+        sizes.event += rows + 2
+        sizes.code += stride
+        sizes.code_event += n + 1
+        sizes.unit_event += rows
+        sizes.unit_code += n
+        sizes.stride = max(sizes.stride, stride)
+        sizes.rows = max(sizes.rows, rows, n)
+        sizes.product = max(sizes.product, stride)
+
+    def _reserve(self, n: int, *, wide: bool) -> None:
+        if wide:
+            self.sizes.wide += n
+        else:
+            self.sizes.narrow += n
+
+    def _forward_registers(self, layer: int) -> dict[str, int]:
+        from neurosim.kernels.registers import ROUNDINGS
+
+        spec, described = self.spec, self.spec.layers[layer]
+        weight, code, address, output = described.weight, spec.presynaptic(layer), spec.address(layer), spec.output(layer)
+        is_softmax = described.activation == "softmax"
+        if is_softmax:
+            table = self._table(("softmax", address.frac), lambda: softmax_table(address))
+        else:
+            key = (described.activation, address, output)
+            table = self._table(key, lambda: activation_table(described.activation, address, output))
+        return {
+            "weight_low": weight.low,
+            "weight_high": weight.high,
+            "sum_wide": spec.rows(layer) * weight.max_abs * code.max_abs >= _INT32,
+            "bias_code": code.one if described.bias else 0,
+            "blank_out": described.blank_out,
+            "frozen": described.frozen,
+            "code_max": code.max_abs,
+            "address_shift": weight.frac + code.frac - address.frac,
+            "address_round": ROUNDINGS[address.rounding],
+            "address_low": address.low,
+            "address_high": address.high,
+            "table": table,
+            "softmax": is_softmax,
+            "softmax_bits": address.frac,
+            "output_high": output.high,
+            "output_bits": output.bits,
+        }
+
+    def _update_registers(self, layer: int) -> dict[str, int]:
+        from neurosim.kernels.registers import ROUNDINGS
+
+        spec, weight = self.spec, self.spec.layers[layer].weight
+        exact_top = layer == spec.last and spec.channel.top == "exact"
+        signal_frac = spec.output(layer).frac if exact_top else spec.received.frac
+        registers = {
+            "update_shift": spec.presynaptic(layer).frac + signal_frac - weight.frac,
+            "update_round": ROUNDINGS[weight.rounding],
+        }
+        error = spec.channel.error
+        if layer in (*spec.senders, spec.last) and error is not None and spec.channel.quantises_at_source:
+            frac = spec.output(layer).frac if layer == spec.last else spec.received.frac
+            registers["source_threshold"] = self._quantiser(error.thresholds_in(frac))
+            registers["source_alpha"] = error.alpha_in(frac)
+        return registers
+
+    def _feedback_registers(self, layer: int) -> dict[str, int]:
+        from neurosim.kernels.registers import MATRICES, ROUNDINGS
+
+        spec, channel, sizes = self.spec, self.spec.channel, self.sizes
+        described, address, word = spec.layers[layer], spec.address(layer), spec.feedback_word(layer)
+        n_senders, stride = spec.layers[spec.sender(layer)].n, padded(described.n)
+        key = (described.activation, address, channel.derivative, channel.window)
+        registers = {
+            "matrix": MATRICES[channel.matrix],
+            "received_shift": word.frac - channel.gain_of(layer, n_senders),
+            "derivative": self._table(
+                key, lambda: derivative_table(described.activation, address, channel.derivative, channel.window)
+            ),
+            "adaptive": channel.adaptive,
+            "feedback_low": word.low,
+            "feedback_high": word.high,
+            "feedback_round": ROUNDINGS[word.rounding],
+            "feedback_update_shift": spec.received.frac + spec.output(layer).frac - word.frac,
+        }
+        if channel.matrix == "transpose":
+            return registers
+        wide = word.bits > 8  # noqa: PLR2004  what an int8 holds
+        registers |= {
+            "feedback": sizes.wide if wide else sizes.narrow,
+            "feedback_rows": n_senders,
+            "feedback_stride": stride,
+            "feedback_wide": wide,
+            "feedback_sum_wide": n_senders * word.max_abs * spec.received.max_abs >= _INT32,
+        }
+        self._reserve(n_senders * stride, wide=wide)
+        sizes.rows = max(sizes.rows, n_senders)
+        if channel.matrix == "product":
+            sizes.product = max(sizes.product, described.n * n_senders, n_senders * n_senders)
+            registers["product_shift"] = self._prove_product(layer)
+        return registers
+
+    def _prove_product(self, layer: int) -> int:
+        """The shift from the exact product of all weights above to SBP's word; refused where 64 bits do not hold it."""
+        above = self.spec.layers[layer + 1 :]
+        largest = above[-1].weight.max_abs
+        for between in above[:-1]:
+            largest *= between.n * between.weight.max_abs
+        if largest >= _INT64:
+            msg = (
+                f"layer {layer}: the exact product of the weights above needs {largest.bit_length() + 1} bits, and 63 are "
+                f"there: use fewer layers, fewer neurons or narrower weights with matrix='product'"
+            )
+            raise NeurosimError(msg)
+        return sum(layer.weight.frac for layer in above) - PRODUCT_WORD.frac
+
+    def set_rate(self, rate: int) -> NDArray[np.int64]:
+        """Rebuild the update quantiser's levels for eta = 2**-rate; returns all levels."""
+        spec, update = self.spec, self.spec.channel.update
+        del self._levels[self._update_at :]
+        if update is not None:
+            for layer in range(len(spec.layers)):
+                frac = rate + self.register(layer, "update_shift") + spec.layers[layer].weight.frac
+                self._set(
+                    layer,
+                    update_levels=update.n_levels,
+                    update_threshold=self._quantiser(update.thresholds_in(frac)),
+                    update_decode=self._quantiser(update.decoded_in(frac)),
+                )
+        return self.levels
+
+    def fill(self) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+        """The memories at birth: initial weights and crossbars, in rows padded with zeros."""
+        spec = self.spec
+        narrow, wide = np.zeros(max(1, self.sizes.narrow), np.int8), np.zeros(max(1, self.sizes.wide), np.int16)
+        for layer, described in enumerate(spec.layers):
+            memory = wide if self.register(layer, "wide_weight") else narrow
+            at, stride = self.register(layer, "weight"), self.register(layer, "stride")
+            view = memory[at : at + spec.rows(layer) * stride].reshape(-1, stride)
+            view[: spec.n_in(layer), : described.n] = initial_weights(spec, layer)
+            if spec.receives and layer < spec.last and spec.channel.matrix == "random":
+                at, n = self.register(layer, "feedback"), self.register(layer, "feedback_rows")
+                memory = wide if self.register(layer, "feedback_wide") else narrow
+                view = memory[at : at + n * stride].reshape(-1, stride)
+                view[:, : described.n] = spec.channel.feedback.draw(spec.seed, layer, n, described.n)
+        return narrow, wide
+
+    def mix(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+        """The fixed words of all columns (and of all presynaptic units, for blank-out)."""
+        return column_words(padded(max(self.sizes.stride, self.sizes.rows)))
+
+
+def initial_weights(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:
+    """Uniform initial weights of one layer, without the bias row: int64[n_in, n_out] (docs/substrate.md 6)."""
+    n_in, described = spec.n_in(layer), spec.layers[layer]
+    draws = words(spec.seed, STREAM_WEIGHTS, layer, 0, n_in * described.n).reshape(n_in, described.n)
+    if described.weight.bits == 1:
+        return 1 - 2 * (draws >> np.uint64(63)).astype(np.int64)
+    limit = described.init_gain * math.sqrt(6 / (n_in + described.n)) * 2.0**described.weight.frac
+    reach = min(described.weight.high, max(1, round(limit)))
+    return ((draws >> np.uint64(32)) % np.uint64(2 * reach + 1)).astype(np.int64) - reach
+
+
+def quantiser_steps(quantiser: Quantiser) -> tuple[int, int]:
+    """(shifts, compares) that quantising one value takes: a leading-one detector for base 2, else a binary search."""
+    if quantiser.kind == "log" and quantiser.base == 2.0:  # noqa: PLR2004
+        return 1, 0 if quantiser.thresholds == "floor" else 1
+    return 0, max(1, quantiser.bits - 1)

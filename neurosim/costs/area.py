@@ -1,0 +1,82 @@
+"""What a network occupies and leaks on a hardware model: memories by the bits they hold, units by the widest operation.
+
+A lane has one unit of each kind that its layer uses, as wide as the widest operation counted there. Routers, control
+and wiring between cores are not modelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from neurosim.costs.cost import Plot
+from neurosim.costs.laws import COMPONENT_OF, Laws, Quantity, quantity, together
+from neurosim.costs.schema import RegisterMemory
+from neurosim.ops import Layout
+
+_Pair = tuple[Quantity, Quantity]  # area (um2), leakage (uW)
+
+
+class Floor:
+    """Area by layer and component, and static power, of one layout on one model; prices of units are kept."""
+
+    def __init__(self, layout: Layout, laws: Laws, cores: tuple[int, ...]) -> None:
+        self.laws, self.cores = laws, cores
+        self._units: dict[tuple[str, int], _Pair] = {}
+        core = quantity(laws.spec.static, "power_uw_per_core").times(sum(cores))
+        self.leaks = [core]
+        self.plots: list[tuple[int, str, Quantity]] = []
+        for h in layout.held:
+            area, leak = self._memory(h.memory, h.words * h.bits)
+            self.plots.append((h.layer, COMPONENT_OF[h.memory], area))
+            self.leaks.append(leak)
+
+    def built(self, sizes: Mapping[tuple[int, str], int]) -> tuple[tuple[Plot, ...], Quantity, Quantity]:
+        """All plots, their sum, and the static power (uW), with the units of `sizes`: width by (layer, unit)."""
+        plots, leaks = list(self.plots), list(self.leaks)
+        for (layer, unit), width in sizes.items():
+            area, leak = self._unit(unit, width)
+            number = self.cores[layer] * (1 if unit in ("divide", "mixer") else self.laws.spec.core.lanes)
+            plots.append((layer, "random" if unit in ("mixer", "random lane") else "arithmetic", area.times(number)))
+            leaks.append(leak.times(number))
+        merged: dict[tuple[int, str], Quantity] = {}
+        for layer, component, area in plots:
+            old = merged.get((layer, component))
+            merged[layer, component] = area if old is None else together(old, area)
+        rows = tuple(Plot(*key, *area[:3]) for key, area in sorted(merged.items()))
+        return rows, together(*merged.values()), together(*leaks)
+
+    def _memory(self, memory: str, bits: int) -> _Pair:
+        if isinstance(self.laws.built(memory), RegisterMemory):
+            return self._scaled("register", bits)
+        sram = self.laws.spec.sram
+        leak = quantity(sram.leakage, "power_uw_per_kb").times(bits / 8192)
+        return quantity(sram.area, "area_um2_per_bit").times(bits), leak
+
+    def _scaled(self, unit: str, width: int) -> _Pair:
+        """One unit in proportion to its width (bits, or bits x by)."""
+        found: Any = getattr(self.laws.spec.unit, unit)
+        if found is None:
+            self.laws.refuse(f"unit={unit!r}", f"has no unit.{unit}")
+        share = width / (found.bits * getattr(found, "by", 1))
+        return quantity(found, "area_um2").times(share), quantity(found, "leakage_uw").times(share)
+
+    def _unit(self, unit: str, width: int) -> _Pair:
+        if (unit, width) not in self._units:
+            parts = self._parts(unit, width)
+            self._units[unit, width] = together(*(a for a, _ in parts)), together(*(b for _, b in parts))
+        return self._units[unit, width]
+
+    def _parts(self, unit: str, width: int) -> list[_Pair]:
+        r = self.laws.spec.random
+        if unit == "divide":  # a restoring divider: one subtractor, and registers for remainder, divisor and quotient
+            return [self._scaled("add", width), self._scaled("register", 3 * width)]
+        if unit == "mixer":  # one multiplier and one xor, used in turn
+            count, bits = 1, r.mixer_bits
+        elif unit == "random lane":  # `width` lanes of lane_bits side by side
+            count, bits = width, r.lane_bits
+        else:
+            return [self._scaled(unit, width)]
+        uses = (("multiply", bits * bits, r.mixer_multiplies if unit == "mixer" else r.lane_multiplies),
+                ("logic", bits, r.mixer_xors if unit == "mixer" else r.lane_xors))  # fmt: skip
+        return [self._scaled(name, count * size) for name, size, used in uses if used]

@@ -1,0 +1,227 @@
+"""The result of pricing: parts, and everything else as sums of parts.
+
+Energies are pJ a sample, latencies ns a sample, areas um2. Every number that varies between sources comes as a band
+(low, nominal, high). Totals are `math.fsum` of parts, so parts sum to totals by construction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+from neurosim.ops import PHASES
+
+
+class Band(NamedTuple):
+    """What the optimistic sources say, the middle, and the pessimistic ones."""
+
+    low: float
+    nominal: float
+    high: float
+
+
+class Part(NamedTuple):
+    """Energy of one layer, phase and component: pJ a sample."""
+
+    layer: int
+    phase: str
+    component: str
+    low: float
+    nominal: float
+    high: float
+
+
+class Stage(NamedTuple):
+    """Time of one layer and phase: ns a sample; `unit` is the busiest, the one that sets the pace."""
+
+    layer: int
+    phase: str
+    unit: str
+    low: float
+    nominal: float
+    high: float
+
+
+class Plot(NamedTuple):
+    """Area of one layer and component: um2."""
+
+    layer: int
+    component: str
+    low: float
+    nominal: float
+    high: float
+
+
+class Grade(NamedTuple):
+    """The weakest basis and the weakest tag among the constants that cost something."""
+
+    basis: str
+    tag: str
+
+
+Row = Part | Stage | Plot
+R = TypeVar("R", Part, Stage, Plot)
+K = TypeVar("K")
+
+COMPONENTS = (
+    "arithmetic", "weight memory", "feedback memory", "state memory", "gradient memory",
+    "lookup", "random", "communication", "clock", "static",
+)  # fmt: skip
+
+
+def total(rows: Iterable[Row]) -> Band:
+    """The sum of rows, correctly rounded."""
+    kept = list(rows)
+    return Band(
+        math.fsum(r.low for r in kept),
+        math.fsum(r.nominal for r in kept),
+        math.fsum(r.high for r in kept),
+    )
+
+
+def grouped(rows: Iterable[R], key: Callable[[R], K], order: Iterable[K] = ()) -> dict[K, Band]:
+    """The sums of rows that share a key: in the given order, else in that in which keys appear."""
+    groups: dict[K, list[R]] = {k: [] for k in order}
+    for r in rows:
+        groups.setdefault(key(r), []).append(r)
+    return {k: total(g) for k, g in groups.items() if g}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run costs on one hardware model.
+
+    model, file: name and file of the model. grade: of all constants that were used. cores: cores by layer.
+    static_power_uw: of the whole chip, at all times. energy, latency: of one learning sample.
+    inference_energy, inference_latency: of one sample that is only classified, reckoned from `inference_from`.
+    area: of the chip, learning included. bits_moved: bits a learning sample reads and writes, by phase and memory.
+    channel_bits: bits a learning sample sends: `event_payload` and `error_code` once for each layer that receives or
+    sends them, `event_packets` and `error_packets` with header, once for each core that receives them.
+    """
+
+    model: str
+    file: str
+    grade: Grade
+    cores: tuple[int, ...]
+    static_power_uw: Band
+    energy: tuple[Part, ...]
+    latency: tuple[Stage, ...]
+    inference_energy: tuple[Part, ...]
+    inference_latency: tuple[Stage, ...]
+    inference_from: str
+    area: tuple[Plot, ...]
+    bits_moved: Mapping[str, Mapping[str, float]]
+    channel_bits: Mapping[str, float]
+
+    @cached_property
+    def band(self) -> dict[str, Band]:
+        """Low, nominal and high of every total."""
+        return {
+            "energy_pj_per_sample": total(self.energy),
+            "latency_ns_per_sample": total(self.latency),
+            "inference_energy_pj_per_sample": total(self.inference_energy),
+            "inference_latency_ns_per_sample": total(self.inference_latency),
+            "area_um2": total(self.area),
+            "static_power_uw": self.static_power_uw,
+        }
+
+    @property
+    def energy_pj_per_sample(self) -> float:
+        """Energy of one learning sample, nominal."""
+        return self.band["energy_pj_per_sample"].nominal
+
+    @property
+    def latency_ns_per_sample(self) -> float:
+        """Time of one learning sample, nominal."""
+        return self.band["latency_ns_per_sample"].nominal
+
+    @property
+    def inference_energy_pj_per_sample(self) -> float:
+        """Energy of classifying one sample, nominal."""
+        return self.band["inference_energy_pj_per_sample"].nominal
+
+    @property
+    def inference_latency_ns_per_sample(self) -> float:
+        """Time of classifying one sample, nominal."""
+        return self.band["inference_latency_ns_per_sample"].nominal
+
+    @property
+    def area_um2(self) -> float:
+        """Area of the cores that are used, nominal."""
+        return self.band["area_um2"].nominal
+
+    @property
+    def energy_by_phase(self) -> dict[str, Band]:
+        """Energy of a learning sample by phase."""
+        return grouped(self.energy, lambda r: r.phase, PHASES)
+
+    @property
+    def energy_by_layer(self) -> dict[int, Band]:
+        """Energy of a learning sample by layer."""
+        return grouped(self.energy, lambda r: r.layer)
+
+    @property
+    def energy_by_component(self) -> dict[str, Band]:
+        """Energy of a learning sample by component."""
+        return grouped(self.energy, lambda r: r.component, COMPONENTS)
+
+    @property
+    def latency_by_phase(self) -> dict[str, Band]:
+        """Time of a learning sample by phase."""
+        return grouped(self.latency, lambda r: r.phase, PHASES)
+
+    @property
+    def area_by_component(self) -> dict[str, Band]:
+        """Area by component."""
+        return grouped(self.area, lambda r: r.component, COMPONENTS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form: the parts, from which `from_dict` makes the same object, and the sums for a reader."""
+        sums = {
+            "energy_by_phase": self.energy_by_phase,
+            "energy_by_layer": {str(k): v for k, v in self.energy_by_layer.items()},
+            "energy_by_component": self.energy_by_component,
+            "latency_by_phase": self.latency_by_phase,
+            "area_by_component": self.area_by_component,
+            "band": self.band,
+        }
+        return {
+            "model": self.model,
+            "file": self.file,
+            "grade": self.grade._asdict(),
+            "cores": list(self.cores),
+            **{key: band.nominal for key, band in self.band.items() if key != "static_power_uw"},
+            **{name: {k: v._asdict() for k, v in table.items()} for name, table in sums.items()},
+            "inference_from": self.inference_from,
+            **{key: [r._asdict() for r in getattr(self, key)] for key in _PARTS},
+            "bits_moved": {phase: dict(bits) for phase, bits in self.bits_moved.items()},
+            "channel_bits": dict(self.channel_bits),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Cost:
+        """The reverse of `to_dict`; the sums are worked out anew."""
+        rows: dict[str, Any] = {key: tuple(kind(**r) for r in data[key]) for key, kind in _PARTS.items()}
+        return cls(
+            model=data["model"],
+            file=data["file"],
+            grade=Grade(**data["grade"]),
+            cores=tuple(data["cores"]),
+            static_power_uw=Band(**data["band"]["static_power_uw"]),
+            inference_from=data["inference_from"],
+            bits_moved={phase: dict(bits) for phase, bits in data["bits_moved"].items()},
+            channel_bits=dict(data["channel_bits"]),
+            **rows,
+        )
+
+
+_PARTS: Mapping[str, type[Row]] = {
+    "energy": Part,
+    "latency": Stage,
+    "inference_energy": Part,
+    "inference_latency": Stage,
+    "area": Plot,
+}

@@ -1,0 +1,252 @@
+"""Hardware models: found by name or path, composed by `inherits`, checked, and frozen.
+
+A model is a TOML file (`docs/hardware_models.md`). Shipped files lie in `neurosim/hardware_models` of an installed
+package, or in the repository's `hardware_models` folder. What a file may hold is `neurosim.costs.schema`; what its
+numbers come to is `neurosim.costs.laws`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from neurosim.costs.describe import fields_of, rows_of
+from neurosim.costs.schema import Choice, LawEnd, ModelFile, Sourced, Sram, Table
+from neurosim.errors import NeurosimError
+
+
+@dataclass(frozen=True, eq=False)
+class HardwareModel:
+    """One checked model: `spec` holds every constant, `path` the file it came from. Compared by identity."""
+
+    name: str
+    path: str
+    spec: ModelFile
+
+    @property
+    def summary(self) -> str:
+        """What the model is, in a line."""
+        return self.spec.summary
+
+
+def folder() -> Path:
+    """The folder of the shipped models: inside an installed package, or beside it in a repository."""
+    package = Path(__file__).parents[1]
+    inside = package / "hardware_models"
+    return inside if inside.is_dir() else package.parent / "hardware_models"
+
+
+def names(*, default_only: bool = False) -> list[str]:
+    """The names of the shipped models, sorted; with `default_only` those that a report prices unasked."""
+    found = sorted(p.stem for p in folder().glob("*.toml"))
+    return [n for n in found if load(n).spec.priced_by_default] if default_only else found
+
+
+def load(name_or_path: str | Path) -> HardwareModel:
+    """The model of that name, or in the file at that path (which ends in ``.toml``).
+
+    A file is read anew only when it, or a file that it inherits from, has changed.
+
+    Raises: NeurosimError if there is no such file, or on a mistake in it, naming field, value, allowed values and file.
+    """
+    path = _find(name_or_path, folder())
+    key = str(path.resolve())
+    kept = _cache.get(key)
+    if kept is not None and all(_stamp(Path(f)) == s for f, s in kept[1].items()):
+        return kept[0]
+    raw, files = _compose(path, ())
+    model = HardwareModel(path.stem, str(path), _check(raw, path))
+    _cache[key] = (model, {str(f): _stamp(f) for f in files})
+    return model
+
+
+def explain(model: HardwareModel) -> list[dict[str, Any]]:
+    """One row a constant: constant, low, nominal, high, unit, basis, tag, source, low_source, high_source.
+
+    A designer's choice has the basis ``"choice"``, no tag, and its reason as source.
+    """
+    return list(rows_of(model.spec))
+
+
+_cache: dict[str, tuple[HardwareModel, dict[str, int]]] = {}
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return -1
+
+
+def _find(name_or_path: str | Path, beside: Path) -> Path:
+    """The file: a path ends in ``.toml``; a name is sought beside the file that asks, then among the shipped ones."""
+    text = str(name_or_path)
+    if text.endswith(".toml"):
+        if not Path(text).is_file():
+            msg = f"hardware={text!r}: there is no such file; shipped models are {', '.join(_shipped())}"
+            raise NeurosimError(msg)
+        return Path(text)
+    for place in (beside, folder()):
+        if re.fullmatch(r"\w+", text) and (place / f"{text}.toml").is_file():
+            return place / f"{text}.toml"
+    msg = f"hardware={text!r}: must be one of {', '.join(_shipped())}, or a path that ends in .toml"
+    raise NeurosimError(msg)
+
+
+def _shipped() -> list[str]:
+    return sorted(p.stem for p in folder().glob("*.toml"))
+
+
+def _compose(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    """The file's tables over those of the file it inherits from, and all files that were read."""
+    here = path.resolve()
+    if here in seen:
+        chain = " -> ".join(p.stem for p in (*seen, here))
+        msg = f"inherits={here.stem!r}: a model must not inherit from itself ({chain}) ({path})"
+        raise NeurosimError(msg)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path}: not valid TOML: {error}"
+        raise NeurosimError(msg) from None
+    parent = raw.get("inherits", "")
+    if not isinstance(parent, str):
+        msg = f"inherits={parent!r}: must be the name of a model or a path that ends in .toml ({path})"
+        raise NeurosimError(msg)
+    if not parent:
+        return raw, (path,)
+    for field in ("schema", "name", "summary"):
+        if field not in raw:
+            msg = f"{field}: is missing; a model that inherits states its own schema, name and summary ({path})"
+            raise NeurosimError(msg)
+    try:
+        base, files = _compose(_find(parent, path.parent), (*seen, here))
+    except NeurosimError as error:
+        if "hardware=" not in str(error):
+            raise
+        msg = f"inherits={parent!r}: {str(error).split(': ', 1)[1]} ({path})"
+        raise NeurosimError(msg) from None
+    base.pop("priced_by_default", None)
+    return _over(base, raw, "", path), (path, *files)
+
+
+def _over(base: Mapping[str, Any], child: Mapping[str, Any], where: str, path: Path) -> dict[str, Any]:
+    """The child's keys over the base's. A constant is replaced whole, so no number keeps another number's source."""
+    out = dict(base)
+    for key, value in child.items():
+        old, here = base.get(key), f"{where}.{key}".lstrip(".")
+        if not (isinstance(old, dict) and isinstance(value, dict)) or "source" in old:
+            out[key] = value
+            continue
+        own = [k for k, v in value.items() if not isinstance(v, (dict, list))]
+        if "reason" in old and own and "reason" not in value:
+            msg = f"{here}: reason is missing; a file that changes {', '.join(own)} says why ({path})"
+            raise NeurosimError(msg)
+        out[key] = _over(old, value, here, path)
+    return out
+
+
+def _check(raw: dict[str, Any], path: Path) -> ModelFile:
+    try:
+        spec = msgspec.convert(raw, ModelFile)
+    except msgspec.ValidationError as error:
+        raise NeurosimError(_readable(str(error), raw, path)) from None
+    if spec.name != path.stem:
+        msg = f"name={spec.name!r}: must be the file's name, {path.stem!r} ({path})"
+        raise NeurosimError(msg)
+    for complaint in _complaints(spec, ""):
+        msg = f"{complaint} ({path})"
+        raise NeurosimError(msg)
+    return spec
+
+
+def _readable(message: str, raw: Any, path: Path) -> str:
+    """The message of msgspec with field, value and file in front: it names the path, not the value."""
+    text, _, where = message.partition(" - at `$")
+    steps = re.findall(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]", where.rstrip("`"))
+    value, label = raw, ""
+    table: type[Table] = ModelFile
+    for key, index in steps:
+        label += f".{key}" if key else f"[{index}]"
+        nxt = value.get(key) if isinstance(value, dict) and key else value[int(index)] if index else None
+        field = next((f for f in fields_of(table) if f.name == key), None) if key else None
+        if field is not None and field.tables:
+            kind = nxt.get("kind") if isinstance(nxt, dict) else None
+            table = next((t for t in field.tables if t.__struct_config__.tag == kind), field.tables[0])
+        elif field is not None:
+            text = text.replace("Invalid enum value", "must be one of " + field.allowed + ", not")
+        value = nxt
+    unknown = re.search(r"unknown field `(\w+)`", text)
+    if unknown:
+        allowed = ", ".join(f.name for f in fields_of(table))
+        return f"{f'{label}.{unknown[1]}'.lstrip('.')}: is not a known key; allowed are {allowed} ({path})"
+    missing = re.search(r"missing required field `(\w+)`", text)
+    if missing:
+        return f"{f'{label}.{missing[1]}'.lstrip('.')}: is missing ({path})"
+    return f"{label.lstrip('.')}={value!r}: {text[:1].lower()}{text[1:]} ({path})"
+
+
+def _complaints(table: Table, where: str) -> Iterator[str]:
+    """What the types cannot say: numbers are finite, ends are in order, points rise, laws stay positive."""
+    for f in fields_of(type(table)):
+        value, here = getattr(table, f.name), f"{where}.{f.name}".lstrip(".")
+        if isinstance(value, float) and not math.isfinite(value):
+            yield f"{here}={value}: must be finite"
+        elif f.many:
+            yield from _rising(value, here)
+            for i, item in enumerate(value):
+                yield from _complaints(item, f"{here}[{i}]")
+        elif isinstance(value, Table):
+            yield from _complaints(value, here)
+    if isinstance(table, Sourced) and not isinstance(table, LawEnd):
+        yield from _ordered(table, where)
+    if isinstance(table, Sram):
+        yield from _lawful(table, where)
+    if isinstance(table, (Sourced, Choice)):
+        words = table.source if isinstance(table, Sourced) else table.reason
+        if not words.strip():
+            yield f"{where}: source or reason is empty"
+
+
+def _ends(table: Any, key: str) -> tuple[float, float, float]:
+    """low, nominal, high of one key; an end that is not given is the nominal."""
+    nominal = getattr(table, key)
+    low, high = getattr(table, "low", None), getattr(table, "high", None)
+    return getattr(low, key) if low else nominal, nominal, getattr(high, key) if high else nominal
+
+
+def _ordered(table: Sourced, where: str) -> Iterator[str]:
+    for f in fields_of(type(table)):
+        if f.value is not float:
+            continue
+        low, nominal, high = _ends(table, f.name)
+        if not low <= nominal <= high:
+            yield f"{where}.{f.name}={nominal}: must lie between its low={low} and its high={high}"
+
+
+def _rising(points: list[Any], where: str) -> Iterator[str]:
+    for a, b in pairwise(points):
+        width = [p.bits * getattr(p, "by", 1) for p in (a, b)]
+        if width[0] >= width[1]:
+            yield f"{where}: widths must rise from point to point, {width[0]} is followed by {width[1]}"
+        elif any(x > y for x, y in zip(_ends(a, "energy_pj"), _ends(b, "energy_pj"), strict=True)):
+            yield f"{where}.energy_pj={b.energy_pj}: a wider operation must not be cheaper, {a.energy_pj} came before"
+
+
+def _lawful(sram: Sram, where: str) -> Iterator[str]:
+    if sram.min_kb > sram.max_kb:
+        yield f"{where}.min_kb={sram.min_kb}: must not exceed max_kb={sram.max_kb}"
+    for name, law in (("read", sram.read), ("write", sram.write)):
+        for kb in (sram.min_kb, sram.max_kb):  # linear in sqrt(KB): the two ends decide
+            offsets, slopes = _ends(law, "offset_pj"), _ends(law, "slope_pj_per_sqrt_kb")
+            low, nominal, high = (a + b * math.sqrt(kb) for a, b in zip(offsets, slopes, strict=True))
+            if not 0 < low <= nominal <= high:
+                yield f"{where}.{name} at {kb} KB: needs 0 < low <= nominal <= high, not {low}, {nominal}, {high}"

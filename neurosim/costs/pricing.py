@@ -1,0 +1,242 @@
+"""From counts to cost: what a run of a network costs on one hardware model.
+
+    energy = static power x time + idle energy x cycles x cores + sum(count x marginal energy)
+
+Layers and phases follow one another; nothing is pipelined and nothing overlaps, so the whole chip leaks and is clocked
+while one layer works, and that is charged to the layer and phase at work. A phase of a layer takes as long as the
+busiest of its units, over the cores that hold the layer. Placement is not made here: `cores` follow from neurons and
+synapse bits alone, and every packet travels the model's mean number of hops.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+from neurosim.costs.area import Floor
+from neurosim.costs.cost import COMPONENTS, Band, Cost, Grade, Part, Stage
+from neurosim.costs.hardware import HardwareModel
+from neurosim.costs.laws import COMPONENT_OF, LANE_UNITS, Laws, Price, Quantity, quantity
+from neurosim.costs.schema import BASES, TAGS
+from neurosim.errors import NeurosimError
+from neurosim.ops import PHASES, Layout, Op, OpCounts
+
+_Key = tuple[str, int, int, str, int]
+_SPLIT = frozenset({"weight", "feedback", "gradient"})  # by neuron; every core needs whole tables and activations
+_PHASE = {name: i for i, name in enumerate(PHASES)}
+_COMPONENT = {name: i for i, name in enumerate(COMPONENTS)}
+
+
+def _sound(layout: Layout) -> Layout:
+    """Give the layout back if its layers and memories exist."""
+    layers = range(len(layout.neurons))
+    for h in layout.held:
+        if h.layer not in layers or h.memory not in COMPONENT_OF or h.words < 0 or h.bits < 0:
+            msg = f"layout.held={h}: layer must be 0..{len(layers) - 1}, memory one of {', '.join(COMPONENT_OF)}"
+            raise NeurosimError(msg)
+    for sender, receivers in enumerate(layout.receivers):
+        if any(r not in layers for r in receivers):
+            msg = f"layout.receivers[{sender}]={receivers}: must be layers 0..{len(layers) - 1}"
+            raise NeurosimError(msg)
+    return layout
+
+
+class _Chip:
+    """A layout on a model: cores by layer, what each of them holds, and the prices found so far."""
+
+    def __init__(self, layout: Layout, model: HardwareModel) -> None:
+        self.layout, self.laws, core = layout, Laws(model), model.spec.core
+        self.layers = len(layout.neurons)
+        self.cores = tuple(
+            max(1, math.ceil(n / core.neurons), math.ceil(layout.bits("weight", layer) / core.synapse_bits))
+            for layer, n in enumerate(layout.neurons)
+        )
+        self.held: dict[tuple[int, str], int] = {}
+        self.accumulator = [0] * self.layers
+        for h in _sound(layout).held:
+            here = (h.layer, h.memory)
+            self.held[here] = self.held.get(here, 0) + h.words * h.bits
+            if h.memory == "accumulator":
+                self.accumulator[h.layer] = max(self.accumulator[h.layer], h.bits)
+        spec = model.spec
+        self.floor = Floor(layout, self.laws, self.cores)
+        self.idle = quantity(spec.clock, "energy_pj_per_cycle").times(sum(self.cores) / self.laws.period_ns)
+        self.hop = quantity(spec.network.router, "latency_ns").times(spec.network.hops)
+        self._prices: dict[_Key, Price | None] = {}
+
+    def price(self, op: Op) -> Price | None:
+        """What one such operation costs at its layer."""
+        key = (op.action, op.bits, op.by, op.memory, self._context(op))
+        if key not in self._prices:
+            self._prices[key] = self.laws.price(*key)
+        return self._prices[key]
+
+    def _context(self, op: Op) -> int:
+        """What else its price hangs on: the accumulator's width (mac), or the bits of its memory that a core holds."""
+        if op.action == "mac":
+            return self.accumulator[op.layer]
+        memory = "table" if op.action == "lut" else "weight" if op.memory == "weight_column" else op.memory
+        held = self.held.get((op.layer, memory), 0)
+        return math.ceil(held / self.cores[op.layer]) if memory in _SPLIT else held
+
+    def deliveries(self, op: Op) -> int:
+        """How many cores a packet goes to.
+
+        Raises: NeurosimError if nobody receives an error code.
+        """
+        if op.action == "event":
+            return self.cores[op.layer]
+        receivers = self.layout.receivers[op.layer] if op.layer < len(self.layout.receivers) else ()
+        if not receivers:
+            msg = (
+                f"layout.receivers[{op.layer}]={receivers}: layer {op.layer} sends error codes, so some layer gets them"
+            )
+            raise NeurosimError(msg)
+        return sum(self.cores[r] for r in receivers)
+
+
+class _Bill:
+    """Marginal energy, time and traffic of one set of counts, a sample."""
+
+    def __init__(self, counts: OpCounts, chip: _Chip, name: str) -> None:
+        if counts.samples < 1:
+            msg = f"{name}.samples={counts.samples}: must be at least 1, costs are given a sample"
+            raise NeurosimError(msg)
+        self.chip, self.per_sample = chip, 1.0 / counts.samples
+        self.energy: dict[tuple[int, str, str], list[float]] = {}
+        self.busy: dict[tuple[int, str, str], list[float]] = {}
+        self.packets: set[tuple[int, str]] = set()
+        self.sizes: dict[tuple[int, str], int] = {}
+        self.moved: dict[str, dict[str, float]] = {}
+        self.channel = dict.fromkeys(("event_payload", "event_packets", "error_code", "error_packets"), 0.0)
+        self.tag = self.basis = 0
+        for op, count in counts.ops.items():
+            if op.layer >= chip.layers:
+                msg = f"{name}: layer={op.layer}: the layout has layers 0..{chip.layers - 1}"
+                raise NeurosimError(msg)
+            price = chip.price(op)
+            if price is not None:
+                self._charge(op, count * self.per_sample, price)
+
+    def _charge(self, op: Op, count: float, price: Price) -> None:
+        energy, here = price.energy, (op.layer, op.phase)
+        times = count
+        if price.unit == "port":
+            times = self._send(op, count)
+            self.packets.add(here)
+        elif op.memory:
+            bits = self.moved.setdefault(op.phase, {})
+            bits[op.memory] = bits.get(op.memory, 0.0) + count * op.bits
+        _add(self.energy, (*here, price.component), energy, times)
+        _add(self.busy, (*here, price.unit), price.cycles, count)
+        for unit, width in price.sizes:
+            self.sizes[op.layer, unit] = max(width, self.sizes.get((op.layer, unit), 0))
+        if energy.high > 0:
+            self.tag, self.basis = max(self.tag, energy.tag), max(self.basis, energy.basis)
+
+    def _send(self, op: Op, count: float) -> float:
+        sent = count * self.chip.deliveries(op)
+        packet = self.chip.laws.spec.network.header_bits + op.bits
+        payload, packets = (
+            ("event_payload", "event_packets") if op.action == "event" else ("error_code", "error_packets")
+        )
+        self.channel[payload] += count * op.bits
+        self.channel[packets] += sent * packet
+        return sent
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Time by layer and phase: the busiest unit, and the hops where packets travel first."""
+        chip, lanes = self.chip, self.chip.laws.spec.core.lanes
+        found: dict[tuple[int, str], tuple[str, list[float]]] = {}
+        for (layer, phase, unit), cycles in self.busy.items():
+            width = 1 if unit == "port" else chip.cores[layer] * (lanes if unit in LANE_UNITS else 1)
+            ns = [c * chip.laws.period_ns / width for c in cycles]
+            name, longest = found.get((layer, phase), ("", [0.0, 0.0, 0.0]))
+            pace = unit if ns[1] > longest[1] else name
+            found[layer, phase] = pace, [max(a, b) for a, b in zip(ns, longest, strict=True)]
+        out = []
+        for here, (unit, ns) in found.items():
+            hop = chip.hop[:3] if here in self.packets else (0.0, 0.0, 0.0)
+            out.append(Stage(*here, unit, *(a + b for a, b in zip(ns, hop, strict=True))))
+        return tuple(sorted(out, key=lambda s: (s.layer, _PHASE[s.phase])))
+
+    def parts(self, stages: tuple[Stage, ...], static: Quantity) -> tuple[Part, ...]:
+        """Marginal energy by layer, phase and component; clocking and static power of the whole chip by stage."""
+        idle = self.chip.idle
+        rows = [Part(*key, *band) for key, band in self.energy.items()]
+        for s in stages:
+            time = s.low, s.nominal, s.high
+            rows.append(Part(s.layer, s.phase, "clock", *(a * b for a, b in zip(idle[:3], time, strict=True))))
+            leak = (a * b * 1e-3 for a, b in zip(static[:3], time, strict=True))  # uW x ns = 1e-3 pJ
+            rows.append(Part(s.layer, s.phase, "static", *leak))
+        return tuple(sorted(rows, key=lambda r: (r.layer, _PHASE[r.phase], _COMPONENT[r.component])))
+
+
+@lru_cache(maxsize=64)
+def _chip(layout: Layout, model: HardwareModel) -> _Chip:
+    return _Chip(layout, model)
+
+
+def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: HardwareModel) -> Cost:
+    """What a run costs, a sample.
+
+    train: counts of the run that learned. test: counts of classifying alone (phase ``forward``); None takes the
+    forward phase of `train` for that. layout: what the network occupies.
+
+    Raises: NeurosimError on counts without samples, a layer that the layout lacks, test counts of learning phases, an
+    error code that nobody receives, or an action, width or memory that the model lacks.
+    """
+    chip = _chip(layout, model)
+    learned = _Bill(train, chip, "counts of training")
+    bills = [learned]
+    if test is not None:
+        other = sorted({op.phase for op in test.ops} - {"forward"})
+        if other:
+            msg = f"counts of testing: phase={other[0]!r}: must be 'forward', testing does not learn"
+            raise NeurosimError(msg)
+        bills.append(_Bill(test, chip, "counts of testing"))
+    sizes = dict(learned.sizes)
+    for key, width in bills[-1].sizes.items():
+        sizes[key] = max(width, sizes.get(key, 0))
+    plots, area, static = chip.floor.built(sizes)
+    stages = [b.stages() for b in bills]
+    parts = [b.parts(s, static) for b, s in zip(bills, stages, strict=True)]
+    if test is None:
+        stages.append(tuple(s for s in stages[0] if s.phase == "forward"))
+        parts.append(tuple(p for p in parts[0] if p.phase == "forward"))
+    return Cost(
+        model=model.name,
+        file=model.path,
+        grade=_grade(bills, chip, area, static),
+        cores=chip.cores,
+        static_power_uw=Band(*static[:3]),
+        energy=parts[0],
+        latency=stages[0],
+        inference_energy=parts[1],
+        inference_latency=stages[1],
+        inference_from="forward phase of the training counts" if test is None else "test counts",
+        area=plots,
+        bits_moved=learned.moved,
+        channel_bits=learned.channel,
+    )
+
+
+def _grade(bills: list[_Bill], chip: _Chip, *others: Quantity) -> Grade:
+    """The weakest basis and tag among all constants that cost energy, time or area."""
+    used = [chip.idle, *others, *([chip.hop] if any(b.packets for b in bills) else [])]
+    paid = [q for q in used if q.high > 0]
+    tag = max([b.tag for b in bills] + [q.tag for q in paid])
+    basis = max([b.basis for b in bills] + [q.basis for q in paid])
+    return Grade(BASES[basis], TAGS[tag])
+
+
+def _add(
+    table: dict[tuple[int, str, str], list[float]],
+    key: tuple[int, str, str],
+    band: tuple[float, ...],
+    times: float,
+) -> None:
+    kept = table.setdefault(key, [0.0, 0.0, 0.0])
+    kept[0] += band[0] * times
+    kept[1] += band[1] * times
+    kept[2] += band[2] * times

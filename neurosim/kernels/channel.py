@@ -1,0 +1,34 @@
+"""The learning channel's quantisers and its local signals (docs/substrate.md 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurosim.kernels.jit import kernel
+
+
+@kernel
+def quantise(magnitude, levels, threshold, n_levels):
+    """The index of the largest level whose threshold |x| reaches, or -1 for zero.
+
+    magnitude: int64 > 0; thresholds stand in levels[threshold : threshold + n_levels], falling.
+    """
+    if magnitude < levels[threshold + n_levels - 1]:
+        return -1
+    low, high = 0, n_levels - 1
+    while low < high:
+        middle = (low + high) >> 1
+        if magnitude >= levels[threshold + middle]:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@kernel
+def requantise(x, levels, threshold, decode, n_levels):
+    """The decoded value of the code of x != 0, with its sign; 0 where it is silent."""
+    k = quantise(abs(np.int64(x)), levels, threshold, n_levels)
+    if k < 0:
+        return np.int64(0)
+    return levels[decode + k] if x > 0 else -levels[decode + k]

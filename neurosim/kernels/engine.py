@@ -1,0 +1,311 @@
+"""The engine: steps of learning, and evaluation, of any network that registers describe.
+
+A step reads only weights from before it: forward for all its samples, then the learning channel, then the updates. The
+batch size, the order of events and the kernels that are chosen change nothing in the result (docs/substrate.md 7).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurosim.kernels.backward import feedback_rows, learning_channel, recompute_products, wide_feedback_rows
+from neurosim.kernels.dense import accumulate
+from neurosim.kernels.forward import emit, forward_layer, weight_rows, wide_weight_rows
+from neurosim.kernels.jit import kernel
+from neurosim.kernels.registers import CHIP, HEALTH, LAYER, TALLY
+from neurosim.kernels.rng import STREAM_FEEDBACK_UPDATE, STREAM_WEIGHT_UPDATE, fold, key
+from neurosim.kernels.update import (
+    add_quantised,
+    count_nonzero,
+    lanes_needed,
+    measure,
+    sort_by_row,
+    update_online,
+    update_row,
+)
+
+_N_IN, _ROWS, _N_OUT, _STRIDE, _FROZEN = (
+    LAYER["n_in"],
+    LAYER["rows"],
+    LAYER["n_out"],
+    LAYER["stride"],
+    LAYER["frozen"],
+)
+_WIDE_WEIGHT, _EVENT, _CODE, _CODE_EVENT, _CODE_MAX = (
+    LAYER["wide_weight"],
+    LAYER["event"],
+    LAYER["code"],
+    LAYER["code_event"],
+    LAYER["code_max"],
+)
+_UPDATE_SHIFT, _UPDATE_ROUND, _UPDATE_LOW, _UPDATE_HIGH = (
+    LAYER["update_shift"],
+    LAYER["update_round"],
+    LAYER["weight_low"],
+    LAYER["weight_high"],
+)
+_ADAPTIVE, _FEEDBACK_ROWS, _FEEDBACK_WIDE = LAYER["adaptive"], LAYER["feedback_rows"], LAYER["feedback_wide"]
+_FEEDBACK_SHIFT, _FEEDBACK_ROUND, _FEEDBACK_LOW, _FEEDBACK_HIGH = (
+    LAYER["feedback_update_shift"],
+    LAYER["feedback_round"],
+    LAYER["feedback_low"],
+    LAYER["feedback_high"],
+)
+_LEVELS, _THRESHOLD, _DECODE = LAYER["update_levels"], LAYER["update_threshold"], LAYER["update_decode"]
+_MATRIX, _LAYERS, _ROUTE, _SEED, _RECEIVED_HIGH = (
+    LAYER["matrix"],
+    CHIP["layers"],
+    CHIP["route"],
+    CHIP["seed"],
+    CHIP["received_high"],
+)
+_SIGNALLED, _PAIRS, _ACTIVE, _ATTEMPTED, _UPDATE_ROWS, _CHANGED = (
+    TALLY["signalled"],
+    TALLY["update_pairs"],
+    TALLY["update_active"],
+    TALLY["update_attempted"],
+    TALLY["update_rows"],
+    TALLY["weight_changed"],
+)
+_F_PAIRS, _F_ACTIVE, _F_ATTEMPTED, _F_ROWS, _F_CHANGED = (
+    TALLY["feedback_pairs"],
+    TALLY["feedback_active"],
+    TALLY["feedback_attempted"],
+    TALLY["feedback_rows"],
+    TALLY["feedback_changed"],
+)
+_WEIGHT_SATURATED, _FEEDBACK_SATURATED = HEALTH["weight_saturated"], HEALTH["feedback_saturated"]
+_PRODUCT, _ROUTE_LAYERED = 3, 1
+
+
+@kernel
+def _update_batch(weights, unit, code, count, signal, scratch, row_key, mix, rule, levels, quantiser):
+    """The update of a step of several samples, row by row: one exact sum, one rounding, one saturation.
+
+    unit, code: int32[samples, :]; count: int32[samples]; signal: int32[samples, stride];
+    quantiser: (number of levels or 0, first threshold, first decoded value).
+    Returns attempted, rows, changed, clipped.
+    """
+    shift, mode, low, high = rule
+    n_levels, threshold, decode = quantiser
+    n_rows, stride = weights.shape
+    sort_by_row(unit, code, count, n_rows, scratch.row_start, scratch.row_sample, scratch.row_code)
+    sums, wide_sums = scratch.sums[:stride], scratch.wide_sums[:stride]
+    attempted, rows, changed, clipped = 0, 0, 0, 0
+    largest = np.int64(0)
+    for b in range(count.shape[0]):
+        n, high_signal = measure(signal[b], scratch.narrow_signal)
+        largest = max(largest, high_signal)
+    for i in range(n_rows):
+        start, stop = scratch.row_start[i], scratch.row_start[i + 1]
+        if start == stop:
+            continue
+        total_code = np.int64(0)
+        for e in range(start, stop):
+            total_code += abs(np.int64(scratch.row_code[e]))
+        wide = n_levels > 0 or total_code * largest >= 1 << 31
+        word = fold(row_key, i)
+        if wide:
+            wide_sums[:] = 0
+            for e in range(start, stop):
+                sample = signal[scratch.row_sample[e]]
+                if n_levels > 0:
+                    add_quantised(wide_sums, scratch.row_code[e], sample, levels, threshold, decode, n_levels)
+                else:
+                    for j in range(stride):
+                        wide_sums[j] += np.int64(scratch.row_code[e]) * np.int64(sample[j])
+            n, _ = count_nonzero(wide_sums)
+            if n > 0:
+                a, b = update_row(
+                    weights, i, np.int64(1), wide_sums, scratch.narrow_signal, word, mix[0], mix[1], shift, mode, low, high, 64
+                )
+        else:
+            sums[:] = 0
+            accumulate(sums, signal, scratch.row_sample[start:stop], scratch.row_code[start:stop], stop - start)
+            n, most = count_nonzero(sums)
+            if n > 0:
+                lanes = max(32, lanes_needed(most, shift, mode))
+                a, b = update_row(
+                    weights, i, np.int64(1), sums, scratch.narrow_signal, word, mix[0], mix[1], shift, mode, low, high, lanes
+                )
+        if n > 0:
+            attempted += n
+            rows += 1
+            changed += a
+            clipped += b
+    return attempted, rows, changed, clipped
+
+
+@kernel
+def _learn(weights, unit, code, count, signal, largest_code, scratch, counts, health, names, row_key, mix, rule, levels, quantiser):
+    """Update one memory after a step and count. counts, health: this layer's counters; names: which of them.
+
+    unit, code: int32[samples, :]; count: int32[samples]; signal: int32[samples, stride].
+    """
+    pairs_at, active_at, attempted_at, rows_at, changed_at, clipped_at = names
+    pairs, active = 0, 0
+    largest = np.int64(0)
+    for b in range(count.shape[0]):
+        n, most = measure(signal[b], scratch.narrow_signal)
+        pairs += count[b] * n
+        active += count[b] if n > 0 else 0
+        largest = max(largest, most)
+    counts[pairs_at] += pairs
+    counts[active_at] += active
+    if pairs == 0:
+        return
+    if count.shape[0] == 1 and quantiser[0] == 0:
+        changed, clipped = update_online(
+            weights, unit[0], code[0], count[0], signal[0], scratch.narrow_signal, largest, largest_code, row_key, mix, rule
+        )
+        attempted, rows = pairs, active
+    else:
+        attempted, rows, changed, clipped = _update_batch(
+            weights, unit, code, count, signal, scratch, row_key, mix, rule, levels, quantiser
+        )
+    counts[attempted_at] += attempted
+    counts[rows_at] += rows
+    counts[changed_at] += changed
+    health[clipped_at] += clipped
+
+
+@kernel
+def _update_layer(program, memory, scratch, tally, layer, n_samples, step, rate):
+    """The weights of one layer."""
+    registers = program.layers[layer]
+    first, start, stride = registers[_CODE], registers[_EVENT], registers[_STRIDE]
+    unit, code = scratch.event_unit[:n_samples, start:], scratch.event_code[:n_samples, start:]
+    count = scratch.event_count[layer, :n_samples]
+    signal = scratch.signal[:n_samples, first : first + stride]
+    row_key = key(program.chip[_SEED], STREAM_WEIGHT_UPDATE, layer, step)
+    rule = (registers[_UPDATE_SHIFT] + rate, registers[_UPDATE_ROUND], registers[_UPDATE_LOW], registers[_UPDATE_HIGH])
+    quantiser = (registers[_LEVELS], registers[_THRESHOLD], registers[_DECODE])
+    names = (_PAIRS, _ACTIVE, _ATTEMPTED, _UPDATE_ROWS, _CHANGED, _WEIGHT_SATURATED)
+    mix = (program.mix_xor, program.mix_multiply)
+    counts, health = tally.counts[layer], tally.health[layer]
+    if registers[_WIDE_WEIGHT] != 0:
+        _learn(
+            wide_weight_rows(memory, registers), unit, code, count, signal, registers[_CODE_MAX], scratch, counts, health,
+            names, row_key, mix, rule, program.levels, quantiser,
+        )  # fmt: skip
+    else:
+        _learn(
+            weight_rows(memory, registers), unit, code, count, signal, registers[_CODE_MAX], scratch, counts, health,
+            names, row_key, mix, rule, program.levels, quantiser,
+        )  # fmt: skip
+
+
+@kernel
+def _update_feedback(program, memory, scratch, tally, layer, n_samples, step, rate):
+    """The adaptive crossbar of one hidden layer: rows are senders with a value, columns this layer's output codes."""
+    chip, registers = program.chip, program.layers[layer]
+    sender = layer + 1 if chip[_ROUTE] == _ROUTE_LAYERED else chip[_LAYERS] - 1
+    first, start, stride = registers[_CODE], program.layers[sender, _CODE_EVENT], registers[_STRIDE]
+    unit, code = scratch.sent_unit[:n_samples, start:], scratch.sent_code[:n_samples, start:]
+    count = scratch.sent_count[sender, :n_samples]
+    signal = scratch.code[:n_samples, first : first + stride]
+    row_key = key(chip[_SEED], STREAM_FEEDBACK_UPDATE, layer, step)
+    rule = (
+        registers[_FEEDBACK_SHIFT] + rate,
+        registers[_FEEDBACK_ROUND],
+        registers[_FEEDBACK_LOW],
+        registers[_FEEDBACK_HIGH],
+    )
+    quantiser = (np.int64(0), np.int64(0), np.int64(0))
+    names = (_F_PAIRS, _F_ACTIVE, _F_ATTEMPTED, _F_ROWS, _F_CHANGED, _FEEDBACK_SATURATED)
+    mix = (program.mix_xor, program.mix_multiply)
+    counts, health = tally.counts[layer], tally.health[layer]
+    if registers[_FEEDBACK_WIDE] != 0:
+        _learn(
+            wide_feedback_rows(memory, registers), unit, code, count, signal, chip[_RECEIVED_HIGH], scratch, counts, health,
+            names, row_key, mix, rule, program.levels, quantiser,
+        )  # fmt: skip
+    else:
+        _learn(
+            feedback_rows(memory, registers), unit, code, count, signal, chip[_RECEIVED_HIGH], scratch, counts, health,
+            names, row_key, mix, rule, program.levels, quantiser,
+        )  # fmt: skip
+
+
+@kernel
+def _forward(program, memory, scratch, tally, inputs, order, training, step):
+    """Forward of all layers for the samples order[:]; returns nothing: codes and addresses stay in the scratch."""
+    chip = program.chip
+    for b in range(order.shape[0]):
+        emit(program, scratch, tally, 0, b, inputs[order[b]], training, step)
+    for layer in range(chip[_LAYERS]):
+        if layer > 0:
+            below = program.layers[layer - 1]
+            first, n = below[_CODE], below[_N_OUT]
+            for b in range(order.shape[0]):
+                emit(program, scratch, tally, layer, b, scratch.code[b, first : first + n], training, step)
+        forward_layer(program, memory, scratch, tally, layer, order.shape[0], training)
+
+
+@kernel
+def _is_correct(program, scratch, b, label):
+    """Whether the lowest of the largest output addresses is the label's."""
+    registers = program.layers[program.chip[_LAYERS] - 1]
+    first = registers[_CODE]
+    best = 0
+    for j in range(registers[_N_OUT]):
+        if scratch.address[b, first + j] > scratch.address[b, first + best]:
+            best = j
+    return best == label
+
+
+@kernel
+def train(program, memory, scratch, tally, inputs, labels, order, batch_size, step, rate):
+    """Learn from the samples order[:], in mini-batches; returns how many were classified right when they came.
+
+    inputs: uint8 or int16[samples, n_in], codes; labels: int64[samples]; order: int64[:]; step: the first step's number;
+    rate: k of eta = 2**-k.
+    """
+    chip = program.chip
+    correct = 0
+    for start in range(0, order.shape[0], batch_size):
+        batch = order[start : start + batch_size]
+        n = batch.shape[0]
+        _forward(program, memory, scratch, tally, inputs, batch, True, step)
+        if program.layers[0, _MATRIX] == _PRODUCT:
+            recompute_products(program, memory, scratch)
+        for b in range(n):
+            label = labels[batch[b]]
+            correct += _is_correct(program, scratch, b, label)
+            learning_channel(program, memory, scratch, tally, b, label)
+        for layer in range(chip[_LAYERS]):
+            _count_signals(program, scratch, tally, layer, n)
+            if program.layers[layer, _FROZEN] == 0:
+                _update_layer(program, memory, scratch, tally, layer, n, step, rate)
+            if program.layers[layer, _ADAPTIVE] != 0:
+                _update_feedback(program, memory, scratch, tally, layer, n, step, rate)
+        step += 1
+    return correct
+
+
+@kernel
+def _count_signals(program, scratch, tally, layer, n_samples):
+    registers = program.layers[layer]
+    first = registers[_CODE]
+    count = 0
+    for b in range(n_samples):
+        for j in range(registers[_N_OUT]):
+            count += scratch.signal[b, first + j] != 0
+    tally.counts[layer, _SIGNALLED] += count
+
+
+@kernel
+def evaluate(program, memory, scratch, tally, inputs, order, predictions):
+    """Classify the samples order[:]; predictions: int64[len(order)] out."""
+    registers = program.layers[program.chip[_LAYERS] - 1]
+    first = registers[_CODE]
+    size = scratch.code.shape[0]
+    for start in range(0, order.shape[0], size):
+        batch = order[start : start + size]
+        _forward(program, memory, scratch, tally, inputs, batch, False, 0)
+        for b in range(batch.shape[0]):
+            best = 0
+            for j in range(registers[_N_OUT]):
+                if scratch.address[b, first + j] > scratch.address[b, first + best]:
+                    best = j
+            predictions[start + b] = best

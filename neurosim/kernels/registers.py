@@ -1,0 +1,114 @@
+"""The registers of the simulated chip: what a network is, as plain integers that kernels read.
+
+A network is compiled into one row of registers per layer and one row for the chip; tables and memories are flat arrays
+that registers point into. So one compiled engine runs every network, as one chip does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+LANES = 32
+"""Rows of weights are padded to a multiple of this many columns: one vector of 16-bit lanes."""
+
+
+def _enumerate(names: str) -> dict[str, int]:
+    return {name: i for i, name in enumerate(names.split())}
+
+
+LAYER = _enumerate(
+    """n_in rows n_out stride weight wide_weight weight_low weight_high sum_wide bias_code blank_out frozen
+    event unit_event code code_event unit_code code_max address_shift address_round address_low address_high
+    table softmax softmax_bits output_high output_bits derivative update_shift update_round
+    update_levels update_threshold update_decode source_threshold source_alpha
+    matrix feedback feedback_rows feedback_stride feedback_wide feedback_sum_wide received_shift product_shift
+    adaptive feedback_update_shift feedback_round feedback_low feedback_high"""
+)
+"""Registers of a layer, by name: int64[n_layers, len(LAYER)]. `weight`, `feedback`, `table`, `derivative` and the
+thresholds are first indices in the flat memories and tables; `event`, `code`, `code_event` those of a sample's row in the
+scratch arrays; `unit_event` and `unit_code` those of the counters by unit."""
+
+CHIP = _enumerate(
+    """layers route seed error_shift received_low received_high received_round target_high target_low
+    source always_sent levels decode received received_threshold received_decode received_levels received_alpha
+    local local_threshold local_decode local_levels local_alpha top_quantised"""
+)
+"""Registers of the whole chip, by name: int64[len(CHIP)]."""
+
+TALLY = _enumerate(
+    """quantised received signalled local update_pairs update_active update_attempted update_rows weight_changed
+    feedback_pairs feedback_active feedback_attempted feedback_rows feedback_changed"""
+)
+"""Counters of a layer (docs/substrate.md 8), beside the counters by unit."""
+
+HEALTH = _enumerate(
+    """preactivation_saturated weight_saturated feedback_saturated error_saturated error_underflow decode_underflow
+    received_saturated received_underflow"""
+)
+"""Loss counters of a layer."""
+
+ROUNDINGS = {"floor": 0, "nearest": 1, "zero": 2, "stochastic": 3}
+ROUTES = {"none": 0, "layered": 1, "skip": 2, "target": 3}
+MATRICES = {"none": 0, "random": 1, "transpose": 2, "product": 3}
+
+
+class Program(NamedTuple):
+    """What does not change while a network runs.
+
+    chip: int64[len(CHIP)]; layers: int64[n_layers, len(LAYER)]; tables: int32[:], activations and derivatives by address;
+    levels: int64[:], thresholds and decoded values of quantisers; mix_xor, mix_multiply: uint16[4, widest stride].
+    """
+
+    chip: NDArray[np.int64]
+    layers: NDArray[np.int64]
+    tables: NDArray[np.int32]
+    levels: NDArray[np.int64]
+    mix_xor: NDArray[np.uint16]
+    mix_multiply: NDArray[np.uint16]
+
+
+class Memory(NamedTuple):
+    """What learns: weights and crossbars, narrow (int8[:]) and wide (int16[:]), rows padded to `LANES` columns."""
+
+    narrow: NDArray[np.int8]
+    wide: NDArray[np.int16]
+
+
+class Scratch(NamedTuple):
+    """Room for one step of up to `samples` samples.
+
+    event_unit, event_code: int32[samples, event_size] and event_count: int32[n_layers, samples], events by layer;
+    sent_unit, sent_code, sent_count: the same for values on the learning channel, by sending layer;
+    code, address, signal: int32[samples, code_size], output codes, addresses and local signals by neuron;
+    narrow_signal: int16[widest], sums: int32[widest], wide_sums: int64[widest]; product: int64[2, widest layer x outputs];
+    row_start: int32[most rows + 2], row_sample, row_code: int32[events of a step], events sorted by row.
+    """
+
+    event_unit: NDArray[np.int32]
+    event_code: NDArray[np.int32]
+    event_count: NDArray[np.int32]
+    sent_unit: NDArray[np.int32]
+    sent_code: NDArray[np.int32]
+    sent_count: NDArray[np.int32]
+    code: NDArray[np.int32]
+    address: NDArray[np.int32]
+    signal: NDArray[np.int32]
+    narrow_signal: NDArray[np.int16]
+    sums: NDArray[np.int32]
+    wide_sums: NDArray[np.int64]
+    product: NDArray[np.int64]
+    row_start: NDArray[np.int32]
+    row_sample: NDArray[np.int32]
+    row_code: NDArray[np.int32]
+
+
+class Tally(NamedTuple):
+    """Counters: counts int64[n_layers, len(TALLY)], health int64[n_layers, len(HEALTH)], events and codes by unit."""
+
+    counts: NDArray[np.int64]
+    health: NDArray[np.int64]
+    events: NDArray[np.int64]
+    codes: NDArray[np.int64]

@@ -1,0 +1,58 @@
+"""Counter-based random words for construction and shuffling: a pure function of (seed, stream, a, b, item).
+
+The same function as in the kernels, on NumPy arrays (docs/substrate.md 6). Results cannot depend on evaluation order,
+thread count, machine or resume.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+STREAM_WEIGHTS, STREAM_CONNECTION, STREAM_VALUE, STREAM_ORDER = 0, 1, 2, 3
+
+_MASK = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+_MIX_A, _MIX_B = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_COLUMN = 0x636F6C756D6E
+
+
+def fold(h: int, x: int) -> int:
+    """Take the integer x >= 0 into the key h (SplitMix64 finaliser: Steele, Lea, Flood 2014)."""
+    z = (h + _GOLDEN * (x + 1)) & _MASK
+    z = ((z ^ (z >> 30)) * _MIX_A) & _MASK
+    z = ((z ^ (z >> 27)) * _MIX_B) & _MASK
+    return z ^ (z >> 31)
+
+
+def fold_array(h: NDArray[np.uint64] | int, x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """`fold` element by element."""
+    with np.errstate(over="ignore"):
+        z = np.asarray(h, np.uint64) + np.uint64(_GOLDEN) * (x.astype(np.uint64) + np.uint64(1))
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(_MIX_A)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(_MIX_B)
+        return z ^ (z >> np.uint64(31))
+
+
+def key(seed: int, stream: int, a: int, b: int) -> int:
+    """The key of one purpose."""
+    return fold(fold(fold(fold(0, seed), stream), a), b)
+
+
+def words(seed: int, stream: int, a: int, b: int, n: int) -> NDArray[np.uint64]:
+    """The words of items 0 … n-1: uint64[n]."""
+    return fold_array(key(seed, stream, a, b), np.arange(n, dtype=np.uint64))
+
+
+def sample_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
+    """The order in which an epoch presents n samples: int64[n]."""
+    return np.argsort(words(seed, STREAM_ORDER, epoch, 0, n), kind="stable").astype(np.int64)
+
+
+def column_words(n: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """Each column's fixed words: (xor, multiply), uint16[4, n], multipliers odd."""
+    columns = fold_array(_COLUMN, np.arange(n, dtype=np.uint64))
+    lanes = np.stack([fold_array(columns, np.full(n, lane, np.uint64)) for lane in range(4)])
+    xor = (lanes & np.uint64(0xFFFF)).astype(np.uint16)
+    multiply = ((lanes >> np.uint64(16)) & np.uint64(0xFFFF)).astype(np.uint16) | np.uint16(1)
+    return xor, multiply

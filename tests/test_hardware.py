@@ -1,0 +1,333 @@
+"""Hardware models: every shipped file, the rules of the format, and what a mistake is answered with."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neurosim.costs import explain, load, names
+from neurosim.costs.describe import schema_table, unit_of
+from neurosim.costs.hardware import folder
+from neurosim.costs.laws import laws_table
+from neurosim.costs.schema import BASES, TAGS
+from neurosim.errors import NeurosimError
+
+ROOT = Path(__file__).parents[1]
+BARE = {"neurons", "lanes", "hops", "mixer_multiplies", "mixer_xors", "lane_multiplies", "lane_xors"}
+
+
+def constants(name: str) -> dict[str, tuple[float, float, float]]:
+    return {r["constant"]: (r["low"], r["nominal"], r["high"]) for r in explain(load(name))}
+
+
+def table(name: str) -> dict[str, dict[str, object]]:
+    return {str(r["constant"]): r for r in explain(load(name))}
+
+
+# ------------------------------------------------------------------------------------------ every shipped file
+
+
+def test_the_shipped_models() -> None:
+    assert names() == ["digital_28nm", "digital_45nm", "example_minimal"]
+    assert names(default_only=True) == ["digital_28nm", "digital_45nm"]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_constant_has_unit_source_tag_and_basis(name: str) -> None:
+    rows = explain(load(name))
+    assert len(rows) > 40
+    for row in rows:
+        assert len(row["source"]) >= 8, row
+        key = row["constant"].rsplit(".", 1)[1]
+        if row["basis"] == "choice":
+            assert row["tag"] == ""
+            assert row["unit"] or key in BARE or isinstance(row["nominal"], str), row
+            continue
+        assert row["unit"] == unit_of(key) != "", row
+        assert row["tag"] in TAGS
+        assert row["basis"] in BASES
+        assert row["low"] == row["nominal"] or row["low_source"], row
+        assert row["high"] == row["nominal"] or row["high_source"], row
+        assert all(math.isfinite(row[end]) for end in ("low", "nominal", "high"))
+        if "sram.read" not in row["constant"] and "sram.write" not in row["constant"]:
+            assert 0 <= row["low"] <= row["nominal"] <= row["high"], row
+
+
+@pytest.mark.parametrize("name", names())
+def test_nothing_unverified_is_used(name: str) -> None:
+    text = (folder() / f"{name}.toml").read_text()
+    assert "memory-unverified" not in text
+    assert not re.search(r"\b(/work|/home|/tmp)\b", text)
+
+
+def test_45nm_is_what_the_sources_say() -> None:
+    c = constants("digital_45nm")
+    expected = {
+        "energy.add[8 bits].energy_pj": (0.00967 / 2, 0.03, 0.21 / 4),
+        "energy.add[16 bits].energy_pj": (0.00967, 0.05, 0.21 / 2),
+        "energy.add[32 bits].energy_pj": (0.00967 * 2, 0.1, 0.21),
+        "energy.multiply[8x8 bits].energy_pj": (0.239 / 4, 0.2, 12.7 / 16),
+        "energy.multiply[32x32 bits].energy_pj": (0.239 * 4, 3.1, 12.7),
+        "energy.shift[32 bits].energy_pj": (0.0121, math.sqrt(0.0121 * 0.417), 0.417),
+        "energy.compare[32 bits].energy_pj": (0.00618, math.sqrt(0.00618 * 0.02947), 0.02947),
+        "energy.logic[32 bits].energy_pj": (0.001588, math.sqrt(0.001588 * 0.0181), 0.0181),
+        "register.energy_pj_per_bit": (0.0301 / 16, math.sqrt(0.0301 / 16 * 0.009), 0.009),
+        "unit.add[32 bits].area_um2": (278, 278, 278),
+        "unit.multiply[32x32 bits].area_um2": (6350, 6350, 6350),
+        "unit.multiply[32x32 bits].leakage_uw": (77.9, 77.9, 77.9),
+        "unit.shift[32 bits].area_um2": (250, 250, 250),
+        "unit.compare[32 bits].area_um2": (71, 71, 71),
+        "unit.logic[32 bits].area_um2": (50.4, 50.4, 50.4),
+        "unit.register[1 bits].area_um2": (5.98, 5.98, 5.98),
+        "sram.read.slope_pj_per_sqrt_kb": (1.111, 1.848, 3.1519),
+        "sram.write.slope_pj_per_sqrt_kb": (1.002, 1.936, 3.1519),
+        "sram.read.offset_pj": (-0.582, -0.884, 1.2849),
+        "sram.write.offset_pj": (1.0, 2.307, 1.2849),
+        "sram.leakage.power_uw_per_kb": (10, 10, 79.6),
+        "sram.area.area_um2_per_bit": (3280 / 8192,) * 3,
+        "network.hop.energy_pj_per_bit": (3.19 / 32, 4.375 / 32, 0.596),
+        "network.router.latency_ns": (1.0, 4.1, 6.5),
+        "static.power_uw_per_core": (0, 64430 / 4096, 27.3),
+    }
+    for key, value in expected.items():
+        assert c[key] == pytest.approx(value, rel=1e-4), key
+
+
+@pytest.mark.parametrize(
+    ("constant", "tag", "basis"),
+    [
+        ("energy.add[32 bits].energy_pj", "verified-secondary", "model"),
+        ("unit.add[32 bits].area_um2", "verified-secondary", "synthesis"),
+        ("sram.read.slope_pj_per_sqrt_kb", "computed", "model"),
+        ("network.router.latency_ns", "verified-secondary", "pre-silicon"),
+    ],
+)
+def test_tags_and_bases_are_those_of_the_sources(constant: str, tag: str, basis: str) -> None:
+    row = table("digital_45nm")[constant]
+    assert (row["tag"], row["basis"]) == (tag, basis)
+
+
+def test_the_fit_to_horowitz_is_a_fit() -> None:
+    _, _, a = constants("digital_45nm")["sram.read.offset_pj"]
+    _, _, b = constants("digital_45nm")["sram.read.slope_pj_per_sqrt_kb"]
+    for kb, pj in ((8, 10), (32, 20), (1024, 100)):
+        assert a + b * math.sqrt(kb) == pytest.approx(pj, rel=0.045)
+
+
+def divisors() -> dict[str, float]:
+    """The scaling of 45 to 28 nm, worked out from Stillmaker & Baas (HP, 0.9 V) and Horowitz to Jouppi."""
+
+    def factor(a: float, b: float, c: float) -> float:
+        return a * 0.81 + b * 0.9 + c
+
+    e45, e32, e20 = factor(1.018, -0.3107, 0.1539), factor(0.8367, -0.4341, 0.1701), factor(0.373, -0.1582, 0.04104)
+    share = math.log(32 / 28) / math.log(32 / 20)
+    exponent = math.log(45 / 28) / math.log(45 / 7)
+    ratios = {"add": 3.33, "multiply": 2.86, "sram": 2.35, "rest": 2.37}
+    return {"low": e45 / (e32 * (e20 / e32) ** share), **{k: r**exponent for k, r in ratios.items()}}
+
+
+def test_28nm_is_the_band_it_says_it_is() -> None:
+    small, large, by = constants("digital_28nm"), constants("digital_45nm"), divisors()
+    seen = 0
+    for key, (low, nominal, high) in large.items():
+        if not key.startswith(("energy.", "register.", "sram.read.", "sram.write.")):
+            continue
+        kind = key.split(".")[1].split("[")[0]
+        kind = "sram" if key.startswith("sram") else kind if kind in by else "rest"
+        divided = low / by["low"], nominal / math.sqrt(by["low"] * by[kind]), high / by[kind]
+        assert small[key] == pytest.approx(divided, rel=2e-4), key
+        seen += 1
+    assert seen == 13
+
+
+def test_28nm_areas_scale_as_they_say() -> None:
+    small, large = constants("digital_28nm"), constants("digital_45nm")
+    a28 = 0.46 * (0.21 / 0.46) ** (math.log(32 / 28) / math.log(32 / 20))
+    low = a28 / 0.46 ** (math.log(45 / 40) / math.log(45 / 32))
+    high = low * (0.17 / (3280 / 8192)) / a28
+    for key in (k for k in large if k.startswith("unit.") and k.endswith("area_um2")):
+        area = large[key][1]
+        assert small[key] == pytest.approx((area * low, area * math.sqrt(low * high), area * high), rel=3e-4), key
+
+
+def test_28nm_holds_silicon_and_cacti_in_its_band() -> None:
+    c = constants("digital_28nm")
+
+    def read(kb: float) -> list[float]:
+        pairs = zip(c["sram.read.offset_pj"], c["sram.read.slope_pj_per_sqrt_kb"], strict=True)
+        return [a + b * math.sqrt(kb) for a, b in pairs]
+
+    truenorth = 64 * 0.047  # pJ a 64-bit word at 0.775 V, from a crossbar of 256 x 256 bits
+    assert read(8)[0] < truenorth < read(8)[2]
+    assert read(8)[0] < truenorth * (0.9 / 0.775) ** 2 < read(8)[2]
+    hp = 1.848 * (0.590 / 1.848) ** (math.log(45 / 28) / math.log(45 / 22))  # CACTI HP, 45 and 22 nm
+    assert read(64)[0] < -0.6 + hp * 8 < read(64)[2]
+    assert c["sram.area.area_um2_per_bit"][:2] == (0.152, 0.17)
+    assert c["clock.energy_pj_per_cycle"][:2] == pytest.approx((1.78, 1.78 * (0.9 / 0.55) ** 2), rel=1e-4)
+    assert c["sram.leakage.power_uw_per_kb"][0] == pytest.approx(27.3 / 36, rel=1e-4)
+
+
+def test_28nm_is_nowhere_dearer_than_45nm() -> None:
+    small, large = constants("digital_28nm"), constants("digital_45nm")
+    for key, band in large.items():
+        if key.startswith(("energy.", "register.", "clock.", "network.hop.", "sram.area", "unit.")):
+            assert all(a <= b for a, b in zip(small[key], band, strict=True)), key
+
+
+# ------------------------------------------------------------------------------------------ composing and finding
+
+
+def variant(tmp_path: Path, body: str, name: str = "mine") -> Path:
+    head = f'schema = 1\nname = "{name}"\nsummary = "a model for this test"\n'
+    path = tmp_path / f"{name}.toml"
+    path.write_text(head + body)
+    return path
+
+
+def test_inheriting_replaces_constants_whole_and_choices_by_key(tmp_path: Path) -> None:
+    body = """inherits = "digital_45nm"
+[core]
+lanes = 2
+reason = "two are enough here"
+[sram.leakage]
+power_uw_per_kb = 1.5
+source = "a measurement of our own"
+tag = "verified-primary"
+basis = "silicon"
+"""
+    mine, base = load(variant(tmp_path, body)), load("digital_45nm")
+    assert (mine.spec.core.lanes, mine.spec.core.neurons) == (2, base.spec.core.neurons)
+    assert mine.spec.sram.leakage.high is None
+    assert mine.spec.sram.read == base.spec.sram.read
+    assert constants("digital_45nm")["core.lanes"][1] == 8
+
+
+def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
+    path = variant(tmp_path, 'inherits = "digital_45nm"\n[core]\nlanes = 2\nreason = "first thoughts"\n')
+    assert load(path) is load(path)
+    assert load("digital_45nm") is load("digital_45nm")
+    first = load(path)
+    variant(tmp_path, 'inherits = "digital_45nm"\n[core]\nlanes = 16\nreason = "second thoughts"\n')
+    assert first.spec.core.lanes == 2
+    assert load(str(path)).spec.core.lanes == 16
+
+
+def test_the_example_is_found_by_name_beside_the_file_that_inherits(tmp_path: Path) -> None:
+    variant(tmp_path, 'inherits = "digital_28nm"\n', "mother")
+    assert load(variant(tmp_path, 'inherits = "mother"\n', "child")).spec.technology.node_nm == 28
+
+
+# ------------------------------------------------------------------------------------------ mistakes
+
+SURE = "source = 'a book we read'\nbasis = 'model'\n"
+SHIFTS = "[[energy.shift]]\nbits = {}\nenergy_pj = {}\nSRC[[energy.shift]]\nbits = {}\nenergy_pj = {}\nSRC"
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("[core]\nlane = 2\nreason = 'a slip of the pen'\n", "core.lane: is not a known key; allowed are reason"),
+        ("[core]\nlanes = 2\n", "core: reason is missing"),
+        ("[core]\nlanes = 0\nreason = 'none are needed'\n", "core.lanes=0: expected `int` >= 1"),
+        ("[core]\nlanes = 2.5\nreason = 'half of five'\n", "core.lanes=2.5: expected `int`"),
+        ("[core]\nclock_mhz = nan\nreason = 'nobody knows'\n", "core.clock_mhz=nan"),
+        ("[core]\nclock_mhz = inf\nreason = 'as fast as can be'\n", "core.clock_mhz=inf"),
+        ("[core]\ncolumn_read = 'both'\nreason = 'why not both'\n", "core.column_read='both': must be one of `packed`"),
+        ("[clock]\nenergy_pj_per_cycle = 1.0\n", "clock.source: is missing"),
+        ("[clock]\nenergy_pj_per_cycle = -1.0\nSRC", "clock.energy_pj_per_cycle=-1.0: expected `float` >= 0.0"),
+        ("[clock]\nenergy_pj_per_cycle = nan\nSRC", "clock.energy_pj_per_cycle=nan"),
+        ("[clock]\nenergy_uj_per_cycle = 1.0\nSRC", "clock.energy_uj_per_cycle: is not a known key"),
+        ("[clock]\nenergy_pj_per_cycle = 1.0\nsource = 'x'\ntag = 'computed'\nbasis = 'model'\n", "clock.source='x'"),
+        ("[clock]\nenergy_pj_per_cycle = 1.0\nSRCtag = 'sure'\n".replace("SRC", SURE), "clock.tag='sure': must be one of `v"),
+        ("[clock]\nenergy_pj_per_cycle = 1.0\nSRC[clock.low]\nenergy_pj_per_cycle = 2.0\nSRC", "must lie between its low=2.0"),
+        ("[sram.read]\noffset_pj = -9.0\nslope_pj_per_sqrt_kb = 1.0\nSRC", "sram.read at 2.0 KB: needs 0 < low"),
+        ("[sram.read]\noffset_pj = inf\nslope_pj_per_sqrt_kb = 1.0\nSRC", "sram.read.offset_pj=inf: must be finite"),
+        (SHIFTS.format(32, 2.0, 16, 3.0), "widths must rise"),
+        (SHIFTS.format(16, 2.0, 32, 1.0), "must not be cheaper"),
+        ("[memory.gradient]\nkind = 'drum'\nreason = 'a heavy one'\n", "memory.gradient.kind='drum'"),
+        ("[memories]\n", "memories: is not a known key"),
+        ("schema = 2\n", "not valid TOML"),
+        ("[core\n", "not valid TOML"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_field_value_and_file(tmp_path: Path, body: str, says: str) -> None:
+    body = body.replace("SRC", "source = 'a book we read'\ntag = 'computed'\nbasis = 'model'\n")
+    path = variant(tmp_path, 'inherits = "digital_45nm"\n' + body)
+    with pytest.raises(NeurosimError, match=re.escape(says)) as error:
+        load(path)
+    assert "mine.toml" in str(error.value)
+    assert "\n" not in str(error.value).strip()
+
+
+def test_a_model_of_its_own_must_hold_everything(tmp_path: Path) -> None:
+    with pytest.raises(NeurosimError, match=r"technology: is missing .*mine\.toml"):
+        load(variant(tmp_path, ""))
+
+
+def test_another_schema_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('schema = 2\nname = "mine"\nsummary = "from the future"\ninherits = "digital_45nm"\n')
+    with pytest.raises(NeurosimError, match=r"schema=2: .*1"):
+        load(path)
+
+
+def test_the_name_is_the_file_name(tmp_path: Path) -> None:
+    path = variant(tmp_path, 'inherits = "digital_45nm"\n')
+    with pytest.raises(NeurosimError, match="name='mine': must be the file's name, 'yours'"):
+        load(path.rename(tmp_path / "yours.toml"))
+
+
+@pytest.mark.parametrize("parent", ["mine", "mine.toml"])
+def test_a_model_cannot_inherit_from_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NeurosimError, match=r"inherits='mine': a model must not inherit from itself \(mine -> mine\)"):
+        load(variant(tmp_path, f'inherits = "{parent}"\n'))
+
+
+def test_a_cycle_is_refused(tmp_path: Path) -> None:
+    variant(tmp_path, 'inherits = "b"\n', "a")
+    with pytest.raises(NeurosimError, match="b -> a -> b"):
+        load(variant(tmp_path, 'inherits = "a"\n', "b"))
+
+
+@pytest.mark.parametrize("value", ['"nobody"', '"nobody.toml"', "3"])
+def test_a_parent_that_is_not_there(tmp_path: Path, value: str) -> None:
+    with pytest.raises(NeurosimError, match=r"inherits=.*mine\.toml"):
+        load(variant(tmp_path, f"inherits = {value}\n"))
+
+
+def test_an_heir_states_its_own_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('schema = 1\ninherits = "digital_45nm"\n')
+    with pytest.raises(NeurosimError, match=r"name: is missing.*mine\.toml"):
+        load(path)
+
+
+@pytest.mark.parametrize("name", ["digital_3nm", "", "../digital_45nm", "nobody.toml"])
+def test_a_missing_model_says_what_there_is(name: str) -> None:
+    with pytest.raises(NeurosimError, match="digital_28nm, digital_45nm, example_minimal"):
+        load(name)
+
+
+# ------------------------------------------------------------------------------------------ docs and imports
+
+
+@pytest.mark.parametrize(("mark", "generated"), [("schema", schema_table()), ("laws", laws_table())])
+def test_the_docs_hold_the_generated_tables(mark: str, generated: str) -> None:
+    text = (ROOT / "docs" / "hardware_models.md").read_text()
+    held = re.search(rf"<!-- {mark}:begin [^>]*-->\n(.*?)<!-- {mark}:end -->", text, re.DOTALL)
+    assert held is not None
+    assert held[1] == generated
+
+
+def test_pricing_imports_nothing_heavy() -> None:
+    heavy = "numba", "scipy", "matplotlib", "neurosim.chip", "neurosim.kernels"
+    code = f"import sys, neurosim.costs; print([m for m in {heavy!r} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert out.stdout.strip() == "[]"
