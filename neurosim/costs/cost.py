@@ -94,7 +94,7 @@ def grouped(rows: Iterable[R], key: Callable[[R], K], order: Iterable[K] = ()) -
 class Cost:
     """What a run costs on one hardware model.
 
-    model, file: name and file of the model. grade: of all constants that were used. cores: cores by layer.
+    model, digest: name and fingerprint of the model. grade: of all constants that were used. cores: cores by layer.
     static_power_uw: of the whole chip, at all times. energy, latency: of one learning sample.
     inference_energy, inference_latency: of one sample that is only classified, reckoned from `inference_from`.
     area: of the chip, learning included. bits_moved: bits a learning sample reads and writes, by phase and memory.
@@ -103,7 +103,7 @@ class Cost:
     """
 
     model: str
-    file: str
+    digest: str
     grade: Grade
     cores: tuple[int, ...]
     static_power_uw: Band
@@ -190,7 +190,7 @@ class Cost:
         }
         return {
             "model": self.model,
-            "file": self.file,
+            "digest": self.digest,
             "grade": self.grade._asdict(),
             "cores": list(self.cores),
             **{key: band.nominal for key, band in self.band.items() if key != "static_power_uw"},
@@ -207,7 +207,7 @@ class Cost:
         rows: dict[str, Any] = {key: tuple(kind(**r) for r in data[key]) for key, kind in _PARTS.items()}
         return cls(
             model=data["model"],
-            file=data["file"],
+            digest=data["digest"],
             grade=Grade(**data["grade"]),
             cores=tuple(data["cores"]),
             static_power_uw=Band(**data["band"]["static_power_uw"]),

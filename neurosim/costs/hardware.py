@@ -7,11 +7,13 @@ numbers come to is `neurosim.costs.laws`.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,11 @@ class HardwareModel:
     name: str
     path: str
     spec: ModelFile
+
+    @cached_property
+    def digest(self) -> str:
+        """A fingerprint of all that the model says, inherited or not: equal digests price alike."""
+        return hashlib.sha256(msgspec.json.encode(self.spec, order="sorted")).hexdigest()[:16]
 
     @property
     def summary(self) -> str:
@@ -57,7 +64,7 @@ def load(name_or_path: str | Path) -> HardwareModel:
 
     Raises: NeurosimError if there is no such file, or on a mistake in it, naming field, value, allowed values and file.
     """
-    path = _find(name_or_path, folder())
+    path = _find(name_or_path)
     key = str(path.resolve())
     kept = _cache.get(key)
     if kept is not None and all(_stamp(Path(f)) == s for f, s in kept[1].items()):
@@ -86,15 +93,16 @@ def _stamp(path: Path) -> int:
         return -1
 
 
-def _find(name_or_path: str | Path, beside: Path) -> Path:
-    """The file: a path ends in ``.toml``; a name is sought beside the file that asks, then among the shipped ones."""
+def _find(name_or_path: str | Path, asked_in: Path | None = None) -> Path:
+    """The file: a path ends in ``.toml``, a name is a shipped one; `asked_in`, a folder, is looked through first."""
     text = str(name_or_path)
     if text.endswith(".toml"):
-        if not Path(text).is_file():
+        path = Path(text) if asked_in is None else asked_in / text
+        if not path.is_file():
             msg = f"hardware={text!r}: there is no such file; shipped models are {', '.join(_shipped())}"
             raise NeurosimError(msg)
-        return Path(text)
-    for place in (beside, folder()):
+        return path
+    for place in (asked_in or folder(), folder()):
         if re.fullmatch(r"\w+", text) and (place / f"{text}.toml").is_file():
             return place / f"{text}.toml"
     msg = f"hardware={text!r}: must be one of {', '.join(_shipped())}, or a path that ends in .toml"

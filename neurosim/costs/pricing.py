@@ -89,7 +89,7 @@ class _Chip:
         receivers = self.layout.receivers[op.layer] if op.layer < len(self.layout.receivers) else ()
         if not receivers:
             msg = (
-                f"layout.receivers[{op.layer}]={receivers}: layer {op.layer} sends error codes, so some layer gets them"
+                f"layout.receivers[{op.layer}]={receivers}: layer {op.layer} sends error codes, so some layer gets one"
             )
             raise NeurosimError(msg)
         return sum(self.cores[r] for r in receivers)
@@ -102,7 +102,7 @@ class _Bill:
         if counts.samples < 1:
             msg = f"{name}.samples={counts.samples}: must be at least 1, costs are given a sample"
             raise NeurosimError(msg)
-        self.chip, self.per_sample = chip, 1.0 / counts.samples
+        self.chip = chip
         self.energy: dict[tuple[int, str, str], list[float]] = {}
         self.busy: dict[tuple[int, str, str], list[float]] = {}
         self.packets: set[tuple[int, str]] = set()
@@ -116,7 +116,7 @@ class _Bill:
                 raise NeurosimError(msg)
             price = chip.price(op)
             if price is not None:
-                self._charge(op, count * self.per_sample, price)
+                self._charge(op, count / counts.samples, price)
 
     def _charge(self, op: Op, count: float, price: Price) -> None:
         energy, here = price.energy, (op.layer, op.phase)
@@ -137,11 +137,9 @@ class _Bill:
     def _send(self, op: Op, count: float) -> float:
         sent = count * self.chip.deliveries(op)
         packet = self.chip.laws.spec.network.header_bits + op.bits
-        payload, packets = (
-            ("event_payload", "event_packets") if op.action == "event" else ("error_code", "error_packets")
-        )
-        self.channel[payload] += count * op.bits
-        self.channel[packets] += sent * packet
+        is_event = op.action == "event"
+        self.channel["event_payload" if is_event else "error_code"] += count * op.bits
+        self.channel["event_packets" if is_event else "error_packets"] += sent * packet
         return sent
 
     def stages(self) -> tuple[Stage, ...]:
@@ -188,13 +186,7 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: Hardwar
     """
     chip = _chip(layout, model)
     learned = _Bill(train, chip, "counts of training")
-    bills = [learned]
-    if test is not None:
-        other = sorted({op.phase for op in test.ops} - {"forward"})
-        if other:
-            msg = f"counts of testing: phase={other[0]!r}: must be 'forward', testing does not learn"
-            raise NeurosimError(msg)
-        bills.append(_Bill(test, chip, "counts of testing"))
+    bills = [learned] if test is None else [learned, _tested(test, chip)]
     sizes = dict(learned.sizes)
     for key, width in bills[-1].sizes.items():
         sizes[key] = max(width, sizes.get(key, 0))
@@ -206,7 +198,7 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: Hardwar
         parts.append(tuple(p for p in parts[0] if p.phase == "forward"))
     return Cost(
         model=model.name,
-        file=model.path,
+        digest=model.digest,
         grade=_grade(bills, chip, area, static),
         cores=chip.cores,
         static_power_uw=Band(*static[:3]),
@@ -219,6 +211,14 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: Hardwar
         bits_moved=learned.moved,
         channel_bits=learned.channel,
     )
+
+
+def _tested(test: OpCounts, chip: _Chip) -> _Bill:
+    other = sorted({op.phase for op in test.ops} - {"forward"})
+    if other:
+        msg = f"counts of testing: phase={other[0]!r}: must be 'forward', testing does not learn"
+        raise NeurosimError(msg)
+    return _Bill(test, chip, "counts of testing")
 
 
 def _grade(bills: list[_Bill], chip: _Chip, *others: Quantity) -> Grade:

@@ -9,20 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.kernels.backward import feedback_rows, learning_channel, recompute_products, wide_feedback_rows
-from neurosim.kernels.dense import accumulate
 from neurosim.kernels.forward import emit, forward_layer, weight_rows, wide_weight_rows
 from neurosim.kernels.jit import kernel
 from neurosim.kernels.registers import CHIP, HEALTH, LAYER, TALLY
-from neurosim.kernels.rng import STREAM_FEEDBACK_UPDATE, STREAM_WEIGHT_UPDATE, fold, key
-from neurosim.kernels.update import (
-    add_quantised,
-    count_nonzero,
-    lanes_needed,
-    measure,
-    sort_by_row,
-    update_online,
-    update_row,
-)
+from neurosim.kernels.rng import STREAM_FEEDBACK_UPDATE, STREAM_WEIGHT_UPDATE, key
+from neurosim.kernels.update import measure, sort_by_row, update_batch, update_online
 
 _N_IN, _ROWS, _N_OUT, _STRIDE, _FROZEN = (
     LAYER["n_in"],
@@ -79,64 +70,6 @@ _PRODUCT, _ROUTE_LAYERED = 3, 1
 
 
 @kernel
-def _update_batch(weights, unit, code, count, signal, scratch, row_key, mix, rule, levels, quantiser):
-    """The update of a step of several samples, row by row: one exact sum, one rounding, one saturation.
-
-    unit, code: int32[samples, :]; count: int32[samples]; signal: int32[samples, stride];
-    quantiser: (number of levels or 0, first threshold, first decoded value).
-    Returns attempted, rows, changed, clipped.
-    """
-    shift, mode, low, high = rule
-    n_levels, threshold, decode = quantiser
-    n_rows, stride = weights.shape
-    sort_by_row(unit, code, count, n_rows, scratch.row_start, scratch.row_sample, scratch.row_code)
-    sums, wide_sums = scratch.sums[:stride], scratch.wide_sums[:stride]
-    attempted, rows, changed, clipped = 0, 0, 0, 0
-    largest = np.int64(0)
-    for b in range(count.shape[0]):
-        n, high_signal = measure(signal[b], scratch.narrow_signal)
-        largest = max(largest, high_signal)
-    for i in range(n_rows):
-        start, stop = scratch.row_start[i], scratch.row_start[i + 1]
-        if start == stop:
-            continue
-        total_code = np.int64(0)
-        for e in range(start, stop):
-            total_code += abs(np.int64(scratch.row_code[e]))
-        wide = n_levels > 0 or total_code * largest >= 1 << 31
-        word = fold(row_key, i)
-        if wide:
-            wide_sums[:] = 0
-            for e in range(start, stop):
-                sample = signal[scratch.row_sample[e]]
-                if n_levels > 0:
-                    add_quantised(wide_sums, scratch.row_code[e], sample, levels, threshold, decode, n_levels)
-                else:
-                    for j in range(stride):
-                        wide_sums[j] += np.int64(scratch.row_code[e]) * np.int64(sample[j])
-            n, _ = count_nonzero(wide_sums)
-            if n > 0:
-                a, b = update_row(
-                    weights, i, np.int64(1), wide_sums, scratch.narrow_signal, word, mix[0], mix[1], shift, mode, low, high, 64
-                )
-        else:
-            sums[:] = 0
-            accumulate(sums, signal, scratch.row_sample[start:stop], scratch.row_code[start:stop], stop - start)
-            n, most = count_nonzero(sums)
-            if n > 0:
-                lanes = max(32, lanes_needed(most, shift, mode))
-                a, b = update_row(
-                    weights, i, np.int64(1), sums, scratch.narrow_signal, word, mix[0], mix[1], shift, mode, low, high, lanes
-                )
-        if n > 0:
-            attempted += n
-            rows += 1
-            changed += a
-            clipped += b
-    return attempted, rows, changed, clipped
-
-
-@kernel
 def _learn(weights, unit, code, count, signal, largest_code, scratch, counts, health, names, row_key, mix, rule, levels, quantiser):
     """Update one memory after a step and count. counts, health: this layer's counters; names: which of them.
 
@@ -156,12 +89,13 @@ def _learn(weights, unit, code, count, signal, largest_code, scratch, counts, he
         return
     if count.shape[0] == 1 and quantiser[0] == 0:
         changed, clipped = update_online(
-            weights, unit[0], code[0], count[0], signal[0], scratch.narrow_signal, largest, largest_code, row_key, mix, rule
+            weights, unit[0], code[0], count[0], signal[0], scratch.narrow_signal, largest * largest_code, row_key, mix, rule
         )
         attempted, rows = pairs, active
     else:
-        attempted, rows, changed, clipped = _update_batch(
-            weights, unit, code, count, signal, scratch, row_key, mix, rule, levels, quantiser
+        sort_by_row(unit, code, count, weights.shape[0], scratch.row_start, scratch.row_sample, scratch.row_code)
+        attempted, rows, changed, clipped = update_batch(
+            weights, signal, scratch, row_key, mix, rule, levels, quantiser
         )
     counts[attempted_at] += attempted
     counts[rows_at] += rows

@@ -8,86 +8,78 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.channel import quantise
-from neurosim.kernels.jit import kernel
+from neurosim.kernels.channel import requantise
+from neurosim.kernels.dense import accumulate
+from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.rng import fold, lane
 from neurosim.kernels.words import above, bitwise_and, rounded, shift_right, shift_right_unsigned
 
 _STOCHASTIC = 3
-_CHUNK = 8192  # columns whose counts surely fit 16 bits
+_LANE = 16
+_COUNTABLE = 1 << 14  # columns whose counts surely fit 16 bits
 
 
-@kernel
-def _row_16(weights, i, start, stop, code, signal, word, xor, multiply, shift, low, high):
-    """One row in 16-bit lanes: 0 < shift <= 16 and |code * signal| < 2**15.
+@inlined
+def _row_16(weights, i, code, signal, part, xor, multiply, floor_shift, drop, mask, low, high):
+    """One row in 16-bit lanes: 0 < shift <= 16 and |code * signal| < 2**15. At most 2**15 columns, for the counts.
 
     reference: w = clip(w + ((code * signal[j] + u) >> shift)), as floor plus carry: (p >> s) + (u > (2**s - 1 - p % 2**s))
     """
-    p16, low16, high16 = np.int16(code), np.int16(low), np.int16(high)
-    floor_shift, drop = np.int16(min(shift, 15)), np.uint16(16 - shift)
-    mask = np.uint16((1 << shift) - 1)
-    part = np.uint16(word & np.uint64(0xFFFF))
     changed = np.int16(0)
     clipped = np.int16(0)
-    for j in range(start, stop):
-        u = shift_right_unsigned(np.uint16(np.uint16(part ^ xor[0, j]) * multiply[0, j]), drop)
+    for j in range((weights.shape[1] >> 5) << 5):
+        u = shift_right_unsigned(np.uint16(np.uint16(part ^ xor[j]) * multiply[j]), drop)
         old = np.int16(weights[i, j])
-        product = np.int16(p16 * signal[j])
+        product = np.int16(code * signal[j])
         floor = shift_right(product, floor_shift)
         room = bitwise_and(np.uint16(~product), mask)
         new = np.int16(np.int16(old + floor) + np.int16(above(u, room)))
-        kept = min(max(new, low16), high16)
+        kept = min(max(new, low), high)
         changed = np.int16(changed + np.int16(kept != old))
         clipped = np.int16(clipped + np.int16(kept != new))
         weights[i, j] = kept
-    return np.int64(changed), np.int64(clipped)
+    return changed, clipped
 
 
-@kernel
-def _row_32(weights, i, code, signal, word, xor, multiply, shift, low, high):
+@inlined
+def _row_32(weights, i, code, signal, part, xor, multiply, shift, drop, low, high):
     """One row in 32-bit lanes: 0 < shift <= 16 and |code * signal| + 2**shift <= 2**31."""
-    p32, low32, high32 = np.int32(code), np.int32(low), np.int32(high)
-    shift32, drop = np.int32(shift), np.uint16(16 - shift)
-    part = np.uint16(word & np.uint64(0xFFFF))
     changed = np.int32(0)
     clipped = np.int32(0)
     for j in range((weights.shape[1] >> 5) << 5):
-        u = np.int32(shift_right_unsigned(np.uint16(np.uint16(part ^ xor[0, j]) * multiply[0, j]), drop))
+        u = np.int32(shift_right_unsigned(np.uint16(np.uint16(part ^ xor[j]) * multiply[j]), drop))
         old = np.int32(weights[i, j])
-        new = np.int32(old + shift_right(np.int32(np.int32(p32 * signal[j]) + u), shift32))
-        kept = min(max(new, low32), high32)
+        new = np.int32(old + shift_right(np.int32(np.int32(code * signal[j]) + u), shift))
+        kept = min(max(new, low), high)
         changed = np.int32(changed + np.int32(kept != old))
         clipped = np.int32(clipped + np.int32(kept != new))
         weights[i, j] = kept
-    return np.int64(changed), np.int64(clipped)
+    return changed, clipped
 
 
-@kernel
-def _row_32_two_lanes(weights, i, code, signal, word, xor, multiply, shift, low, high):
+@inlined
+def _row_32_two_lanes(weights, i, code, signal, part, part_1, xor, multiply, xor_1, multiply_1, shift, low, high):
     """As `_row_32` for 16 < shift <= 30: the random bits come from two lanes."""
-    p32, low32, high32 = np.int32(code), np.int32(low), np.int32(high)
-    shift32, drop = np.int32(shift), np.int32(32 - shift)
-    part_0 = np.uint16(word & np.uint64(0xFFFF))
-    part_1 = np.uint16((word >> np.uint64(16)) & np.uint64(0xFFFF))
-    upper = np.int32(shift - 16)
+    upper, drop = np.int32(1 << (shift - 16)), np.int32(32 - shift)
     changed = np.int32(0)
     clipped = np.int32(0)
     for j in range((weights.shape[1] >> 5) << 5):
-        v0 = np.int32(np.uint16(np.uint16(part_0 ^ xor[0, j]) * multiply[0, j]))
-        v1 = np.int32(np.uint16(np.uint16(part_1 ^ xor[1, j]) * multiply[1, j]))
-        u = np.int32(np.int32(v0 * np.int32(1 << upper)) + shift_right(v1, drop))
+        v0 = np.int32(np.uint16(np.uint16(part ^ xor[j]) * multiply[j]))
+        v1 = np.int32(np.uint16(np.uint16(part_1 ^ xor_1[j]) * multiply_1[j]))
+        u = np.int32(np.int32(v0 * upper) + shift_right(v1, drop))
         old = np.int32(weights[i, j])
-        new = np.int32(old + shift_right(np.int32(np.int32(p32 * signal[j]) + u), shift32))
-        kept = min(max(new, low32), high32)
+        new = np.int32(old + shift_right(np.int32(np.int32(code * signal[j]) + u), shift))
+        kept = min(max(new, low), high)
         changed = np.int32(changed + np.int32(kept != old))
         clipped = np.int32(clipped + np.int32(kept != new))
         weights[i, j] = kept
-    return np.int64(changed), np.int64(clipped)
+    return changed, clipped
 
 
 @kernel
-def _row_64(weights, i, code, signal, word, xor, multiply, shift, mode, low, high):
+def _row_64(weights, i, code, signal, word, xor, multiply, rule):
     """One row in 64-bit lanes: any shift, any rounding, any product below 2**62."""
+    shift, mode, low, high = rule
     changed = 0
     clipped = 0
     for j in range(weights.shape[1]):
@@ -120,26 +112,6 @@ def lanes_needed(largest, shift, mode):
 
 
 @kernel
-def update_row(weights, i, code, signal, narrow_signal, word, xor, multiply, shift, mode, low, high, lanes):
-    """Update row i by code * signal; returns how many weights changed and how many were clipped."""
-    if lanes == 16:
-        changed = np.int64(0)
-        clipped = np.int64(0)
-        n = (weights.shape[1] >> 5) << 5
-        for start in range(0, n, _CHUNK):
-            stop = min(n, start + _CHUNK)
-            a, b = _row_16(weights, i, start, stop, code, narrow_signal, word, xor, multiply, shift, low, high)
-            changed += a
-            clipped += b
-        return changed, clipped
-    if lanes == 32 and shift <= 16:
-        return _row_32(weights, i, code, signal, word, xor, multiply, shift, low, high)
-    if lanes == 32:
-        return _row_32_two_lanes(weights, i, code, signal, word, xor, multiply, shift, low, high)
-    return _row_64(weights, i, code, signal, word, xor, multiply, shift, mode, low, high)
-
-
-@kernel
 def measure(signal, narrow_signal):
     """Non-zero entries and the largest magnitude of a signal; a copy of it in 16 bits where they hold it."""
     count = np.int32(0)
@@ -153,21 +125,65 @@ def measure(signal, narrow_signal):
 
 
 @kernel
-def update_online(weights, unit, code, n_events, signal, narrow_signal, largest, largest_code, row_key, mix, rule):
-    """One sample's update of all rows with an event. Returns changed, clipped.
+def _rows_16(weights, unit, code, n_events, signal, row_key, mix, rule):
+    shift, _, low, high = rule
+    xor, multiply = mix[0][0], mix[1][0]
+    floor_shift, drop, mask = np.int16(min(shift, 15)), np.uint16(16 - shift), np.uint16((1 << shift) - 1)
+    low16, high16 = np.int16(low), np.int16(high)
+    changed = np.int64(0)
+    clipped = np.int64(0)
+    for e in range(n_events):
+        i = unit[e]
+        part = np.uint16(fold(row_key, i) & np.uint64(0xFFFF))
+        a, b = _row_16(
+            weights, i, np.int16(code[e]), signal, part, xor, multiply, floor_shift, drop, mask, low16, high16
+        )
+        changed += a
+        clipped += b
+    return changed, clipped
 
-    unit, code: int32[n_events]; signal: int32[stride]; mix: (xor, multiply); rule: (shift, rounding, low, high).
-    """
-    shift, mode, low, high = rule
-    lanes = lanes_needed(largest * largest_code, shift, mode)
+
+@kernel
+def _rows_32(weights, unit, code, n_events, signal, row_key, mix, rule):
+    shift, _, low, high = rule
+    xor, multiply, xor_1, multiply_1 = mix[0][0], mix[1][0], mix[0][1], mix[1][1]
+    low32, high32, shift32 = np.int32(low), np.int32(high), np.int32(shift)
     changed = np.int64(0)
     clipped = np.int64(0)
     for e in range(n_events):
         i = unit[e]
         word = fold(row_key, i)
-        a, b = update_row(
-            weights, i, code[e], signal, narrow_signal, word, mix[0], mix[1], shift, mode, low, high, lanes
-        )
+        part = np.uint16(word & np.uint64(0xFFFF))
+        if shift <= _LANE:
+            a, b = _row_32(
+                weights, i, np.int32(code[e]), signal, part, xor, multiply, shift32, np.uint16(16 - shift), low32, high32
+            )
+        else:
+            part_1 = np.uint16((word >> np.uint64(16)) & np.uint64(0xFFFF))
+            a, b = _row_32_two_lanes(
+                weights, i, np.int32(code[e]), signal, part, part_1, xor, multiply, xor_1, multiply_1, shift32, low32, high32
+            )
+        changed += a
+        clipped += b
+    return changed, clipped
+
+
+@kernel
+def update_online(weights, unit, code, n_events, signal, narrow_signal, largest, row_key, mix, rule):
+    """One sample's update of all rows with an event. Returns changed, clipped.
+
+    unit, code: int32[n_events]; signal: int32[stride], narrow_signal: int16[stride], the same where it fits;
+    largest: bound of |code * signal|; mix: (xor, multiply), uint16[4, stride]; rule: (shift, rounding, low, high).
+    """
+    lanes = lanes_needed(largest, rule[0], rule[1])
+    if lanes == 16 and weights.shape[1] <= _COUNTABLE:
+        return _rows_16(weights, unit, code, n_events, narrow_signal, row_key, mix, rule)
+    if lanes <= 32:
+        return _rows_32(weights, unit, code, n_events, signal, row_key, mix, rule)
+    changed = np.int64(0)
+    clipped = np.int64(0)
+    for e in range(n_events):
+        a, b = _row_64(weights, unit[e], code[e], signal, fold(row_key, unit[e]), mix[0], mix[1], rule)
         changed += a
         clipped += b
     return changed, clipped
@@ -199,21 +215,77 @@ def sort_by_row(unit, code, count, n_rows, row_start, row_sample, row_code):
 
 @kernel
 def count_nonzero(sums):
-    """Non-zero entries and the largest magnitude of int32 or int64 sums."""
+    """How many sums are not 0."""
     count = 0
-    largest = np.int64(0)
     for j in range(sums.shape[0]):
         count += sums[j] != 0
-        largest = max(largest, abs(np.int64(sums[j])))
-    return count, largest
+    return count
 
 
 @kernel
-def add_quantised(sums, code, signal, levels, threshold, decode, n_levels):
-    """Add each sample's quantised update. reference: sums[j] += q(code * signal[j])"""
-    for j in range(signal.shape[0]):
-        x = np.int64(code) * np.int64(signal[j])
-        if x != 0:
-            k = quantise(abs(x), levels, threshold, n_levels)
-            if k >= 0:
-                sums[j] += levels[decode + k] if x > 0 else -levels[decode + k]
+def update_batch(weights, signal, scratch, row_key, mix, rule, levels, quantiser):
+    """The update of a step of several samples whose events are sorted by row: one exact sum, one rounding, one saturation.
+
+    signal: int32[samples, stride]; quantiser: (number of levels or 0, first threshold, first decoded value).
+    Returns attempted, rows, changed, clipped.
+    """
+    shift, mode, low, high = rule
+    n_rows, stride = weights.shape
+    sums, wide_sums = scratch.sums[:stride], scratch.wide_sums[:stride]
+    start_of, sample_of, code_of = scratch.row_start, scratch.row_sample, scratch.row_code
+    xor, multiply, xor_1, multiply_1 = mix[0][0], mix[1][0], mix[0][1], mix[1][1]
+    low32, high32, shift32, one = np.int32(low), np.int32(high), np.int32(shift), np.int32(1)
+    largest = np.int64(0)
+    for b in range(signal.shape[0]):
+        largest = max(largest, measure(signal[b], scratch.narrow_signal)[1])
+    attempted, rows, changed, clipped = 0, 0, np.int64(0), np.int64(0)
+    for i in range(n_rows):
+        start, stop = start_of[i], start_of[i + 1]
+        if start == stop:
+            continue
+        total_code = np.int64(0)
+        for e in range(start, stop):
+            total_code += abs(np.int64(code_of[e]))
+        word = fold(row_key, i)
+        lanes = lanes_needed(total_code * largest, shift, mode)
+        if lanes <= 32 and quantiser[0] == 0:
+            sums[:] = 0
+            accumulate(sums, signal, sample_of[start:stop], code_of[start:stop], stop - start)
+            n = np.int32(0)
+            for j in range((stride >> 5) << 5):
+                n = np.int32(n + np.int32(sums[j] != 0))
+            if n > 0:
+                part = np.uint16(word & np.uint64(0xFFFF))
+                if shift <= _LANE:
+                    drop = np.uint16(16 - shift)
+                    a, c = _row_32(weights, i, one, sums, part, xor, multiply, shift32, drop, low32, high32)
+                else:
+                    part_1 = np.uint16((word >> np.uint64(16)) & np.uint64(0xFFFF))
+                    a, c = _row_32_two_lanes(
+                        weights, i, one, sums, part, part_1, xor, multiply, xor_1, multiply_1, shift32, low32, high32
+                    )
+                changed += a
+                clipped += c
+        else:
+            _sum_wide(wide_sums, signal, sample_of, code_of, start, stop, levels, quantiser)
+            n = np.int32(count_nonzero(wide_sums))
+            if n > 0:
+                d, f = _row_64(weights, i, np.int64(1), wide_sums, word, mix[0], mix[1], rule)
+                changed += d
+                clipped += f
+        attempted += n
+        rows += n > 0
+    return attempted, rows, changed, clipped
+
+
+@kernel
+def _sum_wide(sums, signal, sample_of, code_of, start, stop, levels, quantiser):
+    """One row's update sum in 64 bits, each sample's part quantised where the channel says so."""
+    n_levels, threshold, decode = quantiser
+    sums[:] = 0
+    for e in range(start, stop):
+        for j in range(sums.shape[0]):
+            x = np.int64(code_of[e]) * np.int64(signal[sample_of[e], j])
+            if x != 0 and n_levels > 0:
+                x = requantise(x, levels, threshold, decode, n_levels)
+            sums[j] += x
