@@ -314,6 +314,7 @@ def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
         sums=np.zeros(width, np.int32),
         wide_sums=np.zeros(width, np.int64),
         product=np.zeros((2, max(sizes.product, width)), np.int64),
+        block=np.zeros(samples * sizes.stride, np.int32),
         row_start=np.zeros(sizes.rows + 2, np.int32),
         row_sample=np.zeros(samples * (sizes.rows + 1), np.int32),
         row_code=np.zeros(samples * (sizes.rows + 1), np.int32),

@@ -86,50 +86,80 @@ def output_error(program, scratch, b, label):
 
 
 @kernel
-def _encode(program, tally, layer, x, is_error):
-    """What x becomes on the wire: (decoded value, whether a code is sent)."""
-    chip = program.chip
-    if chip[_SOURCE] == 0:
-        if not is_error:
-            return x, x != 0
-        exact = rounded(x, chip[_ERROR_SHIFT], _NEAREST, np.int64(0))
-        d = min(max(exact, chip[_LOW]), chip[_HIGH])
-        tally.health[layer, _ERROR_SATURATED] += d != exact
-        tally.health[layer, _ERROR_UNDERFLOW] += (x != 0) & (d == 0)
-        return d, d != 0
-    if x == 0:
-        return np.int64(0), chip[_ALWAYS] != 0
-    registers = program.layers[layer]
-    tally.counts[layer, _QUANTISED] += 1
-    tally.health[layer, _ERROR_SATURATED] += abs(x) > registers[_SOURCE_ALPHA]
-    k = quantise(abs(x), program.levels, registers[_SOURCE_THRESHOLD], chip[_LEVELS])
-    if k < 0:
-        tally.health[layer, _ERROR_UNDERFLOW] += 1
-        return np.int64(0), chip[_ALWAYS] != 0
-    d = program.levels[chip[_DECODE] + k]
-    tally.health[layer, _DECODE_UNDERFLOW] += d == 0
-    return (d if x > 0 else -d), True
+def _list_words(program, scratch, tally, layer, b, label, counted):
+    """Whole words on the channel: a hidden layer's R as it is, or e rounded into the received word."""
+    chip, registers = program.chip, program.layers[layer]
+    first, start, first_unit = registers[_CODE], registers[_CODE_EVENT], registers[_UNIT_CODE]
+    is_error, shift, low, high = layer == chip[_LAYERS] - 1, chip[_ERROR_SHIFT], chip[_LOW], chip[_HIGH]
+    is_target = chip[_ROUTE] == _ROUTE_TARGET
+    signal, unit, code = scratch.signal[b], scratch.sent_unit[b], scratch.sent_code[b]
+    n, clipped, lost = 0, 0, 0
+    for j in range(registers[_N_OUT]):
+        x = np.int64(signal[first + j])
+        if is_target:
+            x = chip[_TARGET_HIGH] if j == label else np.int64(0)
+        d = x
+        if is_error:
+            exact = rounded(x, shift, _NEAREST, np.int64(0))
+            d = min(max(exact, low), high)
+            clipped += d != exact
+            lost += (x != 0) & (d == 0)
+        if d != 0:
+            tally.codes[first_unit + j] += counted
+            unit[start + n] = j
+            code[start + n] = d
+            n += 1
+    tally.health[layer, _ERROR_SATURATED] += clipped
+    tally.health[layer, _ERROR_UNDERFLOW] += lost
+    return n
+
+
+@kernel
+def _list_codes(program, scratch, tally, layer, b, label, counted):
+    """Quantised codes on the channel: e, R or the target, as decoded values."""
+    chip, registers, levels = program.chip, program.layers[layer], program.levels
+    first, start, first_unit = registers[_CODE], registers[_CODE_EVENT], registers[_UNIT_CODE]
+    threshold, alpha, n_levels, decode = (
+        registers[_SOURCE_THRESHOLD],
+        registers[_SOURCE_ALPHA],
+        chip[_LEVELS],
+        chip[_DECODE],
+    )
+    always, is_target = chip[_ALWAYS] != 0, chip[_ROUTE] == _ROUTE_TARGET
+    signal, unit, code = scratch.signal[b], scratch.sent_unit[b], scratch.sent_code[b]
+    n, met, clipped, lost, undecoded = 0, 0, 0, 0, 0
+    for j in range(registers[_N_OUT]):
+        x = np.int64(signal[first + j])
+        if is_target:
+            x = chip[_TARGET_HIGH] if j == label else np.int64(0)
+        k = -1
+        if x != 0:
+            met += 1
+            clipped += abs(x) > alpha
+            k = quantise(abs(x), levels, threshold, n_levels)
+            lost += k < 0
+        if k >= 0 or always:
+            tally.codes[first_unit + j] += counted
+        if k >= 0:
+            d = levels[decode + k]
+            undecoded += d == 0
+            unit[start + n] = j
+            code[start + n] = d if x > 0 else -d
+            n += d != 0
+    tally.counts[layer, _QUANTISED] += met
+    tally.health[layer, _ERROR_SATURATED] += clipped
+    tally.health[layer, _ERROR_UNDERFLOW] += lost
+    tally.health[layer, _DECODE_UNDERFLOW] += undecoded
+    return n
 
 
 @kernel
 def send(program, scratch, tally, layer, b, label, counted):
     """Put one layer's signals on the channel: list the decoded values that are not 0, count codes by unit."""
-    chip = program.chip
-    registers = program.layers[layer]
-    first, is_error = registers[_CODE], layer == chip[_LAYERS] - 1
-    start, first_unit = registers[_CODE_EVENT], registers[_UNIT_CODE]
-    n = 0
-    for j in range(registers[_N_OUT]):
-        x = np.int64(scratch.signal[b, first + j])
-        if chip[_ROUTE] == _ROUTE_TARGET:
-            x = chip[_TARGET_HIGH] if j == label else np.int64(0)
-        d, is_sent = _encode(program, tally, layer, x, is_error)
-        tally.codes[first_unit + j] += is_sent and counted
-        if d != 0:
-            scratch.sent_unit[b, start + n] = j
-            scratch.sent_code[b, start + n] = d
-            n += 1
-    scratch.sent_count[layer, b] = n
+    if program.chip[_SOURCE] != 0:
+        scratch.sent_count[layer, b] = _list_codes(program, scratch, tally, layer, b, label, counted)
+    else:
+        scratch.sent_count[layer, b] = _list_words(program, scratch, tally, layer, b, label, counted)
 
 
 @kernel
@@ -187,33 +217,42 @@ def _receive_transposed(program, memory, scratch, layer, b):
 
 
 @kernel
-def _local_signal(program, tally, layer, x, address):
-    """From the crossbar's sum to R: round to the received word, quantise, multiply by f', quantise."""
-    chip = program.chip
-    registers = program.layers[layer]
-    exact = rounded(x, registers[_RECEIVED_SHIFT], chip[_ROUND], np.int64(0))
-    j = min(max(exact, chip[_LOW]), chip[_HIGH])
-    tally.health[layer, _RECEIVED_SATURATED] += j != exact
-    if j == 0:
-        return j
-    tally.counts[layer, _T_RECEIVED] += 1
-    if chip[_RECEIVED] != 0:
-        tally.health[layer, _RECEIVED_SATURATED] += abs(j) > chip[_R_ALPHA]
-        j = requantise(j, program.levels, chip[_R_THRESHOLD], chip[_R_DECODE], chip[_R_LEVELS])
-        if j == 0:
-            tally.health[layer, _RECEIVED_UNDERFLOW] += 1
-            return j
-    slope = np.int64(program.tables[registers[_DERIVATIVE] + address - registers[_ADDRESS_LOW]])
-    r = rounded(slope * j, 7, _NEAREST, np.int64(0))
-    if r == 0:
-        tally.health[layer, _RECEIVED_UNDERFLOW] += slope != 0
-        return r
-    tally.counts[layer, _T_LOCAL] += 1
-    if chip[_LOCAL] != 0:
-        tally.health[layer, _RECEIVED_SATURATED] += abs(r) > chip[_L_ALPHA]
-        r = requantise(r, program.levels, chip[_L_THRESHOLD], chip[_L_DECODE], chip[_L_LEVELS])
-        tally.health[layer, _RECEIVED_UNDERFLOW] += r == 0
-    return r
+def _local_signals(program, scratch, tally, layer, b):
+    """From the crossbar's sums to R: round to the received word, quantise, multiply by f', quantise."""
+    chip, registers, levels, tables = program.chip, program.layers[layer], program.levels, program.tables
+    first, shift, low, high, mode = (
+        registers[_CODE],
+        registers[_RECEIVED_SHIFT],
+        chip[_LOW],
+        chip[_HIGH],
+        chip[_ROUND],
+    )
+    table = registers[_DERIVATIVE] - registers[_ADDRESS_LOW]
+    at_received, at_local = chip[_RECEIVED] != 0, chip[_LOCAL] != 0
+    signal, address, sums = scratch.signal[b], scratch.address[b], scratch.wide_sums
+    received, local, clipped, lost = 0, 0, 0, 0
+    for i in range(registers[_N_OUT]):
+        exact = rounded(sums[i], shift, mode, np.int64(0))
+        j = min(max(exact, low), high)
+        clipped += j != exact
+        received += j != 0
+        if at_received and j != 0:
+            clipped += abs(j) > chip[_R_ALPHA]
+            j = requantise(j, levels, chip[_R_THRESHOLD], chip[_R_DECODE], chip[_R_LEVELS])
+            lost += j == 0
+        slope = np.int64(tables[table + address[first + i]])
+        r = rounded(slope * j, 7, _NEAREST, np.int64(0))
+        lost += (r == 0) & (j != 0) & (slope != 0)
+        local += r != 0
+        if at_local and r != 0:
+            clipped += abs(r) > chip[_L_ALPHA]
+            r = requantise(r, levels, chip[_L_THRESHOLD], chip[_L_DECODE], chip[_L_LEVELS])
+            lost += r == 0
+        signal[first + i] = r
+    tally.counts[layer, _T_RECEIVED] += received
+    tally.counts[layer, _T_LOCAL] += local
+    tally.health[layer, _RECEIVED_SATURATED] += clipped
+    tally.health[layer, _RECEIVED_UNDERFLOW] += lost
 
 
 @kernel
@@ -230,10 +269,7 @@ def receive(program, memory, scratch, tally, layer, b):
             scratch.signal[b, first : first + registers[_N_OUT]] = 0
             return
         _receive_random(program, memory, scratch, layer, sender, b)
-    for j in range(registers[_N_OUT]):
-        scratch.signal[b, first + j] = _local_signal(
-            program, tally, layer, scratch.wide_sums[j], scratch.address[b, first + j]
-        )
+    _local_signals(program, scratch, tally, layer, b)
 
 
 @kernel

@@ -70,16 +70,17 @@ _PRODUCT, _ROUTE_LAYERED = 3, 1
 
 
 @kernel
-def _learn(weights, unit, code, count, signal, largest_code, scratch, counts, health, names, row_key, mix, rule, levels, quantiser):
+def _learn(weights, unit, code, count, signals, first, largest_code, scratch, counts, health, names, row_key, mix, rule, levels, quantiser):
     """Update one memory after a step and count. counts, health: this layer's counters; names: which of them.
 
-    unit, code: int32[samples, :]; count: int32[samples]; signal: int32[samples, stride].
+    unit, code: int32[samples, :]; count: int32[samples]; signals: int32[samples, :], of which columns `first` on are read.
     """
     pairs_at, active_at, attempted_at, rows_at, changed_at, clipped_at = names
+    samples, stride = count.shape[0], weights.shape[1]
     pairs, active = 0, 0
     largest = np.int64(0)
-    for b in range(count.shape[0]):
-        n, most = measure(signal[b], scratch.narrow_signal)
+    for b in range(samples):
+        n, most = measure(signals[b, first : first + stride], scratch.narrow_signal)
         pairs += count[b] * n
         active += count[b] if n > 0 else 0
         largest = max(largest, most)
@@ -87,15 +88,19 @@ def _learn(weights, unit, code, count, signal, largest_code, scratch, counts, he
     counts[active_at] += active
     if pairs == 0:
         return
-    if count.shape[0] == 1 and quantiser[0] == 0:
+    if samples == 1 and quantiser[0] == 0:
+        signal = signals[0, first : first + stride]
         changed, clipped = update_online(
-            weights, unit[0], code[0], count[0], signal[0], scratch.narrow_signal, largest * largest_code, row_key, mix, rule
+            weights, unit[0], code[0], count[0], signal, scratch.narrow_signal, largest * largest_code, row_key, mix, rule
         )
         attempted, rows = pairs, active
     else:
+        # Rows of one block lie behind each other: a view into wider rows has a stride that no vector load can use.
+        block = scratch.block[: samples * stride].reshape((samples, stride))
+        block[:] = signals[:samples, first : first + stride]
         sort_by_row(unit, code, count, weights.shape[0], scratch.row_start, scratch.row_sample, scratch.row_code)
         attempted, rows, changed, clipped = update_batch(
-            weights, signal, scratch, row_key, mix, rule, levels, quantiser
+            weights, block, scratch, row_key, mix, rule, levels, quantiser
         )
     counts[attempted_at] += attempted
     counts[rows_at] += rows
@@ -107,10 +112,9 @@ def _learn(weights, unit, code, count, signal, largest_code, scratch, counts, he
 def _update_layer(program, memory, scratch, tally, layer, n_samples, step, rate):
     """The weights of one layer."""
     registers = program.layers[layer]
-    first, start, stride = registers[_CODE], registers[_EVENT], registers[_STRIDE]
+    first, start = registers[_CODE], registers[_EVENT]
     unit, code = scratch.event_unit[:n_samples, start:], scratch.event_code[:n_samples, start:]
     count = scratch.event_count[layer, :n_samples]
-    signal = scratch.signal[:n_samples, first : first + stride]
     row_key = key(program.chip[_SEED], STREAM_WEIGHT_UPDATE, layer, step)
     rule = (registers[_UPDATE_SHIFT] + rate, registers[_UPDATE_ROUND], registers[_UPDATE_LOW], registers[_UPDATE_HIGH])
     quantiser = (registers[_LEVELS], registers[_THRESHOLD], registers[_DECODE])
@@ -119,12 +123,12 @@ def _update_layer(program, memory, scratch, tally, layer, n_samples, step, rate)
     counts, health = tally.counts[layer], tally.health[layer]
     if registers[_WIDE_WEIGHT] != 0:
         _learn(
-            wide_weight_rows(memory, registers), unit, code, count, signal, registers[_CODE_MAX], scratch, counts, health,
+            wide_weight_rows(memory, registers), unit, code, count, scratch.signal, first, registers[_CODE_MAX], scratch, counts, health,
             names, row_key, mix, rule, program.levels, quantiser,
         )  # fmt: skip
     else:
         _learn(
-            weight_rows(memory, registers), unit, code, count, signal, registers[_CODE_MAX], scratch, counts, health,
+            weight_rows(memory, registers), unit, code, count, scratch.signal, first, registers[_CODE_MAX], scratch, counts, health,
             names, row_key, mix, rule, program.levels, quantiser,
         )  # fmt: skip
 
@@ -134,10 +138,9 @@ def _update_feedback(program, memory, scratch, tally, layer, n_samples, step, ra
     """The adaptive crossbar of one hidden layer: rows are senders with a value, columns this layer's output codes."""
     chip, registers = program.chip, program.layers[layer]
     sender = layer + 1 if chip[_ROUTE] == _ROUTE_LAYERED else chip[_LAYERS] - 1
-    first, start, stride = registers[_CODE], program.layers[sender, _CODE_EVENT], registers[_STRIDE]
+    first, start = registers[_CODE], program.layers[sender, _CODE_EVENT]
     unit, code = scratch.sent_unit[:n_samples, start:], scratch.sent_code[:n_samples, start:]
     count = scratch.sent_count[sender, :n_samples]
-    signal = scratch.code[:n_samples, first : first + stride]
     row_key = key(chip[_SEED], STREAM_FEEDBACK_UPDATE, layer, step)
     rule = (
         registers[_FEEDBACK_SHIFT] + rate,
@@ -151,12 +154,12 @@ def _update_feedback(program, memory, scratch, tally, layer, n_samples, step, ra
     counts, health = tally.counts[layer], tally.health[layer]
     if registers[_FEEDBACK_WIDE] != 0:
         _learn(
-            wide_feedback_rows(memory, registers), unit, code, count, signal, chip[_RECEIVED_HIGH], scratch, counts, health,
+            wide_feedback_rows(memory, registers), unit, code, count, scratch.code, first, chip[_RECEIVED_HIGH], scratch, counts, health,
             names, row_key, mix, rule, program.levels, quantiser,
         )  # fmt: skip
     else:
         _learn(
-            feedback_rows(memory, registers), unit, code, count, signal, chip[_RECEIVED_HIGH], scratch, counts, health,
+            feedback_rows(memory, registers), unit, code, count, scratch.code, first, chip[_RECEIVED_HIGH], scratch, counts, health,
             names, row_key, mix, rule, program.levels, quantiser,
         )  # fmt: skip
 

@@ -146,6 +146,22 @@ def _rows_16(weights, unit, code, n_events, signal, row_key, mix, rule):
 @kernel
 def _rows_32(weights, unit, code, n_events, signal, row_key, mix, rule):
     shift, _, low, high = rule
+    xor, multiply, drop = mix[0][0], mix[1][0], np.uint16(16 - shift)
+    low32, high32, shift32 = np.int32(low), np.int32(high), np.int32(shift)
+    changed = np.int64(0)
+    clipped = np.int64(0)
+    for e in range(n_events):
+        i = unit[e]
+        part = np.uint16(fold(row_key, i) & np.uint64(0xFFFF))
+        a, b = _row_32(weights, i, np.int32(code[e]), signal, part, xor, multiply, shift32, drop, low32, high32)
+        changed += a
+        clipped += b
+    return changed, clipped
+
+
+@kernel
+def _rows_32_two_lanes(weights, unit, code, n_events, signal, row_key, mix, rule):
+    shift, _, low, high = rule
     xor, multiply, xor_1, multiply_1 = mix[0][0], mix[1][0], mix[0][1], mix[1][1]
     low32, high32, shift32 = np.int32(low), np.int32(high), np.int32(shift)
     changed = np.int64(0)
@@ -154,15 +170,10 @@ def _rows_32(weights, unit, code, n_events, signal, row_key, mix, rule):
         i = unit[e]
         word = fold(row_key, i)
         part = np.uint16(word & np.uint64(0xFFFF))
-        if shift <= _LANE:
-            a, b = _row_32(
-                weights, i, np.int32(code[e]), signal, part, xor, multiply, shift32, np.uint16(16 - shift), low32, high32
-            )
-        else:
-            part_1 = np.uint16((word >> np.uint64(16)) & np.uint64(0xFFFF))
-            a, b = _row_32_two_lanes(
-                weights, i, np.int32(code[e]), signal, part, part_1, xor, multiply, xor_1, multiply_1, shift32, low32, high32
-            )
+        part_1 = np.uint16((word >> np.uint64(16)) & np.uint64(0xFFFF))
+        a, b = _row_32_two_lanes(
+            weights, i, np.int32(code[e]), signal, part, part_1, xor, multiply, xor_1, multiply_1, shift32, low32, high32
+        )
         changed += a
         clipped += b
     return changed, clipped
@@ -178,8 +189,10 @@ def update_online(weights, unit, code, n_events, signal, narrow_signal, largest,
     lanes = lanes_needed(largest, rule[0], rule[1])
     if lanes == 16 and weights.shape[1] <= _COUNTABLE:
         return _rows_16(weights, unit, code, n_events, narrow_signal, row_key, mix, rule)
-    if lanes <= 32:
+    if lanes <= 32 and rule[0] <= _LANE:
         return _rows_32(weights, unit, code, n_events, signal, row_key, mix, rule)
+    if lanes <= 32:
+        return _rows_32_two_lanes(weights, unit, code, n_events, signal, row_key, mix, rule)
     changed = np.int64(0)
     clipped = np.int64(0)
     for e in range(n_events):
