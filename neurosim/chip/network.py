@@ -20,10 +20,10 @@ from neurosim.chip.program import Compiler, NetworkSpec, padded
 from neurosim.errors import NeurosimError
 from neurosim.formats import check, check_whole
 from neurosim.kernels import engine
-from neurosim.kernels.registers import HEALTH, TALLY, Memory, Program, Scratch, Tally
+from neurosim.kernels.registers import CHIP, EXECUTIONS, HEALTH, TALLY, Memory, Program, Scratch, Tally
 from neurosim.ops import Layout, OpCounts
 
-EXECUTIONS = ("auto", "event", "blas")
+_EVALUATED_TOGETHER = 64  # samples; more gain nothing, and room for them is kept
 
 LOSSES: dict[str, tuple[str, ...]] = {
     "accumulator": (),
@@ -192,7 +192,7 @@ class Network:
         eta = 2**-k; order: indices of samples (all, in their order). Raises LossError for a loss that `strict` names.
         """
         order = np.arange(len(codes)) if order is None else order
-        check("execution", execution, EXECUTIONS)
+        self._set_execution(execution)
         check_whole("batch_size", batch_size, 1, 1 << 16)
         self._check_labels(labels)
         self._set_rate(rate)
@@ -219,10 +219,11 @@ class Network:
 
     def predict(self, codes: NDArray[Any], *, execution: str = "auto") -> NDArray[np.int64]:
         """The classes of samples: int64[samples]. Counted apart from training."""
-        check("execution", execution, EXECUTIONS)
+        self._set_execution(execution)
+        room = self._room(min(_EVALUATED_TOGETHER, max(1, len(codes))) if execution != "event" else 1)
         predictions = np.empty(len(codes), np.int64)
         engine.evaluate(
-            self._program, self._memory, self._room(1), self.test_tally, codes, np.arange(len(codes)), predictions
+            self._program, self._memory, room, self.test_tally, codes, np.arange(len(codes)), predictions
         )
         self.tested_samples += len(codes)
         return predictions
@@ -234,6 +235,10 @@ class Network:
             counter[...] = 0
         self.tested_samples = 0
         return float((self.predict(codes, execution=execution) == labels).mean())
+
+    def _set_execution(self, execution: str) -> None:
+        check("execution", execution, tuple(EXECUTIONS))
+        self._compiler.chip[CHIP["execution"]] = EXECUTIONS[execution]
 
     def _set_rate(self, rate: int) -> None:
         check_whole("rate", rate, -32, 62)

@@ -50,6 +50,7 @@ _MATRIX, _LAYERS, _ROUTE, _SEED, _RECEIVED_HIGH = (
     CHIP["seed"],
     CHIP["received_high"],
 )
+_EXECUTION = CHIP["execution"]
 _SIGNALLED, _PAIRS, _ACTIVE, _ATTEMPTED, _UPDATE_ROWS, _CHANGED = (
     TALLY["signalled"],
     TALLY["update_pairs"],
@@ -70,7 +71,7 @@ _PRODUCT, _ROUTE_LAYERED = 3, 1
 
 
 @kernel
-def _learn(weights, unit, code, count, signals, first, largest_code, scratch, counts, health, names, row_key, mix, rule, levels, quantiser):
+def _learn(weights, unit, code, count, signals, first, largest_code, scratch, counts, health, names, row_key, mix, rule, levels, quantiser, execution):
     """Update one memory after a step and count. counts, health: this layer's counters; names: which of them.
 
     unit, code: int32[samples, :]; count: int32[samples]; signals: int32[samples, :], of which columns `first` on are read.
@@ -100,7 +101,7 @@ def _learn(weights, unit, code, count, signals, first, largest_code, scratch, co
         block[:] = signals[:samples, first : first + stride]
         sort_by_row(unit, code, count, weights.shape[0], scratch.row_start, scratch.row_sample, scratch.row_code)
         attempted, rows, changed, clipped = update_batch(
-            weights, block, scratch, row_key, mix, rule, levels, quantiser
+            weights, block, scratch, row_key, mix, rule, levels, quantiser, execution
         )
     counts[attempted_at] += attempted
     counts[rows_at] += rows
@@ -124,12 +125,12 @@ def _update_layer(program, memory, scratch, tally, layer, n_samples, step, rate)
     if registers[_WIDE_WEIGHT] != 0:
         _learn(
             wide_weight_rows(memory, registers), unit, code, count, scratch.signal, first, registers[_CODE_MAX], scratch, counts, health,
-            names, row_key, mix, rule, program.levels, quantiser,
+            names, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
         )  # fmt: skip
     else:
         _learn(
             weight_rows(memory, registers), unit, code, count, scratch.signal, first, registers[_CODE_MAX], scratch, counts, health,
-            names, row_key, mix, rule, program.levels, quantiser,
+            names, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
         )  # fmt: skip
 
 
@@ -155,12 +156,12 @@ def _update_feedback(program, memory, scratch, tally, layer, n_samples, step, ra
     if registers[_FEEDBACK_WIDE] != 0:
         _learn(
             wide_feedback_rows(memory, registers), unit, code, count, scratch.code, first, chip[_RECEIVED_HIGH], scratch, counts, health,
-            names, row_key, mix, rule, program.levels, quantiser,
+            names, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
         )  # fmt: skip
     else:
         _learn(
             feedback_rows(memory, registers), unit, code, count, scratch.code, first, chip[_RECEIVED_HIGH], scratch, counts, health,
-            names, row_key, mix, rule, program.levels, quantiser,
+            names, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from neurosim.kernels.dense import accumulate, gather
 from neurosim.kernels.jit import kernel
+from neurosim.kernels.matmul import EXACT_32, EXACT_64, matrix_sums
 from neurosim.kernels.registers import CHIP, HEALTH, LAYER
 from neurosim.kernels.rng import STREAM_BLANK_OUT, fold, key, lane
 from neurosim.kernels.words import rounded
@@ -27,7 +28,13 @@ _SHIFT, _ROUND, _LOW, _HIGH = (
 )
 _TABLE, _SOFTMAX, _SOFTMAX_BITS = LAYER["table"], LAYER["softmax"], LAYER["softmax_bits"]
 _OUTPUT_HIGH, _OUTPUT_BITS = LAYER["output_high"], LAYER["output_bits"]
-_SEED = CHIP["seed"]
+_WEIGHT_LOW, _WEIGHT_HIGH = LAYER["weight_low"], LAYER["weight_high"]
+_SEED, _EXECUTION = CHIP["seed"], CHIP["execution"]
+_BY_EVENT = 1
+MATRIX_SAMPLES = 16
+"""Samples in a step from which on BLAS may pay."""
+MATRIX_DENSITY = 0.5
+"""Active share of the presynaptic units from which on it does."""
 _PREACTIVATION_SATURATED = HEALTH["preactivation_saturated"]
 
 
@@ -152,8 +159,60 @@ def sum_events(program, memory, scratch, layer, b):
 
 
 @kernel
+def by_matrix(program, scratch, layer, n_samples):
+    """Whether a layer's sums go by BLAS, and in which type: 0 event by event, 32 or 64 bits of float."""
+    execution, registers = program.chip[_EXECUTION], program.layers[layer]
+    if execution == _BY_EVENT or n_samples == 0:
+        return 0
+    start, total, largest = registers[_EVENT], 0, np.int64(0)
+    for b in range(n_samples):
+        n = scratch.event_count[layer, b]
+        total += n
+    if execution == 0 and (n_samples < MATRIX_SAMPLES or total < MATRIX_DENSITY * n_samples * registers[_ROWS]):
+        return 0
+    for b in range(n_samples):
+        one = np.int64(0)
+        for e in range(scratch.event_count[layer, b]):
+            one += abs(np.int64(scratch.event_code[b, start + e]))
+        largest = max(largest, one)
+    bound = largest * max(registers[_WEIGHT_HIGH], -registers[_WEIGHT_LOW])
+    if bound < EXACT_32:
+        return 32
+    return 64 if bound < EXACT_64 else 0
+
+
+@kernel
+def _sum_matrix(program, memory, scratch, layer, n_samples, bits):
+    """The sums of all samples by BLAS into int64[samples, stride]."""
+    registers = program.layers[layer]
+    start, stride = registers[_EVENT], registers[_STRIDE]
+    unit, code = scratch.event_unit[:n_samples, start:], scratch.event_code[:n_samples, start:]
+    count = scratch.event_count[layer, :n_samples]
+    sums = np.empty((n_samples, stride), np.int64)
+    if registers[_WIDE_WEIGHT] != 0:
+        weights = wide_weight_rows(memory, registers)
+        if bits == 32:  # noqa: PLR2004
+            matrix_sums(sums, weights, unit, code, count, np.empty(0, np.float32))
+        else:
+            matrix_sums(sums, weights, unit, code, count, np.empty(0, np.float64))
+    else:
+        narrow = weight_rows(memory, registers)
+        if bits == 32:  # noqa: PLR2004
+            matrix_sums(sums, narrow, unit, code, count, np.empty(0, np.float32))
+        else:
+            matrix_sums(sums, narrow, unit, code, count, np.empty(0, np.float64))
+    return sums
+
+
+@kernel
 def forward_layer(program, memory, scratch, tally, layer, n_samples, training):
-    """One layer, event by event, for the samples of a step; their events have been listed."""
+    """One layer for the samples of a step, whose events have been listed: event by event, or by BLAS; equal bits."""
+    bits = by_matrix(program, scratch, layer, n_samples)
+    if bits != 0:
+        sums = _sum_matrix(program, memory, scratch, layer, n_samples, bits)
+        for b in range(n_samples):
+            activate(program, scratch, tally, layer, b, sums[b], training)
+        return
     for b in range(n_samples):
         sum_events(program, memory, scratch, layer, b)
         if program.layers[layer, _SUM_WIDE] != 0:

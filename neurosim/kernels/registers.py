@@ -34,7 +34,7 @@ scratch arrays; `unit_event` and `unit_code` those of the counters by unit."""
 CHIP = _enumerate(
     """layers route seed error_shift received_low received_high received_round target_high target_low
     source always_sent levels decode received received_threshold received_decode received_levels received_alpha
-    local local_threshold local_decode local_levels local_alpha top_quantised"""
+    local local_threshold local_decode local_levels local_alpha top_quantised execution"""
 )
 """Registers of the whole chip, by name: int64[len(CHIP)]."""
 
@@ -52,6 +52,7 @@ HEALTH = _enumerate(
 
 ROUNDINGS = {"floor": 0, "nearest": 1, "zero": 2, "stochastic": 3}
 ROUTES = {"none": 0, "layered": 1, "skip": 2, "target": 3}
+EXECUTIONS = {"auto": 0, "event": 1, "blas": 2}
 MATRICES = {"none": 0, "random": 1, "transpose": 2, "product": 3}
 
 

@@ -11,10 +11,15 @@ import numpy as np
 from neurosim.kernels.channel import requantise
 from neurosim.kernels.dense import accumulate
 from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.matmul import EXACT_32, TILE_ROWS, update_sums
 from neurosim.kernels.rng import fold, lane
 from neurosim.kernels.words import above, bitwise_and, rounded, shift_right, shift_right_unsigned
 
 _STOCHASTIC = 3
+MATRIX_SAMPLES = 16
+"""Samples in a step from which on BLAS may pay."""
+MATRIX_DENSITY = 0.3
+"""Active share of the presynaptic units from which on it does."""
 _LANE = 16
 _COUNTABLE = 1 << 14  # columns whose counts surely fit 16 bits
 
@@ -236,11 +241,11 @@ def count_nonzero(sums):
 
 
 @kernel
-def update_batch(weights, signal, scratch, row_key, mix, rule, levels, quantiser):
+def update_batch(weights, signal, scratch, row_key, mix, rule, levels, quantiser, execution):
     """The update of a step of several samples whose events are sorted by row: one exact sum, one rounding, one saturation.
 
-    signal: int32[samples, stride]; quantiser: (number of levels or 0, first threshold, first decoded value).
-    Returns attempted, rows, changed, clipped.
+    signal: int32[samples, stride]; quantiser: (number of levels or 0, first threshold, first decoded value);
+    execution: 0 as it pays, 1 event by event, 2 by BLAS. Returns attempted, rows, changed, clipped.
     """
     shift, mode, low, high = rule
     n_rows, stride = weights.shape
@@ -251,8 +256,16 @@ def update_batch(weights, signal, scratch, row_key, mix, rule, levels, quantiser
     largest = np.int64(0)
     for b in range(signal.shape[0]):
         largest = max(largest, measure(signal[b], scratch.narrow_signal)[1])
+    matrix = quantiser[0] == 0 and _pays(execution, start_of, code_of, n_rows, signal.shape[0], largest)
+    room = TILE_ROWS if matrix else 0
+    real_signal = signal[: signal.shape[0] if matrix else 0].astype(np.float32)
+    activity = np.empty((room, signal.shape[0] if matrix else 0), np.float32)
+    product = np.empty((room, stride), np.float32)
     attempted, rows, changed, clipped = 0, 0, np.int64(0), np.int64(0)
     for i in range(n_rows):
+        if matrix and i % TILE_ROWS == 0:
+            part = min(TILE_ROWS, n_rows - i)
+            update_sums(product, activity, real_signal, i, part, start_of, sample_of, code_of)
         start, stop = start_of[i], start_of[i + 1]
         if start == stop:
             continue
@@ -262,25 +275,33 @@ def update_batch(weights, signal, scratch, row_key, mix, rule, levels, quantiser
         word = fold(row_key, i)
         lanes = lanes_needed(total_code * largest, shift, mode)
         if lanes <= 32 and quantiser[0] == 0:
-            sums[:] = 0
-            accumulate(sums, signal, sample_of[start:stop], code_of[start:stop], stop - start)
+            if matrix:
+                for j in range((stride >> 5) << 5):
+                    sums[j] = np.int32(product[i % TILE_ROWS, j])
+            else:
+                sums[:] = 0
+                accumulate(sums, signal, sample_of[start:stop], code_of[start:stop], stop - start)
             n = np.int32(0)
             for j in range((stride >> 5) << 5):
                 n = np.int32(n + np.int32(sums[j] != 0))
             if n > 0:
-                part = np.uint16(word & np.uint64(0xFFFF))
+                part_0 = np.uint16(word & np.uint64(0xFFFF))
                 if shift <= _LANE:
                     drop = np.uint16(16 - shift)
-                    a, c = _row_32(weights, i, one, sums, part, xor, multiply, shift32, drop, low32, high32)
+                    a, c = _row_32(weights, i, one, sums, part_0, xor, multiply, shift32, drop, low32, high32)
                 else:
                     part_1 = np.uint16((word >> np.uint64(16)) & np.uint64(0xFFFF))
                     a, c = _row_32_two_lanes(
-                        weights, i, one, sums, part, part_1, xor, multiply, xor_1, multiply_1, shift32, low32, high32
+                        weights, i, one, sums, part_0, part_1, xor, multiply, xor_1, multiply_1, shift32, low32, high32
                     )
                 changed += a
                 clipped += c
         else:
-            _sum_wide(wide_sums, signal, sample_of, code_of, start, stop, levels, quantiser)
+            if matrix:
+                for j in range(stride):
+                    wide_sums[j] = np.int64(product[i % TILE_ROWS, j])
+            else:
+                _sum_wide(wide_sums, signal, sample_of, code_of, start, stop, levels, quantiser)
             n = np.int32(count_nonzero(wide_sums))
             if n > 0:
                 d, f = _row_64(weights, i, np.int64(1), wide_sums, word, mix[0], mix[1], rule)
@@ -289,6 +310,23 @@ def update_batch(weights, signal, scratch, row_key, mix, rule, levels, quantiser
         attempted += n
         rows += n > 0
     return attempted, rows, changed, clipped
+
+
+@kernel
+def _pays(execution, start_of, code_of, n_rows, samples, largest):
+    """Whether a step's update sums go by BLAS: exact in float32, and dense enough (or asked for)."""
+    if execution == 1:
+        return False
+    events = start_of[n_rows]
+    if execution == 0 and (samples < MATRIX_SAMPLES or events < MATRIX_DENSITY * samples * n_rows):
+        return False
+    most = np.int64(0)
+    for i in range(n_rows):
+        total = np.int64(0)
+        for e in range(start_of[i], start_of[i + 1]):
+            total += abs(np.int64(code_of[e]))
+        most = max(most, total)
+    return most * largest < EXACT_32
 
 
 @kernel
