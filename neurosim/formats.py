@@ -154,7 +154,11 @@ class Quantiser:
         check("error.zero", self.zero, ("silent", "none", "code"))
         if self.thresholds is None:
             object.__setattr__(self, "thresholds", "geometric" if self.kind == "log" else "midpoint")
-        check("error.thresholds", self.thresholds, ("geometric", "midpoint", "floor") if self.kind == "log" else ("midpoint",))
+        check(
+            "error.thresholds",
+            self.thresholds,
+            ("geometric", "midpoint", "floor") if self.kind == "log" else ("midpoint",),
+        )
         if self.zero == "code" and self.bits < 2:
             msg = f"error.bits={self.bits}: zero='code' needs at least 2 bits, one code being spent on zero"
             raise NeurosimError(msg)
@@ -171,7 +175,7 @@ class Quantiser:
 
     @property
     def base_exponent(self) -> int:
-        """m of base = 2**(2**-m)."""
+        """M of base = 2**(2**-m)."""
         if self.base == "auto":
             msg = "error.base='auto': only known for a received word; use `resolve`"
             raise NeurosimError(msg)

@@ -174,7 +174,9 @@ class OpCounts:
             _add_units(self.error_codes, other.error_codes),
         )
 
-    def total(self, action: str, *, phase: str | None = None, layer: int | None = None, memory: str | None = None) -> int:
+    def total(
+        self, action: str, *, phase: str | None = None, layer: int | None = None, memory: str | None = None
+    ) -> int:
         """How often `action` happened, over everything that is not pinned."""
         return sum(
             n
@@ -234,9 +236,7 @@ class OpCounts:
             raise NeurosimError(msg) from None
 
 
-def _add_units(
-    a: Iterable[NDArray[np.int64]], b: Iterable[NDArray[np.int64]]
-) -> tuple[NDArray[np.int64], ...]:
+def _add_units(a: Iterable[NDArray[np.int64]], b: Iterable[NDArray[np.int64]]) -> tuple[NDArray[np.int64], ...]:
     left, right = tuple(a), tuple(b)
     if not left or not right:
         return left or right

@@ -393,5 +393,5 @@ def test_the_docs_hold_the_generated_tables(mark: str, generated: str) -> None:
 def test_pricing_imports_nothing_heavy() -> None:
     heavy = "numba", "scipy", "matplotlib", "neurosim.chip", "neurosim.kernels"
     code = f"import sys, neurosim.costs; print([m for m in {heavy!r} if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

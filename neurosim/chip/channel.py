@@ -70,7 +70,9 @@ class Channel:
             refuse(f"matrix='transpose' needs route='layered', not {self.route!r}")
         if self.matrix == "product" and self.route != "skip":
             refuse(f"matrix='product' needs route='skip', not {self.route!r}")
-        if self.adaptive and (self.matrix != "random" or self.feedback.bits == 1 or self.route not in ("layered", "skip")):
+        if self.adaptive and (
+            self.matrix != "random" or self.feedback.bits == 1 or self.route not in ("layered", "skip")
+        ):
             refuse("adaptive feedback needs matrix='random', route 'layered' or 'skip', and feedback.bits of 2..16")
         if self.route == "target" and self.feedback.bits == 1 and self.feedback.values == "01":
             refuse("feedback.values='01' with route='target' learns nothing, its signal is never negative: use '+-1'")

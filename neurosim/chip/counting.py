@@ -53,7 +53,7 @@ class _Counter:
     def __init__(self) -> None:
         self.ops: dict[Op, int] = {}
 
-    def add(self, n: int, layer: int, phase: str, action: str, bits: int, by: int = 0, memory: str = "") -> None:  # noqa: PLR0913
+    def add(self, n: int, layer: int, phase: str, action: str, bits: int, by: int = 0, memory: str = "") -> None:
         op = Op(layer, phase, action, int(bits), int(by), memory)
         self.ops[op] = self.ops.get(op, 0) + int(n)
 
@@ -153,10 +153,10 @@ def _feedback(
         counter.add(count, layer, "feedback", action, bits, by, memory)
 
     if channel.error is not None and channel.quantises_at_source:
-        is_shift = channel.error.kind == "log" and channel.error.base == 2.0  # noqa: PLR2004
+        is_shift = channel.error.kind == "log" and channel.error.base == 2.0
         add(codes, "shift" if is_shift else "lut", received)
     if channel.matrix == "random" and channel.feedback.bits == 1:
-        assert crossbar is not None  # noqa: S101  a random matrix is always held
+        assert crossbar is not None
         connected = by_unit @ np.count_nonzero(crossbar, axis=1)
         operations_done = int(connected)
         add(operations_done, "add", spec.feedback_sum_bits(layer))
@@ -230,7 +230,15 @@ def _update(counter: _Counter, spec: NetworkSpec, tallies: Tallies, layer: int, 
     done = {name: counts[f"update_{name}"] for name in ("pairs", "active", "attempted", "rows")}
     done["changed"] = counts["weight_changed"]
     widths = (weight.bits, code.bits, signal, spec.gradient_bits(layer, batch_size))
-    _learn(counter, layer, done, widths, memory="weight", lanes=shift if weight.rounding == "stochastic" else 0, batch=batch_size)
+    _learn(
+        counter,
+        layer,
+        done,
+        widths,
+        memory="weight",
+        lanes=shift if weight.rounding == "stochastic" else 0,
+        batch=batch_size,
+    )
     update = spec.channel.update
     if update is not None:
         shifts, compares = quantiser_steps(update)
@@ -254,7 +262,7 @@ def _adapt(counter: _Counter, spec: NetworkSpec, tallies: Tallies, layer: int, b
     _learn(counter, layer, done, widths, memory="feedback", lanes=shift, batch=batch_size)
 
 
-def _learn(  # noqa: PLR0913
+def _learn(
     counter: _Counter,
     layer: int,
     done: dict[str, int],

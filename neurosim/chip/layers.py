@@ -60,7 +60,7 @@ class Dense:
         if self.weight.bits == 1 and not self.frozen:
             msg = "layer.weight.bits=1: +-1 weights do not learn; freeze the layer or use 2..16 bits"
             raise NeurosimError(msg)
-        if not 0 <= self.init_gain <= 1024:  # noqa: PLR2004  beyond it every weight starts at a rail
+        if not 0 <= self.init_gain <= 1024:
             msg = f"layer.init_gain={self.init_gain!r}: must be a number 0..1024"
             raise NeurosimError(msg)
         for name, word in (("weight", self.weight), ("output", self.output), ("address", self.address)):

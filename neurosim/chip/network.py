@@ -167,7 +167,9 @@ class Network:
             msg = f"inputs: {flat.shape[1]} values a sample, and the network has {self.spec.inputs} inputs"
             raise NeurosimError(msg)
         word = self.spec.input
-        kind = next(k for k in (np.uint8, np.int16, np.int32) if np.iinfo(k).min <= word.low and word.high <= np.iinfo(k).max)
+        kind = next(
+            k for k in (np.uint8, np.int16, np.int32) if np.iinfo(k).min <= word.low and word.high <= np.iinfo(k).max
+        )
         if flat.dtype in (np.uint8, np.bool_):
             table = word.encode_array(np.arange(256) / (full_scale or 1.0)).astype(kind)
             return table[flat.astype(np.uint8)]
@@ -199,7 +201,16 @@ class Network:
         self.batch_size = max(self.batch_size, batch_size)
         scratch = self._room(min(batch_size, max(1, len(order))))
         correct = engine.train(
-            self._program, self._memory, scratch, self.train_tally, codes, labels, order, batch_size, self.step_count, rate
+            self._program,
+            self._memory,
+            scratch,
+            self.train_tally,
+            codes,
+            labels,
+            order,
+            batch_size,
+            self.step_count,
+            rate,
         )
         self.step_count += -(-len(order) // batch_size)
         self.trained_samples += len(order)
@@ -222,9 +233,7 @@ class Network:
         self._set_execution(execution)
         room = self._room(min(_EVALUATED_TOGETHER, max(1, len(codes))) if execution != "event" else 1)
         predictions = np.empty(len(codes), np.int64)
-        engine.evaluate(
-            self._program, self._memory, room, self.test_tally, codes, np.arange(len(codes)), predictions
-        )
+        engine.evaluate(self._program, self._memory, room, self.test_tally, codes, np.arange(len(codes)), predictions)
         self.tested_samples += len(codes)
         return predictions
 
@@ -244,7 +253,7 @@ class Network:
         check_whole("rate", rate, -32, 62)
         for layer in range(len(self.spec.layers)):
             shift = self._register(layer, "update_shift") + rate
-            if shift > 62:  # noqa: PLR2004  the widest shift that the substrate has
+            if shift > 62:
                 msg = f"rate={rate}: layer {layer} would shift its updates by {shift} places, and 62 are the most"
                 raise NeurosimError(msg)
         if self.spec.channel.update is not None and rate != self._rate:
@@ -286,11 +295,15 @@ class Network:
 
     def counts(self) -> OpCounts:
         """Everything counted in training so far."""
-        return operations(self.spec, self.tallies("train"), self._crossbars(), batch_size=self.batch_size, learning=True)
+        return operations(
+            self.spec, self.tallies("train"), self._crossbars(), batch_size=self.batch_size, learning=True
+        )
 
     def test_counts(self) -> OpCounts:
         """Everything counted in the last evaluation."""
-        return operations(self.spec, self.tallies("test"), self._crossbars(), batch_size=self.batch_size, learning=False)
+        return operations(
+            self.spec, self.tallies("test"), self._crossbars(), batch_size=self.batch_size, learning=False
+        )
 
     def layout(self) -> Layout:
         """What the network occupies on a chip."""

@@ -85,13 +85,13 @@ class NetworkSpec:
     def output(self, layer: int) -> Fixed:
         """The word of what a layer emits."""
         word = self.layers[layer].output
-        assert word is not None  # noqa: S101  filled in by __post_init__
+        assert word is not None
         return word
 
     def address(self, layer: int) -> Fixed:
         """The word of a layer's pre-activations."""
         word = self.layers[layer].address
-        assert word is not None  # noqa: S101  filled in by __post_init__
+        assert word is not None
         return word
 
     def sender(self, layer: int) -> int:
@@ -125,7 +125,9 @@ class NetworkSpec:
     @property
     def code_bits(self) -> int:
         """Bits of an error code on the wires."""
-        return self.channel.error.bits if self.channel.error and self.channel.quantises_at_source else self.received.bits
+        return (
+            self.channel.error.bits if self.channel.error and self.channel.quantises_at_source else self.received.bits
+        )
 
     def feedback_word(self, layer: int) -> Fixed:
         """The word of an entry of C of one hidden layer."""
@@ -199,7 +201,7 @@ class Sizes:
 
 
 def padded(n: int) -> int:
-    """n rounded up to whole vectors of lanes."""
+    """N rounded up to whole vectors of lanes."""
     return -(-n // 32) * 32
 
 
@@ -296,7 +298,7 @@ class Compiler:
     def _place_layer(self, layer: int) -> None:
         spec, sizes = self.spec, self.sizes
         n, rows, stride = spec.layers[layer].n, spec.rows(layer), padded(spec.layers[layer].n)
-        wide = spec.layers[layer].weight.bits > 8  # noqa: PLR2004  what an int8 holds
+        wide = spec.layers[layer].weight.bits > 8
         self._set(
             layer,
             n_in=spec.n_in(layer),
@@ -331,7 +333,12 @@ class Compiler:
         from neurosim.kernels.registers import ROUNDINGS
 
         spec, described = self.spec, self.spec.layers[layer]
-        weight, code, address, output = described.weight, spec.presynaptic(layer), spec.address(layer), spec.output(layer)
+        weight, code, address, output = (
+            described.weight,
+            spec.presynaptic(layer),
+            spec.address(layer),
+            spec.output(layer),
+        )
         is_softmax = described.activation == "softmax"
         if is_softmax:
             table = self._table(("softmax", address.frac), lambda: softmax_table(address))
@@ -395,7 +402,7 @@ class Compiler:
         }
         if channel.matrix == "transpose":
             return registers
-        wide = word.bits > 8  # noqa: PLR2004  what an int8 holds
+        wide = word.bits > 8
         registers |= {
             "feedback": sizes.wide if wide else sizes.narrow,
             "feedback_rows": n_senders,
@@ -473,6 +480,6 @@ def initial_weights(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:
 
 def quantiser_steps(quantiser: Quantiser) -> tuple[int, int]:
     """(shifts, compares) that quantising one value takes: a leading-one detector for base 2, else a binary search."""
-    if quantiser.kind == "log" and quantiser.base == 2.0:  # noqa: PLR2004
+    if quantiser.kind == "log" and quantiser.base == 2.0:
         return 1, 0 if quantiser.thresholds == "floor" else 1
     return 0, max(1, quantiser.bits - 1)

@@ -52,7 +52,7 @@ def softmax_table(address: Fixed) -> NDArray[np.int32]:
 
 
 def derivative_table(activation: str, address: Fixed, derivative: str, window: float) -> NDArray[np.int32]:
-    """f' in units of 1/128 at every address: int32[codes of the address word]."""
+    """F' in units of 1/128 at every address: int32[codes of the address word]."""
     return np.array([_derivative(activation, derivative, window, x) for x in addresses(address)], np.int32)
 
 

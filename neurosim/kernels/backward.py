@@ -76,7 +76,7 @@ _NEAREST = 1
 
 @kernel
 def output_error(program, scratch, b, label):
-    """e = T - O of the output layer, into its signal."""
+    """E = T - O of the output layer, into its signal."""
     chip = program.chip
     registers = program.layers[chip[_LAYERS] - 1]
     first = registers[_CODE]

@@ -71,7 +71,25 @@ _PRODUCT, _ROUTE_LAYERED = 3, 1
 
 
 @kernel
-def _learn(weights, unit, code, count, signals, first, largest_code, scratch, counts, health, names, row_key, mix, rule, levels, quantiser, execution):
+def _learn(
+    weights,
+    unit,
+    code,
+    count,
+    signals,
+    first,
+    largest_code,
+    scratch,
+    counts,
+    health,
+    names,
+    row_key,
+    mix,
+    rule,
+    levels,
+    quantiser,
+    execution,
+):
     """Update one memory after a step and count. counts, health: this layer's counters; names: which of them.
 
     unit, code: int32[samples, :]; count: int32[samples]; signals: int32[samples, :], of which columns `first` on are read.
@@ -92,7 +110,16 @@ def _learn(weights, unit, code, count, signals, first, largest_code, scratch, co
     if samples == 1 and quantiser[0] == 0:
         signal = signals[0, first : first + stride]
         changed, clipped = update_online(
-            weights, unit[0], code[0], count[0], signal, scratch.narrow_signal, largest * largest_code, row_key, mix, rule
+            weights,
+            unit[0],
+            code[0],
+            count[0],
+            signal,
+            scratch.narrow_signal,
+            largest * largest_code,
+            row_key,
+            mix,
+            rule,
         )
         attempted, rows = pairs, active
     else:

@@ -191,13 +191,13 @@ def _sum_matrix(program, memory, scratch, layer, n_samples, bits):
     sums = np.empty((n_samples, stride), np.int64)
     if registers[_WIDE_WEIGHT] != 0:
         weights = wide_weight_rows(memory, registers)
-        if bits == 32:  # noqa: PLR2004
+        if bits == 32:
             matrix_sums(sums, weights, unit, code, count, np.empty(0, np.float32))
         else:
             matrix_sums(sums, weights, unit, code, count, np.empty(0, np.float64))
     else:
         narrow = weight_rows(memory, registers)
-        if bits == 32:  # noqa: PLR2004
+        if bits == 32:
             matrix_sums(sums, narrow, unit, code, count, np.empty(0, np.float32))
         else:
             matrix_sums(sums, narrow, unit, code, count, np.empty(0, np.float64))

@@ -177,7 +177,19 @@ def _rows_32_two_lanes(weights, unit, code, n_events, signal, row_key, mix, rule
         part = np.uint16(word & np.uint64(0xFFFF))
         part_1 = np.uint16((word >> np.uint64(16)) & np.uint64(0xFFFF))
         a, b = _row_32_two_lanes(
-            weights, i, np.int32(code[e]), signal, part, part_1, xor, multiply, xor_1, multiply_1, shift32, low32, high32
+            weights,
+            i,
+            np.int32(code[e]),
+            signal,
+            part,
+            part_1,
+            xor,
+            multiply,
+            xor_1,
+            multiply_1,
+            shift32,
+            low32,
+            high32,
         )
         changed += a
         clipped += b
