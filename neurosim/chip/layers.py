@@ -10,7 +10,7 @@ from neurosim.formats import Fixed, check, check_whole
 
 HIDDEN = ("tanh", "logistic", "relu", "hard-tanh", "linear")
 OUTPUT = ("softmax", "logistic", "linear", "tanh")
-WEIGHT = Fixed(8, 7, rounding="stochastic")
+WEIGHT = Fixed(8, 8, rounding="stochastic")
 
 
 def activation_word(activation: str, bits: int) -> Fixed:

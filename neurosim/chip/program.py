@@ -200,6 +200,11 @@ class Sizes:
     tables: int = 0
 
 
+def _fits_32(largest: int, shift: int) -> bool:
+    """Whether sums up to `largest` can be rounded by `shift` in 32-bit lanes."""
+    return shift <= 30 and (largest << max(0, -shift)) + (1 << max(0, shift)) < _INT32  # noqa: PLR2004
+
+
 def padded(n: int) -> int:
     """N rounded up to whole vectors of lanes."""
     return -(-n // 32) * 32
@@ -340,6 +345,7 @@ class Compiler:
             spec.output(layer),
         )
         is_softmax = described.activation == "softmax"
+        largest = spec.rows(layer) * weight.max_abs * code.max_abs
         if is_softmax:
             table = self._table(("softmax", address.frac), lambda: softmax_table(address))
         else:
@@ -348,11 +354,12 @@ class Compiler:
         return {
             "weight_low": weight.low,
             "weight_high": weight.high,
-            "sum_wide": spec.rows(layer) * weight.max_abs * code.max_abs >= _INT32,
+            "sum_wide": largest >= _INT32,
             "bias_code": code.one if described.bias else 0,
             "blank_out": described.blank_out,
             "frozen": described.frozen,
             "code_max": code.max_abs,
+            "address_narrow": address.rounding == "nearest" and _fits_32(largest, weight.frac + code.frac - address.frac),
             "address_shift": weight.frac + code.frac - address.frac,
             "address_round": ROUNDINGS[address.rounding],
             "address_low": address.low,
@@ -402,13 +409,19 @@ class Compiler:
         }
         if channel.matrix == "transpose":
             return registers
+        largest = n_senders * word.max_abs * spec.received.max_abs
+        registers["received_narrow"] = (
+            spec.received.rounding == "nearest"
+            and not {"received", "local"} & set(channel.place)
+            and _fits_32(largest, registers["received_shift"])
+        )
         wide = word.bits > 8
         registers |= {
             "feedback": sizes.wide if wide else sizes.narrow,
             "feedback_rows": n_senders,
             "feedback_stride": stride,
             "feedback_wide": wide,
-            "feedback_sum_wide": n_senders * word.max_abs * spec.received.max_abs >= _INT32,
+            "feedback_sum_wide": largest >= _INT32,
         }
         self._reserve(n_senders * stride, wide=wide)
         sizes.rows = max(sizes.rows, n_senders)

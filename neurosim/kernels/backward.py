@@ -9,7 +9,7 @@ from neurosim.kernels.dense import accumulate, row_products
 from neurosim.kernels.forward import weight_rows, wide_weight_rows
 from neurosim.kernels.jit import kernel
 from neurosim.kernels.registers import CHIP, HEALTH, LAYER, TALLY
-from neurosim.kernels.words import rounded
+from neurosim.kernels.words import nearest_32, nearest_terms, rounded
 
 _N_OUT, _ROWS, _STRIDE, _CODE, _CODE_EVENT = (
     LAYER["n_out"],
@@ -68,6 +68,7 @@ _ERROR_SATURATED, _ERROR_UNDERFLOW, _DECODE_UNDERFLOW = (
     HEALTH["decode_underflow"],
 )
 _RECEIVED_SATURATED, _RECEIVED_UNDERFLOW = HEALTH["received_saturated"], HEALTH["received_underflow"]
+_RECEIVED_NARROW = LAYER["received_narrow"]
 _PRODUCT_SHIFT, _FEEDBACK_LOW, _FEEDBACK_HIGH = LAYER["product_shift"], LAYER["feedback_low"], LAYER["feedback_high"]
 _ROUTE_LAYERED, _ROUTE_TARGET, _ROUTE_NONE = 1, 3, 0
 _TRANSPOSE = 2
@@ -196,8 +197,9 @@ def _receive_random(program, memory, scratch, layer, sender, b):
             accumulate(sums, wide_feedback_rows(memory, registers), unit, code, n)
         else:
             accumulate(sums, feedback_rows(memory, registers), unit, code, n)
-        for j in range(registers[_N_OUT]):
-            wide_sums[j] = sums[j]
+        if registers[_RECEIVED_NARROW] == 0:
+            for j in range(registers[_N_OUT]):
+                wide_sums[j] = sums[j]
 
 
 @kernel
@@ -214,6 +216,33 @@ def _receive_transposed(program, memory, scratch, layer, b):
         row_products(scratch.wide_sums, wide_weight_rows(memory, above), dense, n)
     else:
         row_products(scratch.wide_sums, weight_rows(memory, above), dense, n)
+
+
+@kernel
+def _local_signals_32(program, scratch, tally, layer, b):
+    """From the crossbar's sums to R in 32-bit lanes: rounding to nearest, no quantiser at this layer."""
+    chip, registers, tables = program.chip, program.layers[layer], program.tables
+    n, first = registers[_N_OUT], registers[_CODE]
+    low, high = np.int32(chip[_LOW]), np.int32(chip[_HIGH])
+    slopes = tables[registers[_DERIVATIVE] :]
+    lowest = registers[_ADDRESS_LOW]
+    signal, address, sums = scratch.signal[b, first : first + n], scratch.address[b, first : first + n], scratch.sums
+    scale, bias, odd, shift = nearest_terms(registers[_RECEIVED_SHIFT])
+    received, local, clipped, lost = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+    for i in range(n):
+        exact = nearest_32(sums[i], scale, bias, odd, shift)
+        j = min(max(exact, low), high)
+        slope = slopes[np.uint64(address[i] - lowest)]
+        r = nearest_32(np.int32(slope * j), np.int32(1), np.int32(63), np.int32(1), np.int32(7))
+        clipped = np.int32(clipped + np.int32(j != exact))
+        received = np.int32(received + np.int32(j != 0))
+        local = np.int32(local + np.int32(r != 0))
+        lost = np.int32(lost + np.int32((r == 0) & (j != 0) & (slope != 0)))
+        signal[i] = r
+    tally.counts[layer, _T_RECEIVED] += received
+    tally.counts[layer, _T_LOCAL] += local
+    tally.health[layer, _RECEIVED_SATURATED] += clipped
+    tally.health[layer, _RECEIVED_UNDERFLOW] += lost
 
 
 @kernel
@@ -269,7 +298,10 @@ def receive(program, memory, scratch, tally, layer, b):
             scratch.signal[b, first : first + registers[_N_OUT]] = 0
             return
         _receive_random(program, memory, scratch, layer, sender, b)
-    _local_signals(program, scratch, tally, layer, b)
+    if registers[_RECEIVED_NARROW] != 0:
+        _local_signals_32(program, scratch, tally, layer, b)
+    else:
+        _local_signals(program, scratch, tally, layer, b)
 
 
 @kernel

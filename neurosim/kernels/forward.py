@@ -9,7 +9,7 @@ from neurosim.kernels.jit import kernel
 from neurosim.kernels.matmul import EXACT_32, EXACT_64, matrix_sums
 from neurosim.kernels.registers import CHIP, HEALTH, LAYER
 from neurosim.kernels.rng import STREAM_BLANK_OUT, fold, key, lane
-from neurosim.kernels.words import rounded
+from neurosim.kernels.words import nearest_32, nearest_terms, rounded
 
 _N_IN, _ROWS, _N_OUT, _STRIDE = LAYER["n_in"], LAYER["rows"], LAYER["n_out"], LAYER["stride"]
 _WEIGHT, _WIDE_WEIGHT, _SUM_WIDE = LAYER["weight"], LAYER["wide_weight"], LAYER["sum_wide"]
@@ -19,7 +19,7 @@ _BIAS_CODE, _BLANK_OUT, _EVENT, _UNIT_EVENT = (
     LAYER["event"],
     LAYER["unit_event"],
 )
-_CODE = LAYER["code"]
+_CODE, _ADDRESS_NARROW = LAYER["code"], LAYER["address_narrow"]
 _SHIFT, _ROUND, _LOW, _HIGH = (
     LAYER["address_shift"],
     LAYER["address_round"],
@@ -111,28 +111,52 @@ def softmax(program, registers, address, code):
 
 
 @kernel
-def activate(program, scratch, tally, layer, b, sums, training):
-    """Sums to addresses to output codes of one sample. sums: int32 or int64[at least n_out]."""
-    registers = program.layers[layer]
+def _addresses(scratch, tally, layer, b, registers, sums, keep):
+    """Sums to addresses, in 64 bits: any rounding, any width. keep: of 256, what blank-out leaves in evaluation."""
     n, first = registers[_N_OUT], registers[_CODE]
-    address, code = scratch.address[b, first : first + n], scratch.code[b, first : first + n]
+    address = scratch.address[b, first : first + n]
     shift, mode, low, high = registers[_SHIFT], registers[_ROUND], registers[_LOW], registers[_HIGH]
-    keep = np.int64(256) if training else 256 - registers[_BLANK_OUT]
-    table = registers[_TABLE] - low
     clipped = 0
     for j in range(n):
         total = np.int64(sums[j])
-        if keep != 256:
+        if keep != 256:  # noqa: PLR2004
             total = (total * keep) >> 8
         exact = rounded(total, shift, mode, np.int64(0))
         a = min(max(exact, low), high)
         clipped += a != exact
         address[j] = a
-        if registers[_SOFTMAX] == 0:
-            code[j] = program.tables[table + a]
     tally.health[layer, _PREACTIVATION_SATURATED] += clipped
+
+
+@kernel
+def _addresses_32(scratch, tally, layer, b, registers, sums):
+    """The same in 32-bit lanes, rounding to nearest."""
+    n, first = registers[_N_OUT], registers[_CODE]
+    address = scratch.address[b, first : first + n]
+    scale, bias, odd, shift = nearest_terms(registers[_SHIFT])
+    low, high = np.int32(registers[_LOW]), np.int32(registers[_HIGH])
+    clipped = np.int32(0)
+    for j in range(n):
+        exact = nearest_32(sums[j], scale, bias, odd, shift)
+        a = min(max(exact, low), high)
+        clipped = np.int32(clipped + np.int32(a != exact))
+        address[j] = a
+    tally.health[layer, _PREACTIVATION_SATURATED] += clipped
+
+
+@kernel
+def activate(program, scratch, layer, b):
+    """Addresses to output codes of one sample."""
+    registers = program.layers[layer]
+    n, first = registers[_N_OUT], registers[_CODE]
+    address, code = scratch.address[b, first : first + n], scratch.code[b, first : first + n]
     if registers[_SOFTMAX] != 0:
         softmax(program, registers, address, code)
+        return
+    table = program.tables[registers[_TABLE] :]
+    low = registers[_LOW]
+    for j in range(n):
+        code[j] = table[np.uint64(address[j] - low)]
 
 
 @kernel
@@ -207,15 +231,22 @@ def _sum_matrix(program, memory, scratch, layer, n_samples, bits):
 @kernel
 def forward_layer(program, memory, scratch, tally, layer, n_samples, training):
     """One layer for the samples of a step, whose events have been listed: event by event, or by BLAS; equal bits."""
+    registers = program.layers[layer]
+    keep = np.int64(256) if training else 256 - registers[_BLANK_OUT]
     bits = by_matrix(program, scratch, layer, n_samples)
     if bits != 0:
-        sums = _sum_matrix(program, memory, scratch, layer, n_samples, bits)
+        matrix = _sum_matrix(program, memory, scratch, layer, n_samples, bits)
         for b in range(n_samples):
-            activate(program, scratch, tally, layer, b, sums[b], training)
+            _addresses(scratch, tally, layer, b, registers, matrix[b], keep)
+            activate(program, scratch, layer, b)
         return
+    narrow = registers[_ADDRESS_NARROW] != 0 and keep == 256  # noqa: PLR2004
     for b in range(n_samples):
         sum_events(program, memory, scratch, layer, b)
-        if program.layers[layer, _SUM_WIDE] != 0:
-            activate(program, scratch, tally, layer, b, scratch.wide_sums, training)
+        if narrow:
+            _addresses_32(scratch, tally, layer, b, registers, scratch.sums)
+        elif registers[_SUM_WIDE] != 0:
+            _addresses(scratch, tally, layer, b, registers, scratch.wide_sums, keep)
         else:
-            activate(program, scratch, tally, layer, b, scratch.sums, training)
+            _addresses(scratch, tally, layer, b, registers, scratch.sums, keep)
+        activate(program, scratch, layer, b)

@@ -23,7 +23,7 @@ LAYER = _enumerate(
     """n_in rows n_out stride weight wide_weight weight_low weight_high sum_wide bias_code blank_out frozen
     event unit_event code code_event unit_code code_max address_shift address_round address_low address_high
     table softmax softmax_bits output_high output_bits derivative update_shift update_round
-    update_levels update_threshold update_decode source_threshold source_alpha
+    address_narrow received_narrow update_levels update_threshold update_decode source_threshold source_alpha
     matrix feedback feedback_rows feedback_stride feedback_wide feedback_sum_wide received_shift product_shift
     adaptive feedback_update_shift feedback_round feedback_low feedback_high"""
 )

@@ -6,9 +6,10 @@ of 32. The intrinsics here keep 16 and 32 bits what they are.
 
 from __future__ import annotations
 
+import numpy as np
 from numba.extending import intrinsic
 
-from neurosim.kernels.jit import kernel
+from neurosim.kernels.jit import inlined, kernel
 
 
 def _same_width(instruction):
@@ -50,3 +51,19 @@ def rounded(x, shift, mode, u):
     if mode == 2:
         return x >> shift if x >= 0 else -((-x) >> shift)
     return (x + u) >> shift
+
+
+@kernel
+def nearest_terms(shift):
+    """What `nearest_32` needs for one shift, as int32: (scale, bias, whether the floor's last bit counts, shift)."""
+    if shift <= 0:
+        return np.int32(1 << -shift), np.int32(0), np.int32(0), np.int32(0)
+    return np.int32(1), np.int32((1 << (shift - 1)) - 1), np.int32(1), np.int32(shift)
+
+
+@inlined
+def nearest_32(x, scale, bias, odd, shift):
+    """`rounded` to nearest in 32-bit lanes, where the registers say that nothing can overflow."""
+    scaled = np.int32(x * scale)
+    last = bitwise_and(shift_right(scaled, shift), odd)
+    return shift_right(np.int32(np.int32(scaled + bias) + last), shift)
