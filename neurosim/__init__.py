@@ -1,1 +1,70 @@
-"""neurosim."""
+"""neurosim: a bit-exact simulator of low-precision neuromorphic hardware that learns on chip, and what it costs.
+
+Public names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Channel": "neurosim.chip.channel",
+    "RULES": "neurosim.chip.channel",
+    "rule": "neurosim.chip.channel",
+    "FeedbackCrossbar": "neurosim.chip.crossbar",
+    "Dense": "neurosim.chip.layers",
+    "Network": "neurosim.chip.network",
+    "NetworkSpec": "neurosim.chip.program",
+    "Cost": "neurosim.costs",
+    "load_hardware": "neurosim.costs:load",
+    "price": "neurosim.costs",
+    "NeurosimError": "neurosim.errors",
+    "Fixed": "neurosim.formats",
+    "Quantiser": "neurosim.formats",
+    "Layout": "neurosim.ops",
+    "OpCounts": "neurosim.ops",
+    "Config": "neurosim.studies.config",
+    "Record": "neurosim.studies.experiment",
+    "run": "neurosim.studies.experiment",
+    "data": "neurosim.data:",
+}
+
+__all__ = [*_PUBLIC, "__version__"]
+
+if TYPE_CHECKING:
+    from neurosim import data as data
+    from neurosim.chip.channel import RULES as RULES
+    from neurosim.chip.channel import Channel as Channel
+    from neurosim.chip.channel import rule as rule
+    from neurosim.chip.crossbar import FeedbackCrossbar as FeedbackCrossbar
+    from neurosim.chip.layers import Dense as Dense
+    from neurosim.chip.network import Network as Network
+    from neurosim.chip.program import NetworkSpec as NetworkSpec
+    from neurosim.costs import Cost as Cost
+    from neurosim.costs import load as load_hardware  # noqa: F401
+    from neurosim.costs import price as price
+    from neurosim.errors import NeurosimError as NeurosimError
+    from neurosim.formats import Fixed as Fixed
+    from neurosim.formats import Quantiser as Quantiser
+    from neurosim.ops import Layout as Layout
+    from neurosim.ops import OpCounts as OpCounts
+    from neurosim.studies.config import Config as Config
+    from neurosim.studies.experiment import Record as Record
+    from neurosim.studies.experiment import run as run
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'neurosim' has no attribute {name!r}")
+    module, colon, attribute = _PUBLIC[name].partition(":")
+    found = importlib.import_module(module)
+    value = found if colon and not attribute else getattr(found, attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,8 +7,8 @@ different devices, so both have a name. Only bits=1 is single-bit; wider ones ex
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,10 @@ class FeedbackCrossbar:
     def expected_fan_in(self, n_senders: int) -> float:
         """Connections that a receiver may expect."""
         return float(self.fan_in if self.fan_in is not None else (self.density or 0.0) * n_senders)
+
+    def replace(self, **changes: Any) -> FeedbackCrossbar:
+        """A copy with some fields changed; a fan-in takes the place of a density."""
+        return replace(self, **changes)
 
     def draw(self, seed: int, layer: int, n_senders: int, n_receivers: int) -> NDArray[np.int64]:
         """C of one layer: int64[n_senders, n_receivers]."""

@@ -1,0 +1,1 @@
+"""What people do with both planes: experiments, their records, reports and figures."""

@@ -1,0 +1,277 @@
+"""Run an experiment: the one place where the execution plane and the accounting plane meet.
+
+Training goes in pieces of about half a second, whole mini-batches each, so that progress shows and an interrupt is heard;
+bits do not depend on the pieces. A checkpoint holds everything, so a resumed run ends in the same bits.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurosim import costs
+from neurosim.chip.network import Network
+from neurosim.errors import NeurosimError
+from neurosim.ops import Layout, OpCounts
+from neurosim.rng import sample_order
+from neurosim.studies import build, files
+from neurosim.studies.config import Config
+
+DEFAULT_HARDWARE = ("digital_45nm", "digital_28nm")
+_PIECE_S = 0.4
+_MAY_CHANGE = frozenset(("epochs", "hardware", "execution"))
+
+Progress = Callable[[int, int, int, float], None]
+"""Called as progress(epoch, samples done in it, samples of an epoch, samples a second)."""
+
+
+@dataclass
+class Record:
+    """All results of a run. `cost` maps a hardware model's name to its `Cost`."""
+
+    config: Config
+    versions: dict[str, str]
+    epochs: list[dict[str, float]]
+    train_counts: OpCounts
+    test_counts: OpCounts
+    health: dict[str, list[int]]
+    layout: Layout
+    network: str = ""
+    cost: dict[str, costs.Cost] = field(default_factory=dict)
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """Accuracy of the last evaluation."""
+        return self.epochs[-1]["test_accuracy"] if self.epochs else None
+
+    def price(self, hardware: Iterable[str]) -> dict[str, costs.Cost]:
+        """Price the counts on any models, without simulating again."""
+        models = [costs.load(name) for name in hardware]
+        return {m.name: costs.price(self.train_counts, self.test_counts, self.layout, m) for m in models}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; `from_dict` reads it back."""
+        return {
+            "config": self.config.to_dict(),
+            "versions": self.versions,
+            "seed": self.config.seed,
+            "network": self.network,
+            "epochs": self.epochs,
+            "test_accuracy": self.test_accuracy,
+            "counts": {"train": self.train_counts.to_dict(), "test": self.test_counts.to_dict()},
+            "health": self.health,
+            "layout": self.layout.to_dict(),
+            "cost": {name: cost.to_dict() for name, cost in self.cost.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, found: dict[str, Any]) -> Record:
+        """The reverse of `to_dict`. Raises NeurosimError for a missing field."""
+        try:
+            return cls(
+                Config(**found["config"]),
+                found["versions"],
+                found["epochs"],
+                OpCounts.from_dict(found["counts"]["train"]),
+                OpCounts.from_dict(found["counts"]["test"]),
+                found["health"],
+                Layout.from_dict(found["layout"]),
+                found.get("network", ""),
+                {name: costs.Cost.from_dict(cost) for name, cost in found["cost"].items()},
+            )
+        except (KeyError, TypeError) as error:
+            raise NeurosimError(f"record: a field is missing or unknown: {error}") from None
+
+    @classmethod
+    def load(cls, run: str | Path) -> Record:
+        """The record of an earlier run, from its folder or its JSON file."""
+        path = Path(run)
+        path = path / "record.json" if path.is_dir() else path
+        if not path.exists():
+            raise NeurosimError(f"run={str(run)!r}: there is no record.json; give the folder that --out made")
+        try:
+            return cls.from_dict(files.read_json(path))
+        except NeurosimError as error:
+            raise NeurosimError(f"{error} ({path})") from None
+
+
+def versions() -> dict[str, str]:
+    """What took part in a result."""
+    import numba
+
+    import neurosim
+
+    return {
+        "neurosim": neurosim.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+    }
+
+
+class _Run:
+    """One run in progress: a network, its data, where it stands."""
+
+    def __init__(self, config: Config, out: Path | None) -> None:
+        self.config, self.out = config, out
+        self.models = [costs.load(name) for name in config.hardware or DEFAULT_HARDWARE]
+        self.data = build.data_set(config)
+        spec = build.network(config, self.data)
+        self.network = Network(spec, strict=set(config.strict) | {"accumulator", "state", "decode"})
+        self.name = "-".join(str(n) for n in (spec.inputs, *(layer.n for layer in spec.layers)))
+        self.train_codes = self.network.encode(self.data.train_inputs, self.data.full_scale)
+        self.test_codes = self.network.encode(self.data.test_inputs, self.data.full_scale)
+        self.train_labels = self.data.train_labels.astype(np.int64)
+        self.test_labels = self.data.test_labels.astype(np.int64)
+        self.epoch = self.position = self.correct = 0
+        self.seconds = 0.0
+        self.epochs: list[dict[str, float]] = []
+        self.samples_per_second = 2000.0
+
+    @property
+    def checkpoint(self) -> Path:
+        assert self.out is not None
+        return self.out / "checkpoint.npz"
+
+    def save(self) -> None:
+        """Write a checkpoint, if there is a folder."""
+        if self.out is None:
+            return
+        meta = {
+            "config": self.config.to_dict(),
+            "neurosim": versions()["neurosim"],
+            "data": self.data.fingerprint,
+            "epoch": self.epoch,
+            "position": self.position,
+            "correct": self.correct,
+            "seconds": self.seconds,
+            "epochs": self.epochs,
+        }
+        files.save_checkpoint(self.checkpoint, meta, self.network.state())
+
+    def load(self) -> None:
+        """Take up where the checkpoint stands."""
+        meta, arrays = files.load_checkpoint(self.checkpoint)
+        mine = self.config.to_dict()
+        for name, value in meta["config"].items():
+            if name not in _MAY_CHANGE and mine.get(name) != value:
+                raise NeurosimError(
+                    f"{name}={mine.get(name)!r}: the checkpoint was made with {value!r} ({self.checkpoint}); "
+                    f"resume with that, or start anew in another folder"
+                )
+        if meta["neurosim"] != versions()["neurosim"]:
+            raise NeurosimError(
+                f"checkpoint.neurosim={meta['neurosim']}: this is {versions()['neurosim']}, whose bits may differ "
+                f"({self.checkpoint}); start anew in another folder"
+            )
+        if meta["data"] != self.data.fingerprint:
+            raise NeurosimError(f"data={self.config.data!r}: not the data that the checkpoint was made with ({self.checkpoint})")
+        self.network.load_state(arrays)
+        self.epoch, self.position, self.correct = meta["epoch"], meta["position"], meta["correct"]
+        self.seconds, self.epochs = meta["seconds"], meta["epochs"]
+
+    def piece(self) -> int:
+        """Samples of the next piece: whole mini-batches, about half a second."""
+        batch = self.config.batch_size
+        return max(1, int(self.samples_per_second * _PIECE_S) // batch) * batch
+
+    def train_epoch(self, progress: Progress | None) -> None:
+        """Go on to the end of the epoch, then evaluate."""
+        config, n = self.config, len(self.train_codes)
+        order = sample_order(config.seed, self.epoch, n)
+        while self.position < n:
+            part = order[self.position : self.position + self.piece()]
+            start = time.perf_counter()
+            self.correct += self.network.train(
+                self.train_codes,
+                self.train_labels,
+                rate=config.rate_in(self.epoch),
+                batch_size=config.batch_size,
+                order=part,
+                execution=config.execution,
+            )
+            seconds = time.perf_counter() - start
+            self.position += len(part)
+            self.seconds += seconds
+            self.samples_per_second = len(part) / max(seconds, 1e-9)
+            if progress:
+                progress(self.epoch, self.position, n, self.samples_per_second)
+        accuracy = self.network.evaluate(self.test_codes, self.test_labels, execution=config.execution)
+        self.epochs.append(
+            {
+                "train_accuracy": self.correct / n,
+                "test_accuracy": accuracy,
+                "seconds": self.seconds,
+                "samples_per_second": n / max(self.seconds, 1e-9),
+            }
+        )
+        self.epoch, self.position, self.correct, self.seconds = self.epoch + 1, 0, 0, 0.0
+
+    def warm(self) -> None:
+        """Load or compile the kernels before the clock starts: one step of a copy, thrown away."""
+        copy = Network(self.network.spec)
+        copy.train(self.train_codes[:2], self.train_labels[:2], rate=self.config.rate, batch_size=self.config.batch_size)
+        copy.predict(self.test_codes[:2])
+
+    def record(self) -> Record:
+        """The results so far, priced."""
+        record = Record(
+            self.config,
+            versions(),
+            self.epochs,
+            self.network.counts(),
+            self.network.test_counts(),
+            self.network.health(),
+            self.network.layout(),
+            self.name,
+        )
+        if record.train_counts.samples:
+            record.cost = record.price(self.config.hardware or DEFAULT_HARDWARE)
+        return record
+
+
+def run(
+    config: Config | None = None,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    **knobs: Any,
+) -> Record:
+    """Learn, count and price; write the record and a checkpoint into `out`, if given.
+
+    knobs: any names of `Config`. On KeyboardInterrupt the checkpoint is written first, then the interrupt goes on.
+    Raises NeurosimError for whatever the user can mend.
+    """
+    config = (config or Config()).replace(**knobs)
+    folder = Path(out) if out is not None else None
+    if resume and folder is None:
+        raise NeurosimError("resume: needs out, the folder of the run to go on with")
+    if folder is not None:
+        if not resume and any((folder / name).exists() for name in ("checkpoint.npz", "record.json")):
+            raise NeurosimError(f"out={str(folder)!r}: holds a run already; resume it, or name another folder")
+        if not resume:
+            files.prepare(folder)
+    this = _Run(config, folder)
+    if resume:
+        this.load()
+    this.warm()
+    if folder is not None:
+        files.write_text(folder / "config.toml", config.to_toml())
+    try:
+        while this.epoch < config.epochs:
+            this.train_epoch(progress)
+            this.save()
+    except KeyboardInterrupt:
+        this.save()
+        raise
+    record = this.record()
+    if folder is not None:
+        files.write_json(folder / "record.json", record.to_dict())
+    return record
