@@ -1,0 +1,122 @@
+"""The figures of a run: learning curve, energy by component, traffic of the learning channel. PNG and SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from neurosim.costs.cost import COMPONENTS
+from neurosim.ops import PHASES
+from neurosim.studies.experiment import Record
+from neurosim.studies.files import write
+
+_STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "svg.hashsalt": "neurosim",
+    "figure.dpi": 110,
+}
+_COLOURS = {"forward": "#4477aa", "error": "#ccbb44", "feedback": "#ee6677", "update": "#228833"}
+
+
+@contextmanager
+def _figure(path: Path, title: str, size: tuple[float, float] = (7.0, 4.0)) -> Iterator[Any]:
+    """One axis to draw on; both files appear whole when the block ends."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        axis = figure.add_subplot()
+        axis.set_title(title)
+        yield axis
+        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format=kind, metadata=metadata)
+            write(path.with_suffix(f".{kind}"), lambda part, drawn=drawn: part.write(drawn.getvalue()))  # type: ignore[misc]
+
+
+def learning_curve(record: Record, path: Path) -> None:
+    """Accuracy against epoch, training (as presented) and test."""
+    with _figure(path, f"{record.config.data}, {record.network}, {record.config.rule}") as axis:
+        at = range(1, len(record.epochs) + 1)
+        for key, label, colour in (("train_accuracy", "training, as presented", "#bbbbbb"), ("test_accuracy", "test", "#4477aa")):
+            values = [100 * epoch[key] for epoch in record.epochs]
+            axis.plot(at, values, marker="o", markersize=4, color=colour, label=label)
+        if record.epochs:
+            last = 100 * record.epochs[-1]["test_accuracy"]
+            axis.annotate(f"{last:.2f} %", (len(record.epochs), last), xytext=(6, -3), textcoords="offset points", color="#4477aa")
+        axis.set_xlabel("epoch")
+        axis.set_ylabel("accuracy, %")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.margins(x=0.08)
+        axis.grid(axis="y", alpha=0.25)
+        axis.legend(loc="lower right")
+
+
+def energy_by_component(record: Record, path: Path) -> None:
+    """Energy of a learning sample by component, stacked by phase; the band of the sum of each as a line."""
+    models = list(record.cost.values())
+    names = [c for c in COMPONENTS if any(c in m.energy_by_component for m in models)]
+    with _figure(path, "Energy of one learning sample, by component", (8.0, 1.4 + 0.32 * len(names) * len(models))) as axis:
+        height = 0.8 / max(1, len(models))
+        for m, model in enumerate(models):
+            for row, name in enumerate(names):
+                left, y = 0.0, row + (m - (len(models) - 1) / 2) * height
+                for phase in PHASES:
+                    width = sum(p.nominal for p in model.energy if p.component == name and p.phase == phase) / 1e3
+                    label = phase if m == 0 and row == 0 else None
+                    axis.barh(y, width, height * 0.9, left=left, color=_COLOURS[phase], label=label)
+                    left += width
+                if name in model.energy_by_component:
+                    band = model.energy_by_component[name]
+                    axis.plot([band.low / 1e3, band.high / 1e3], [y, y], color="#333333", linewidth=1)
+                    axis.annotate(model.model.removeprefix("digital_"), (max(left, band.high / 1e3), y), xytext=(4, -3), textcoords="offset points", fontsize=7, color="#666666")
+        axis.set_yticks(range(len(names)), names)
+        axis.invert_yaxis()
+        axis.set_xlabel("nJ (lines: from low to high sources)")
+        axis.margins(x=0.08)
+        axis.grid(axis="x", alpha=0.25)
+        axis.legend(loc="lower right")
+
+
+def channel_traffic(record: Record, path: Path) -> None:
+    """Bits a learning sample sends: events into each layer, error codes out of each."""
+    counts, layout = record.train_counts, record.layout
+    per = max(1, counts.samples)
+    layers = range(len(layout.neurons))
+    with _figure(path, "Bits sent per learning sample", (7.0, 1.6 + 0.55 * len(layout.neurons))) as axis:
+        events = [counts.total("event", layer=i) * layout.event_bits[i] / per for i in layers]
+        codes = [counts.total("error_code_bit", layer=i) / per for i in layers]
+        for values, offset, colour, label in ((events, -0.2, _COLOURS["forward"], "events into the layer"), (codes, 0.2, _COLOURS["feedback"], "error codes out of the layer")):
+            bars = axis.barh([i + offset for i in layers], values, 0.38, color=colour, label=label)
+            axis.bar_label(bars, [f"{v:,.1f}" if v else "" for v in values], padding=3, fontsize=8)
+        axis.set_yticks(list(layers), [f"layer {i}\n{layout.fan_in[i]}→{layout.neurons[i]}" for i in layers])
+        axis.invert_yaxis()
+        axis.set_xscale("symlog", linthresh=1)
+        axis.set_xlabel("bits per sample")
+        axis.margins(x=0.15)
+        axis.legend(loc="lower right")
+
+
+FIGURES = {
+    "learning_curve": learning_curve,
+    "energy_by_component": energy_by_component,
+    "channel_traffic": channel_traffic,
+}
+
+
+def draw(record: Record, folder: Path) -> list[Path]:
+    """All figures of a run into a folder; returns the PNG files."""
+    for name, make in FIGURES.items():
+        make(record, folder / name)
+    return [folder / f"{name}.png" for name in FIGURES]
