@@ -105,7 +105,7 @@ def channel_traffic(record: Record, path: Path) -> None:
         axis.set_xscale("symlog", linthresh=1)
         axis.set_xlabel("bits per sample")
         axis.margins(x=0.15)
-        axis.legend(loc="lower right")
+        axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
 
 
 FIGURES = {

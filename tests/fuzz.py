@@ -1,0 +1,49 @@
+"""Many random networks: the engine against its slow twin. `python -m tests.fuzz --cases 2000 --seed 0`."""
+
+import argparse
+import random
+import sys
+import time
+
+from tests.twin import NeurosimError, a_case, compare
+
+
+def run(cases, seed, *, keep_going=False):
+    """Returns (cases equal, refused, integers compared, differences)."""
+    equal = refused = integers = number = 0
+    differences = []
+    start = time.monotonic()
+    while equal + len(differences) < cases:
+        number += 1
+        rnd = random.Random(f"{seed}-{number}")
+        try:
+            case = a_case(rnd)
+        except NeurosimError:
+            refused += 1
+            continue
+        try:
+            integers += compare(case, ("auto", "event", "blas")[number % 3])
+            equal += 1
+        except NeurosimError:
+            refused += 1
+        except AssertionError as difference:
+            differences.append(number)
+            print(f"case {seed}-{number}: {difference}\n  {case[0]}\n  rate {case[2]} batch {case[3]}", file=sys.stderr)
+            if not keep_going:
+                break
+        if sys.stderr.isatty() and number % 50 == 0:
+            print(f"\r{equal}/{cases}", end="", file=sys.stderr)
+    print(
+        f"{equal} random networks equal on {integers:,} integers, {len(differences)} different, {refused} descriptions "
+        f"refused, {time.monotonic() - start:.0f} s"
+    )
+    return equal, refused, integers, differences
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep-going", action="store_true")
+    given = parser.parse_args()
+    sys.exit(bool(run(given.cases, given.seed, keep_going=given.keep_going)[3]))

@@ -1,0 +1,79 @@
+"""The engine equals the slow reference on every weight, code and counter (docs/substrate.md; long form: `make fuzz`)."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from neurosim.chip.channel import RULES
+from neurosim.chip.layers import Dense
+from neurosim.chip.network import Network
+from neurosim.errors import NeurosimError
+from neurosim.formats import Quantiser
+from tests.fuzz import run
+from tests.twin import a_case, compare
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_random_networks(rnd):
+    try:
+        case = a_case(rnd)
+    except NeurosimError:
+        assume(False)  # noqa: FBT003
+    compare(case)
+
+
+def test_many_more_by_number():
+    equal, refused, integers, differences = run(100, 7)
+    assert not differences
+    assert refused < equal
+    assert integers > 10_000
+
+
+@pytest.mark.parametrize("execution", ["event", "blas"])
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule(rule, execution):
+    compared = 0
+    for number in range(12):
+        rnd = random.Random(f"{rule}-{number}")
+        try:
+            compared += compare(a_case(rnd, rule), execution)
+        except NeurosimError:
+            continue
+    assert compared > 500
+
+
+def digits_like(n=400, width=30, seed=5):
+    rng = np.random.default_rng(seed)
+    return rng.random((n, width)) * (rng.random((n, width)) < 0.4), rng.integers(0, 4, n)
+
+
+def trained(batch_size, *, pieces=1, execution="auto", rule="srbp"):
+    inputs, labels = digits_like()
+    net = Network(30, [Dense(40), Dense(35), Dense(4, "softmax")], RULES[rule].replace(error=Quantiser(3)), seed=2)
+    codes = net.encode(inputs)
+    cut = np.linspace(0, len(codes) // batch_size, pieces + 1).astype(int) * batch_size
+    for start, stop in zip(cut[:-1], [*cut[1:-1], len(codes)], strict=True):
+        if pieces > 1:
+            again = Network(net.spec)
+            again.load_state(net.state())
+            net = again
+        net.train(codes[start:stop], labels[start:stop], rate=6, batch_size=batch_size, execution=execution)
+    net.evaluate(codes, labels, execution=execution)
+    return net.state()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("batch_size", [1, 20])
+def test_same_bits_by_events_or_blas_in_one_piece_or_resumed(rule, batch_size):
+    reference = trained(batch_size, execution="event", rule=rule)
+    for other in (
+        trained(batch_size, execution="blas", rule=rule),
+        trained(batch_size, execution="auto", rule=rule),
+        trained(batch_size, pieces=4, rule=rule),
+    ):
+        for name, array in reference.items():
+            assert np.array_equal(array, other[name]), name
