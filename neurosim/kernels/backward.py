@@ -342,10 +342,12 @@ def recompute_products(program, memory, scratch):
     for layer in range(layers - 2, -1, -1):
         above, registers = program.layers[layer + 1], program.layers[layer]
         n = registers[_N_OUT]
-        narrow, wide = weight_rows(memory, above), memory.wide[:0].reshape((0, 1))
         is_wide = above[_WIDE_WEIGHT] != 0
+        narrow, wide = memory.narrow[:0].reshape((0, 1)), memory.wide[:0].reshape((0, 1))
         if is_wide:
             wide = wide_weight_rows(memory, above)
+        else:
+            narrow = weight_rows(memory, above)
         target = wide_feedback_rows(memory, registers)
         for i in range(n):
             for k in range(n_out):

@@ -1,0 +1,1 @@
+"""Goals and rates. `python -m benchmarks [--smoke] [--write] [NAME ...]`."""

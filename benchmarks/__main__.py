@@ -1,0 +1,211 @@
+"""Run the benchmarks: `python -m benchmarks [--smoke] [--write] [online batch synapse scaling start]`."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.harness import Row, interleaved, machine, one_core, table
+
+one_core()
+
+import numpy as np  # noqa: E402  after the thread settings
+
+from benchmarks.workload import RATE, network, samples  # noqa: E402
+
+HERE = Path(__file__).parent
+
+
+def online(smoke):
+    """Batch 1 against PyTorch with fake quantisation and against C."""
+    from benchmarks.c_peer import Peer, library
+
+    n, rounds = (500, 3) if smoke else (6000, 9)
+    pixels, labels, name = samples(n)
+    net = network()
+    codes = net.encode(pixels, 255)
+    rivals = {"neurosim": lambda: net.train(codes, labels, rate=RATE)}
+    if library():
+        peer = Peer(network())
+        rivals["C"] = lambda: peer.train(codes, labels, RATE)
+    few = max(50, n // 40)
+    torch = _torch()
+    if torch:
+        from benchmarks.peers import FakeQuantised
+
+        fake, inputs = FakeQuantised(net), torch.tensor(pixels[:few], dtype=torch.float32)
+        rivals["torch"] = lambda: [fake.step(x, int(y)) for x, y in zip(inputs, labels[:few], strict=True)]
+    seconds = interleaved(rivals, rounds)
+    ours = n / seconds["neurosim"]
+    rows = [Row("online, samples a second", ours, "/s", 100_000, note=f"{name}, counters on")]
+    if torch:
+        other = few / seconds["torch"]
+        rows.append(Row("online / PyTorch, fake quantisation", ours / other, "x", 60, note=f"PyTorch {other:,.0f} /s"))
+    if library():
+        other = n / seconds["C"]
+        rows.append(Row("online / C -O3 -march=native", ours / other, "x", 1, note=f"C {other:,.0f} /s, equal bits"))
+    return rows
+
+
+def batch(smoke):
+    """Batch 100 against float32 backpropagation by hand in PyTorch."""
+    n, rounds = (1000, 3) if smoke else (12000, 9)
+    pixels, labels, _ = samples(n)
+    net = network()
+    codes = net.encode(pixels, 255)
+    rivals = {"neurosim": lambda: net.train(codes, labels, rate=RATE, batch_size=100)}
+    torch = _torch()
+    if torch:
+        from benchmarks.peers import FloatBackprop
+
+        other, inputs = FloatBackprop(net), torch.tensor(pixels / 255, dtype=torch.float32)
+        targets = torch.eye(10)[torch.tensor(labels)]
+        rivals["torch"] = lambda: [other.step(inputs[i : i + 100], targets[i : i + 100]) for i in range(0, n, 100)]
+    seconds = interleaved(rivals, rounds)
+    ours = n / seconds["neurosim"]
+    rows = [Row("batch 100, samples a second", ours, "/s")]
+    if torch:
+        peer = n / seconds["torch"]
+        rows.append(Row("batch 100 / PyTorch float32 backpropagation", ours / peer, "x", 1.5, note=f"PyTorch {peer:,.0f} /s"))
+    return rows
+
+
+def _torch():
+    try:
+        import torch
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    return torch
+
+
+def synapse(smoke):
+    """Nanoseconds a synaptic operation, beside the floor of the same memory traffic."""
+    n, rounds = (500, 3) if smoke else (6000, 7)
+    pixels, labels, _ = samples(n)
+    net = network()
+    codes = net.encode(pixels, 255)
+    net.train(codes, labels, rate=RATE)
+    before = net.counts()
+    done = {}
+    weights = np.zeros(1 << 17, np.int8)
+
+    def touch():
+        np.add(weights, 1, out=weights)
+
+    seconds = interleaved({"train": lambda: net.train(codes, labels, rate=RATE), "test": lambda: net.predict(codes, execution="event"), "floor": lambda: [touch() for _ in range(100)], "read": lambda: [weights.max() for _ in range(100)]}, rounds)
+    counts = net.counts()
+    steps = (counts.samples - before.samples) / n
+    for action in ("mac", "update_pair"):
+        done[action] = (counts.total(action) - before.total(action)) / steps
+    per = seconds["train"] * 1e9 / (done["mac"] + done["update_pair"])
+    forward = seconds["test"] * 1e9 / done["mac"]
+    update = (seconds["train"] - seconds["test"]) * 1e9 / done["update_pair"]
+    write, read = (seconds[k] * 1e9 / 100 / weights.size for k in ("floor", "read"))
+    return [
+        Row("synaptic operation, learning, all in all", per, "ns"),
+        Row("forward, a synaptic operation", forward, "ns", note=f"floor, reading the same byte: {read:.3f} ns"),
+        Row("channel and update, an update pair", update, "ns", note=f"floor, read, add, write: {write:.3f} ns"),
+    ]
+
+
+def scaling(smoke):
+    """Nanoseconds a synaptic operation from 10^4 to 10^7 synapses, and memory at the largest."""
+    rows, found = [], []
+    for exponent in (4, 5, 6) if smoke else (4, 5, 6, 7):
+        side = round((10**exponent) ** 0.5)
+        net = network((side,), inputs=side)
+        rng = np.random.default_rng(0)
+        pixels = rng.integers(1, 256, (64, side)) * (rng.random((64, side)) < 0.2)
+        codes, labels = net.encode(pixels.astype(np.uint8), 255), rng.integers(0, 10, 64)
+        repeat = max(1, 10**6 // 10**exponent)
+
+        def work(net=net, codes=codes, labels=labels, repeat=repeat):
+            for _ in range(repeat):
+                net.train(codes, labels, rate=RATE)
+
+        before = net.counts()
+        seconds = interleaved({"train": work}, 3)["train"]
+        counts = net.counts()
+        share = repeat * 64 / (counts.samples - before.samples)
+        operations = sum(counts.total(a) - before.total(a) for a in ("mac", "update_pair")) * share
+        found.append(seconds * 1e9 / operations)
+        rows.append(Row(f"10^{exponent} synapses", found[-1], "ns a synaptic operation"))
+    rows.append(Row("slowest / fastest size", max(found) / min(found), "x", 2, least=False))
+    rows.append(Row("memory at 10^7 synapses / weights", _memory(), "x", 1.5, least=False, note="resident, less that before"))
+    return rows
+
+
+_MEMORY = """
+import resource, sys, numpy as np
+from benchmarks.workload import network
+def resident():
+    with open('/proc/self/statm') as f: return int(f.read().split()[1]) * resource.getpagesize()
+def run(side):
+    net = network((side,), inputs=side)
+    codes = np.full((16, side), 40, np.uint8); codes[:, ::2] = 0
+    net.train(codes, np.arange(16) % 10, rate=7)
+    return net
+run(64); before = resident()
+net = run(3162)
+print((resident() - before) / (net.weights(0).size + net.weights(1).size))
+"""
+
+
+def _memory():
+    out = subprocess.run([sys.executable, "-c", _MEMORY], capture_output=True, text=True, check=True, cwd=HERE.parent)
+    return float(out.stdout)
+
+
+def start(smoke):
+    """Start-up against `import numpy`, files warm; the first compilation."""
+    python = sys.executable
+    commands = {
+        "numpy": [python, "-c", "import numpy"],
+        "help": [str(Path(python).with_name("neurosim")), "--help"],
+        "import": [python, "-c", "import neurosim"],
+    }
+    rivals = {k: lambda c=c: subprocess.run(c, capture_output=True, check=True) for k, c in commands.items()}
+    seconds = interleaved(rivals, 5 if smoke else 11)
+    rows = [
+        Row("neurosim --help / import numpy", seconds["help"] / seconds["numpy"], "x", 1, least=False),
+        Row("import neurosim / import numpy", seconds["import"] / seconds["numpy"], "x", 1.5, least=False),
+    ]
+    if not smoke:
+        code = "from benchmarks.workload import *; n = network((20,), 30); c = np.zeros((4, 30), np.uint8); n.train(c, np.zeros(4, int), rate=7); n.predict(c)"
+        with tempfile.TemporaryDirectory() as folder:
+            took = []
+            for _ in range(2):
+                begin = time.perf_counter()
+                subprocess.run([python, "-c", code], env={**os.environ, "NUMBA_CACHE_DIR": folder}, check=True, cwd=HERE.parent)
+                took.append(time.perf_counter() - begin)
+        rows.append(Row("first compilation, process and all", took[0], "s", 30, least=False))
+        rows.append(Row("the same with a warm cache", took[1], "s"))
+    return rows
+
+
+ALL = {"online": online, "batch": batch, "synapse": synapse, "scaling": scaling, "start": start}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ALL))
+    parser.add_argument("--smoke", action="store_true", help="seconds only; numbers mean little")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/results.md")
+    given = parser.parse_args()
+    rows = []
+    for name in given.names or ALL:
+        if name not in ALL:
+            parser.error(f"{name}: must be one of {', '.join(ALL)}")
+        rows += ALL[name](given.smoke)
+    print(table(rows))
+    if given.write:
+        text = f"# Benchmarks\n\n{machine()}, one core. Made by `python -m benchmarks --write`.\n\n{table(rows)}\n"
+        (HERE / "results.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
