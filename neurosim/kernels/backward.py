@@ -7,7 +7,7 @@ import numpy as np
 from neurosim.kernels.channel import quantise, requantise
 from neurosim.kernels.dense import accumulate, row_products
 from neurosim.kernels.forward import weight_rows, wide_weight_rows
-from neurosim.kernels.jit import kernel
+from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.registers import CHIP, HEALTH, LAYER, TALLY
 from neurosim.kernels.words import nearest_32, nearest_terms, rounded
 
@@ -75,7 +75,7 @@ _TRANSPOSE = 2
 _NEAREST = 1
 
 
-@kernel
+@inlined
 def output_error(program, scratch, b, label):
     """E = T - O of the output layer, into its signal."""
     chip = program.chip
@@ -86,7 +86,7 @@ def output_error(program, scratch, b, label):
         scratch.signal[b, first + j] = target - scratch.code[b, first + j]
 
 
-@kernel
+@inlined
 def _list_words(program, scratch, tally, layer, b, label, counted):
     """Whole words on the channel: a hidden layer's R as it is, or e rounded into the received word."""
     chip, registers = program.chip, program.layers[layer]
@@ -115,7 +115,7 @@ def _list_words(program, scratch, tally, layer, b, label, counted):
     return n
 
 
-@kernel
+@inlined
 def _list_codes(program, scratch, tally, layer, b, label, counted):
     """Quantised codes on the channel: e, R or the target, as decoded values."""
     chip, registers, levels = program.chip, program.layers[layer], program.levels
@@ -163,21 +163,21 @@ def send(program, scratch, tally, layer, b, label, counted):
         scratch.sent_count[layer, b] = _list_words(program, scratch, tally, layer, b, label, counted)
 
 
-@kernel
+@inlined
 def feedback_rows(memory, registers):
     """A layer's crossbar in the narrow memory: int8[senders, stride]."""
     start, rows, stride = registers[_FEEDBACK], registers[_FEEDBACK_ROWS], registers[_FEEDBACK_STRIDE]
     return memory.narrow[start : start + rows * stride].reshape((rows, stride))
 
 
-@kernel
+@inlined
 def wide_feedback_rows(memory, registers):
     """The same in the wide memory: int16[senders, stride]."""
     start, rows, stride = registers[_FEEDBACK], registers[_FEEDBACK_ROWS], registers[_FEEDBACK_STRIDE]
     return memory.wide[start : start + rows * stride].reshape((rows, stride))
 
 
-@kernel
+@inlined
 def _receive_random(program, memory, scratch, layer, sender, b):
     registers = program.layers[layer]
     start = program.layers[sender, _CODE_EVENT]
@@ -202,7 +202,7 @@ def _receive_random(program, memory, scratch, layer, sender, b):
                 wide_sums[j] = sums[j]
 
 
-@kernel
+@inlined
 def _receive_transposed(program, memory, scratch, layer, b):
     """X_i = sum_k W[i, k] d_k with the weights of the layer above."""
     above = program.layers[layer + 1]
@@ -218,7 +218,7 @@ def _receive_transposed(program, memory, scratch, layer, b):
         row_products(scratch.wide_sums, weight_rows(memory, above), dense, n)
 
 
-@kernel
+@inlined
 def _local_signals_32(program, scratch, tally, layer, b):
     """From the crossbar's sums to R in 32-bit lanes: rounding to nearest, no quantiser at this layer."""
     chip, registers, tables = program.chip, program.layers[layer], program.tables

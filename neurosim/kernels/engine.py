@@ -10,7 +10,7 @@ import numpy as np
 
 from neurosim.kernels.backward import feedback_rows, learning_channel, recompute_products, wide_feedback_rows
 from neurosim.kernels.forward import emit, forward_layer, weight_rows, wide_weight_rows
-from neurosim.kernels.jit import kernel
+from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.registers import CHIP, HEALTH, LAYER, TALLY
 from neurosim.kernels.rng import STREAM_FEEDBACK_UPDATE, STREAM_WEIGHT_UPDATE, key
 from neurosim.kernels.update import measure, sort_by_row, update_batch, update_online
@@ -207,7 +207,7 @@ def _forward(program, memory, scratch, tally, inputs, order, training, step):
         forward_layer(program, memory, scratch, tally, layer, order.shape[0], training)
 
 
-@kernel
+@inlined
 def _is_correct(program, scratch, b, label):
     """Whether the lowest of the largest output addresses is the label's."""
     registers = program.layers[program.chip[_LAYERS] - 1]
@@ -248,7 +248,7 @@ def train(program, memory, scratch, tally, inputs, labels, order, batch_size, st
     return correct
 
 
-@kernel
+@inlined
 def _count_signals(program, scratch, tally, layer, n_samples):
     registers = program.layers[layer]
     first = registers[_CODE]

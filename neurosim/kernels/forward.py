@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.kernels.dense import accumulate, gather
-from neurosim.kernels.jit import kernel
+from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.matmul import EXACT_32, EXACT_64, matrix_sums
 from neurosim.kernels.registers import CHIP, HEALTH, LAYER
 from neurosim.kernels.rng import STREAM_BLANK_OUT, fold, key, lane
@@ -38,14 +38,14 @@ MATRIX_DENSITY = 0.5
 _PREACTIVATION_SATURATED = HEALTH["preactivation_saturated"]
 
 
-@kernel
+@inlined
 def weight_rows(memory, registers):
     """The rows of a layer's weights in the narrow memory: int8[rows, stride]."""
     start, rows, stride = registers[_WEIGHT], registers[_ROWS], registers[_STRIDE]
     return memory.narrow[start : start + rows * stride].reshape((rows, stride))
 
 
-@kernel
+@inlined
 def wide_weight_rows(memory, registers):
     """The same in the wide memory: int16[rows, stride]."""
     start, rows, stride = registers[_WEIGHT], registers[_ROWS], registers[_STRIDE]
@@ -87,7 +87,7 @@ def emit(program, scratch, tally, layer, b, codes, training, step):
         tally.events[first + unit[e]] += 1
 
 
-@kernel
+@inlined
 def softmax(program, registers, address, code):
     """Integer softmax with base 2. address, code: int32[n_out]."""
     n, bits = registers[_N_OUT], registers[_SOFTMAX_BITS]
@@ -128,7 +128,7 @@ def _addresses(scratch, tally, layer, b, registers, sums, keep):
     tally.health[layer, _PREACTIVATION_SATURATED] += clipped
 
 
-@kernel
+@inlined
 def _addresses_32(scratch, tally, layer, b, registers, sums):
     """The same in 32-bit lanes, rounding to nearest."""
     n, first = registers[_N_OUT], registers[_CODE]
@@ -144,7 +144,7 @@ def _addresses_32(scratch, tally, layer, b, registers, sums):
     tally.health[layer, _PREACTIVATION_SATURATED] += clipped
 
 
-@kernel
+@inlined
 def activate(program, scratch, layer, b):
     """Addresses to output codes of one sample."""
     registers = program.layers[layer]
@@ -159,7 +159,7 @@ def activate(program, scratch, layer, b):
         code[j] = table[np.uint64(address[j] - low)]
 
 
-@kernel
+@inlined
 def sum_events(program, memory, scratch, layer, b):
     """The synaptic sums of one sample, event by event, into scratch.sums or scratch.wide_sums."""
     registers = program.layers[layer]
