@@ -12,9 +12,9 @@ from benchmarks.harness import Row, interleaved, machine, one_core, table
 
 one_core()
 
-import numpy as np  # noqa: E402  after the thread settings
+import numpy as np
 
-from benchmarks.workload import RATE, network, samples  # noqa: E402
+from benchmarks.workload import RATE, network, samples
 
 HERE = Path(__file__).parent
 
@@ -69,7 +69,9 @@ def batch(smoke):
     rows = [Row("batch 100, samples a second", ours, "/s")]
     if torch:
         peer = n / seconds["torch"]
-        rows.append(Row("batch 100 / PyTorch float32 backpropagation", ours / peer, "x", 1.5, note=f"PyTorch {peer:,.0f} /s"))
+        rows.append(
+            Row("batch 100 / PyTorch float32 backpropagation", ours / peer, "x", 1.5, note=f"PyTorch {peer:,.0f} /s")
+        )
     return rows
 
 
@@ -96,7 +98,15 @@ def synapse(smoke):
     def touch():
         np.add(weights, 1, out=weights)
 
-    seconds = interleaved({"train": lambda: net.train(codes, labels, rate=RATE), "test": lambda: net.predict(codes, execution="event"), "floor": lambda: [touch() for _ in range(100)], "read": lambda: [weights.max() for _ in range(100)]}, rounds)
+    seconds = interleaved(
+        {
+            "train": lambda: net.train(codes, labels, rate=RATE),
+            "test": lambda: net.predict(codes, execution="event"),
+            "floor": lambda: [touch() for _ in range(100)],
+            "read": lambda: [weights.max() for _ in range(100)],
+        },
+        rounds,
+    )
     counts = net.counts()
     steps = (counts.samples - before.samples) / n
     for action in ("mac", "update_pair"):
@@ -135,7 +145,9 @@ def scaling(smoke):
         found.append(seconds * 1e9 / operations)
         rows.append(Row(f"10^{exponent} synapses", found[-1], "ns a synaptic operation"))
     rows.append(Row("slowest / fastest size", max(found) / min(found), "x", 2, least=False))
-    rows.append(Row("memory at 10^7 synapses / weights", _memory(), "x", 1.5, least=False, note="resident, less that before"))
+    rows.append(
+        Row("memory at 10^7 synapses / weights", _memory(), "x", 1.5, least=False, note="resident, less that before")
+    )
     return rows
 
 
@@ -180,7 +192,9 @@ def start(smoke):
             took = []
             for _ in range(2):
                 begin = time.perf_counter()
-                subprocess.run([python, "-c", code], env={**os.environ, "NUMBA_CACHE_DIR": folder}, check=True, cwd=HERE.parent)
+                subprocess.run(
+                    [python, "-c", code], env={**os.environ, "NUMBA_CACHE_DIR": folder}, check=True, cwd=HERE.parent
+                )
                 took.append(time.perf_counter() - begin)
         rows.append(Row("first compilation, process and all", took[0], "s", 30, least=False))
         rows.append(Row("the same with a warm cache", took[1], "s"))

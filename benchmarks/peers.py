@@ -46,7 +46,13 @@ class FakeQuantised:
             signals.append(self.round_to(slope * self.round_to(code @ c * 0.5, 2**-8, 2.0), 2**-8, 2.0))
         signals.append(e)
         for w, o, r in zip(self.w, before, signals, strict=True):
-            w.copy_(torch.clamp(torch.floor((w + self.eta * torch.outer(o, r)) * 256 + torch.rand_like(w)) / 256, -127 / 256, 127 / 256))
+            w.copy_(
+                torch.clamp(
+                    torch.floor((w + self.eta * torch.outer(o, r)) * 256 + torch.rand_like(w)) / 256,
+                    -127 / 256,
+                    127 / 256,
+                )
+            )
 
 
 class FloatBackprop:

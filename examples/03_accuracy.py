@@ -1,6 +1,6 @@
 """Train the committed MNIST configurations over seeds; print mean test accuracy and what a sample costs.
 
-    python examples/03_accuracy.py [--seeds 3] [--quick] [CONFIG.toml ...]
+python examples/03_accuracy.py [--seeds 3] [--quick] [CONFIG.toml ...]
 """
 
 import argparse
@@ -15,7 +15,9 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("configs", nargs="*", default=[HERE / "mnist_784_100_10.toml", HERE / "mnist_784_200_200_10.toml"])
+    parser.add_argument(
+        "configs", nargs="*", default=[HERE / "mnist_784_100_10.toml", HERE / "mnist_784_200_200_10.toml"]
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="embedded digits, one epoch, one seed")
     given = parser.parse_args()

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,7 +17,7 @@ from neurosim.studies.config import Config, read
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from neurosim.studies.experiment import Progress, Record
+    from neurosim.studies.experiment import Record
 
 _MISTAKE, _INTERRUPTED = 2, 130
 
@@ -32,13 +31,19 @@ def parser() -> argparse.ArgumentParser:
     """All commands and flags; the flags of `train` are the knobs of `Config`."""
     import neurosim
 
-    top = _Parser(prog="neurosim", description="Learn on a simulated low-precision neuromorphic chip, and see what it costs.")
+    top = _Parser(
+        prog="neurosim", description="Learn on a simulated low-precision neuromorphic chip, and see what it costs."
+    )
     top.add_argument("--version", action="version", version=f"neurosim {neurosim.__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    train = commands.add_parser("train", help="learn a data set on chip, count and price it", argument_default=argparse.SUPPRESS)
+    train = commands.add_parser(
+        "train", help="learn a data set on chip, count and price it", argument_default=argparse.SUPPRESS
+    )
     train.add_argument("data", nargs="?", metavar="DATA", help=f"{_field('data').metadata['help']} (default: digits)")
-    train.add_argument("--config", metavar="FILE.toml", help="settings under the flags' names with underscores; flags win")
+    train.add_argument(
+        "--config", metavar="FILE.toml", help="settings under the flags' names with underscores; flags win"
+    )
     train.add_argument("--out", metavar="DIR", help="write record.json, a checkpoint, figures and the settings here")
     train.add_argument("--resume", action="store_true", help="go on with the run in --out")
     _output_flags(train)
@@ -54,7 +59,9 @@ def parser() -> argparse.ArgumentParser:
             groups[info["group"]].add_argument(flag, action=argparse.BooleanOptionalAction, help=info["help"])
         else:
             shown = info["show"] or (",".join(map(str, knob.default)) if info["many"] else knob.default)  # type: ignore[arg-type]
-            groups[info["group"]].add_argument(flag, metavar="X,…" if info["many"] else "X", help=f"{info['help']} (default: {shown})")
+            groups[info["group"]].add_argument(
+                flag, metavar="X,…" if info["many"] else "X", help=f"{info['help']} (default: {shown})"
+            )
 
     hardware = commands.add_parser("hardware", help="list the hardware models, or explain one")
     hardware.add_argument("name", nargs="?", metavar="NAME")
@@ -68,7 +75,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _output_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", metavar="FILE", help="write all results as JSON; - is standard output, and nothing else goes there", default=None)
+    command.add_argument(
+        "--json",
+        metavar="FILE",
+        help="write all results as JSON; - is standard output, and nothing else goes there",
+        default=None,
+    )
     command.add_argument("--quiet", action="store_true", help="no report and no progress", default=False)
 
 
@@ -119,7 +131,10 @@ def _train(given: argparse.Namespace) -> int:
 
         pictures = draw(record, Path(out))
         if not given.quiet:
-            print(f"wrote {out}/: record.json, checkpoint.npz, config.toml, {', '.join(p.name for p in pictures)}", file=sys.stderr)
+            print(
+                f"wrote {out}/: record.json, checkpoint.npz, config.toml, {', '.join(p.name for p in pictures)}",
+                file=sys.stderr,
+            )
     return 0
 
 
@@ -151,7 +166,12 @@ class _Watch:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.epochs = config.epochs
-        columns = (TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.fields[speed]}"), TimeRemainingColumn())
+        columns = (
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %  {task.fields[speed]}"),
+            TimeRemainingColumn(),
+        )
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.task: Any = None
         self.bar.start()
@@ -160,7 +180,9 @@ class _Watch:
         """Called after each piece of training."""
         if self.task is None:
             self.task = self.bar.add_task("", total=self.epochs * n, completed=epoch * n, epoch="", speed="")
-        self.bar.update(self.task, completed=epoch * n + done, epoch=f"{epoch + 1}/{self.epochs}", speed=f"{speed:,.0f} samples/s")
+        self.bar.update(
+            self.task, completed=epoch * n + done, epoch=f"{epoch + 1}/{self.epochs}", speed=f"{speed:,.0f} samples/s"
+        )
 
     def close(self) -> None:
         """Leave the terminal clean."""
@@ -218,10 +240,19 @@ def _hardware(given: argparse.Namespace) -> int:
     for column in ("constant", "low", "nominal", "high", "unit", "basis, tag", "source"):
         table.add_column(column, overflow="fold")
     for row in costs.explain(model):
-        numbers = [f"{row[k]:.4g}" if isinstance(row[k], int | float) else str(row[k] or "") for k in ("low", "nominal", "high")]
+        numbers = [
+            f"{row[k]:.4g}" if isinstance(row[k], int | float) else str(row[k] or "")
+            for k in ("low", "nominal", "high")
+        ]
         if len(set(numbers)) == 1:
             numbers = ["", numbers[1], ""]
-        table.add_row(str(row["constant"]), *numbers, str(row["unit"] or ""), ", ".join(x for x in (row["basis"], row["tag"]) if x), str(row["source"]))
+        table.add_row(
+            str(row["constant"]),
+            *numbers,
+            str(row["unit"] or ""),
+            ", ".join(x for x in (row["basis"], row["tag"]) if x),
+            str(row["source"]),
+        )
     console.print(table)
     return 0
 
@@ -237,7 +268,9 @@ def _datasets(given: argparse.Namespace) -> int:
         table.add_column(column, overflow="fold")
     for one in data.describe():
         shape = "×".join(map(str, one.shape))
-        table.add_row(one.name, shape, one.sizes, str(len(one.classes)), ("" if one.found else "not here: ") + one.where)
+        table.add_row(
+            one.name, shape, one.sizes, str(len(one.classes)), ("" if one.found else "not here: ") + one.where
+        )
     _console().print(table)
     return 0
 
@@ -253,8 +286,18 @@ def _rules(given: argparse.Namespace) -> int:
         table.add_column(column)
     for name, rule in RULES.items():
         drawn = rule.matrix == "random" and rule.route != "none"
-        feedback = f"{rule.feedback.bits} bit {rule.feedback.values if rule.feedback.bits == 1 else ''}".strip() if drawn else "-"
+        feedback = (
+            f"{rule.feedback.bits} bit {rule.feedback.values if rule.feedback.bits == 1 else ''}".strip()
+            if drawn
+            else "-"
+        )
         density = f", density {rule.feedback.density:g}" if drawn and rule.feedback.density is not None else ""
-        table.add_row(name, rule.route, rule.matrix if rule.route != "none" else "-", "yes" if rule.adaptive else "no", feedback + density)
+        table.add_row(
+            name,
+            rule.route,
+            rule.matrix if rule.route != "none" else "-",
+            "yes" if rule.adaptive else "no",
+            feedback + density,
+        )
     _console().print(table)
     return 0

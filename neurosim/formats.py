@@ -111,7 +111,8 @@ class Fixed:
             msg = f"values: {int((~np.isfinite(values)).sum())} of them are NaN or infinite; only finite numbers have a code"
             raise NeurosimError(msg)
         codes = np.rint(np.ldexp(np.asarray(values, np.float64), self.frac))
-        return np.clip(codes, self.low, self.high).astype(np.int64)
+        clipped: NDArray[np.int64] = np.clip(codes, self.low, self.high).astype(np.int64)
+        return clipped
 
     def replace(self, **changes: Any) -> Fixed:
         """A copy with some fields changed."""
@@ -218,7 +219,7 @@ def _at_least(scale: Fraction, numerator: int, root: int) -> int:
     """The smallest integer x >= 1 with x >= scale * 2**(-numerator / root), exactly: x**root * 2**numerator >= scale**root."""
 
     def reaches(x: int) -> bool:
-        return (x * scale.denominator) ** root << numerator >= scale.numerator**root
+        return bool((x * scale.denominator) ** root << numerator >= scale.numerator**root)
 
     # The estimate may be off by a unit in the last place of a float; the integers decide.
     x = max(1, math.floor(scale * Fraction(2.0 ** (-(numerator % root) / root)) / (1 << (numerator // root))))
@@ -255,7 +256,7 @@ def _midpoint(scale: Fraction, k: int, root: int) -> int:
 
 def _scaled_root(scale: Fraction, numerator: int, root: int, spare: int) -> int:
     """floor(scale * 2**(-numerator / root) * 2**spare), by an integer root."""
-    inside = (scale.numerator**root << (root * spare)) // (scale.denominator**root << numerator)
+    inside: int = (scale.numerator**root << (root * spare)) // (scale.denominator**root << numerator)
     x = inside
     for _ in range(root.bit_length() - 1):
         x = math.isqrt(x)

@@ -31,7 +31,8 @@ def fold_array(h: NDArray[np.uint64] | int, x: NDArray[np.uint64]) -> NDArray[np
         z = np.asarray(h, np.uint64) + np.uint64(_GOLDEN) * (x.astype(np.uint64) + np.uint64(1))
         z = (z ^ (z >> np.uint64(30))) * np.uint64(_MIX_A)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(_MIX_B)
-        return z ^ (z >> np.uint64(31))
+        mixed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
+    return mixed
 
 
 def key(seed: int, stream: int, a: int, b: int) -> int:

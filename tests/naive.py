@@ -54,7 +54,11 @@ class NaiveNetwork:
 
     def new_tally(self):
         return [
-            {**dict.fromkeys(TALLIES, 0), "events": [0] * (layer["n_in"] + layer["bias"]), "codes": [0] * layer["n_out"]}
+            {
+                **dict.fromkeys(TALLIES, 0),
+                "events": [0] * (layer["n_in"] + layer["bias"]),
+                "codes": [0] * layer["n_out"],
+            }
             for layer in self.layers
         ]
 
@@ -72,7 +76,9 @@ class NaiveNetwork:
         reach = round(layer["init_gain"] * math.sqrt(6 / (n_in + n_out)) * 2.0 ** w["frac"])
         reach = min(highest(w), max(1, reach))
         root = key(self.spec["seed"], 0, h, 0)
-        rows = [[(fold(root, i * n_out + j) >> 32) % (2 * reach + 1) - reach for j in range(n_out)] for i in range(n_in)]
+        rows = [
+            [(fold(root, i * n_out + j) >> 32) % (2 * reach + 1) - reach for j in range(n_out)] for i in range(n_in)
+        ]
         return [*rows, [0] * n_out] if layer["bias"] else rows
 
     def draw(self, h):
@@ -186,7 +192,10 @@ class NaiveNetwork:
         frac = self.layers[self.last]["weight"]["frac"]
         for between in range(self.last - 1, h, -1):
             w = self.weights[between][: self.layers[between]["n_in"]]
-            product = [[sum(x * row[k] for x, row in zip(left, product, strict=True)) for k in range(len(product[0]))] for left in w]
+            product = [
+                [sum(x * row[k] for x, row in zip(left, product, strict=True)) for k in range(len(product[0]))]
+                for left in w
+            ]
             frac += self.layers[between]["weight"]["frac"]
         n_out = len(product[0])
         return [[sat(PRODUCT, round_by(row[k], frac - 12, "nearest")) for row in product] for k in range(n_out)], 12
@@ -283,7 +292,14 @@ class NaiveNetwork:
         pairs = [(s[0][h], s[2][h]) for s in samples]
         q = self.channel["update_quantiser"]
         quantiser = Quantiser(q, Fraction(1, 64), 62) if q else None
-        names = ("update_pairs", "update_active", "update_attempted", "update_rows", "weight_changed", "weight_saturated")
+        names = (
+            "update_pairs",
+            "update_active",
+            "update_attempted",
+            "update_rows",
+            "weight_changed",
+            "weight_saturated",
+        )
         return self.learn(h, self.weights[h], layer["weight"], pairs, lsb, quantiser, 4, names)
 
     def changed_feedback(self, h, samples):
@@ -291,7 +307,14 @@ class NaiveNetwork:
             return self.feedback[h]
         pairs = [(s[3][self.sender(h)], s[1][h]) for s in samples]
         lsb = self.learning_shift + self.spec["received"]["frac"] + self.layers[h]["output"]["frac"]
-        names = ("feedback_pairs", "feedback_active", "feedback_attempted", "feedback_rows", "feedback_changed", "feedback_saturated")
+        names = (
+            "feedback_pairs",
+            "feedback_active",
+            "feedback_attempted",
+            "feedback_rows",
+            "feedback_changed",
+            "feedback_saturated",
+        )
         return self.learn(h, self.feedback[h], self.channel["word"], pairs, lsb, None, 5, names)
 
     def learn(self, h, memory, word, pairs, lsb, quantiser, stream, names):

@@ -38,7 +38,9 @@ def test_json_on_standard_output_is_alone_and_whole(capsys):
         assert set(cost["grade"]) == {"basis", "tag"}
     assert found["counts"]["train"]["samples"] == 800
     assert found["counts"]["test"]["samples"] == 100
-    assert [set(epoch) for epoch in found["epochs"]] == [{"train_accuracy", "test_accuracy", "seconds", "samples_per_second"}] * 2
+    assert [set(epoch) for epoch in found["epochs"]] == [
+        {"train_accuracy", "test_accuracy", "seconds", "samples_per_second"}
+    ] * 2
     assert found["test_accuracy"] == found["epochs"][-1]["test_accuracy"]
 
 

@@ -22,7 +22,7 @@ def test_random_networks(rnd):
     try:
         case = a_case(rnd)
     except NeurosimError:
-        assume(False)  # noqa: FBT003
+        assume(False)
     compare(case)
 
 

@@ -156,13 +156,17 @@ def a_case(r, rule=None):
         layers=tuple(layers),
         channel=channel,
         input=a_word(r, 2, 9),
-        received=Fixed(r.randint(6, 14), r.randint(3, 9), rounding=r.choice(ROUND), range=r.choice(("symmetric", "full"))),
+        received=Fixed(
+            r.randint(6, 14), r.randint(3, 9), rounding=r.choice(ROUND), range=r.choice(("symmetric", "full"))
+        ),
         seed=r.randint(0, 2**40),
     )
     n = r.randint(1, 9)
     density = r.choice((0.3, 1.0))
     word = spec.input
-    codes = [[r.randint(word.low, word.high) if r.random() < density else 0 for _ in range(spec.inputs)] for _ in range(n)]
+    codes = [
+        [r.randint(word.low, word.high) if r.random() < density else 0 for _ in range(spec.inputs)] for _ in range(n)
+    ]
     labels = [r.randrange(spec.layers[-1].n) for _ in range(n)]
     return spec, channel, r.randint(-6, 14), r.choice((1, 1, 2, 3, 5)), codes, labels
 

@@ -198,7 +198,7 @@ def _read_single_bit(add: Any, feedback: Any, codes: int, connected: int, n: int
 
 
 def _is_dense(feedback: Any) -> bool:
-    return feedback.density == 1.0
+    return bool(feedback.density == 1.0)
 
 
 def _address_bits(n: int) -> int:

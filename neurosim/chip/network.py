@@ -134,7 +134,7 @@ class Network:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that a checkpoint must hold, as arrays; `load_state` takes it back."""
-        arrays = {"narrow": self._memory.narrow, "wide": self._memory.wide}
+        arrays: dict[str, NDArray[Any]] = {"narrow": self._memory.narrow, "wide": self._memory.wide}
         for name, tally in (("train", self.train_tally), ("test", self.test_tally)):
             arrays |= {f"{name}_{key}": value for key, value in tally._asdict().items()}
         arrays["progress"] = np.array(

@@ -202,7 +202,7 @@ class Sizes:
 
 def _fits_32(largest: int, shift: int) -> bool:
     """Whether sums up to `largest` can be rounded by `shift` in 32-bit lanes."""
-    return shift <= 30 and (largest << max(0, -shift)) + (1 << max(0, shift)) < _INT32  # noqa: PLR2004
+    return shift <= 30 and (largest << max(0, -shift)) + (1 << max(0, shift)) < _INT32
 
 
 def padded(n: int) -> int:
@@ -359,7 +359,8 @@ class Compiler:
             "blank_out": described.blank_out,
             "frozen": described.frozen,
             "code_max": code.max_abs,
-            "address_narrow": address.rounding == "nearest" and _fits_32(largest, weight.frac + code.frac - address.frac),
+            "address_narrow": address.rounding == "nearest"
+            and _fits_32(largest, weight.frac + code.frac - address.frac),
             "address_shift": weight.frac + code.frac - address.frac,
             "address_round": ROUNDINGS[address.rounding],
             "address_low": address.low,

@@ -119,7 +119,7 @@ def _addresses(scratch, tally, layer, b, registers, sums, keep):
     clipped = 0
     for j in range(n):
         total = np.int64(sums[j])
-        if keep != 256:  # noqa: PLR2004
+        if keep != 256:
             total = (total * keep) >> 8
         exact = rounded(total, shift, mode, np.int64(0))
         a = min(max(exact, low), high)
@@ -240,7 +240,7 @@ def forward_layer(program, memory, scratch, tally, layer, n_samples, training):
             _addresses(scratch, tally, layer, b, registers, matrix[b], keep)
             activate(program, scratch, layer, b)
         return
-    narrow = registers[_ADDRESS_NARROW] != 0 and keep == 256  # noqa: PLR2004
+    narrow = registers[_ADDRESS_NARROW] != 0 and keep == 256
     for b in range(n_samples):
         sum_events(program, memory, scratch, layer, b)
         if narrow:

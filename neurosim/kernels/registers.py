@@ -84,7 +84,8 @@ class Scratch(NamedTuple):
     event_unit, event_code: int32[samples, event_size] and event_count: int32[n_layers, samples], events by layer;
     sent_unit, sent_code, sent_count: the same for values on the learning channel, by sending layer;
     code, address, signal: int32[samples, code_size], output codes, addresses and local signals by neuron;
-    narrow_signal: int16[widest], sums: int32[widest], wide_sums: int64[widest]; product: int64[2, widest layer x outputs]; block: int32[samples x widest];
+    narrow_signal: int16[widest], sums: int32[widest], wide_sums: int64[widest];
+    product: int64[2, widest layer x outputs]; block: int32[samples x widest];
     row_start: int32[most rows + 2], row_sample, row_code: int32[events of a step], events sorted by row.
     """
 

@@ -51,7 +51,9 @@ def _gain(config: Config) -> int | tuple[int, ...] | None:
     if len(config.feedback_gain) == 1:
         return config.feedback_gain[0]
     if len(config.feedback_gain) != len(config.hidden):
-        raise NeurosimError(f"feedback_gain={list(config.feedback_gain)}: must be 1 value or {len(config.hidden)}, one a hidden layer")
+        raise NeurosimError(
+            f"feedback_gain={list(config.feedback_gain)}: must be 1 value or {len(config.hidden)}, one a hidden layer"
+        )
     return config.feedback_gain
 
 

@@ -33,7 +33,9 @@ class Config:
     """
 
     data: str = _knob("digits", "a data set's name, or the path of an .npz file", group=TRAINING)
-    hidden: tuple[int, ...] = _knob((100,), "neurons of the hidden layers, comma-separated", group=NETWORK, kind=int, many=True)
+    hidden: tuple[int, ...] = _knob(
+        (100,), "neurons of the hidden layers, comma-separated", group=NETWORK, kind=int, many=True
+    )
     activation: str = _knob("tanh", "hidden activation: tanh, logistic, relu, hard-tanh, linear", group=NETWORK)
     output: str = _knob("softmax", "output layer: softmax, logistic, linear, tanh", group=NETWORK)
     bias: bool = _knob(True, "neurons have a bias", group=NETWORK)
@@ -44,25 +46,42 @@ class Config:
     error_zero: str = _knob("silent", "silent, none or code: what becomes of errors too small", group=CHANNEL)
     error_base: str = _knob("2", "base of the log quantiser: 2**(2**-m) as a number, or auto", group=CHANNEL)
     error_thresholds: str = _knob("", "geometric, midpoint or floor", group=CHANNEL, show="by kind")
-    place: tuple[str, ...] = _knob(("source",), "where errors are quantised: source, received, local", group=CHANNEL, kind=str, many=True)
-    feedback_density: float = _knob(-1.0, "share of connections in the feedback crossbar", group=CHANNEL, show="the rule's")
-    feedback_fan_in: int = _knob(-1, "exact connections of each receiver, instead of a density", group=CHANNEL, show="none")
+    place: tuple[str, ...] = _knob(
+        ("source",), "where errors are quantised: source, received, local", group=CHANNEL, kind=str, many=True
+    )
+    feedback_density: float = _knob(
+        -1.0, "share of connections in the feedback crossbar", group=CHANNEL, show="the rule's"
+    )
+    feedback_fan_in: int = _knob(
+        -1, "exact connections of each receiver, instead of a density", group=CHANNEL, show="none"
+    )
     feedback_values: str = _knob("", "single-bit entries: 01 or +-1", group=CHANNEL, show="the rule's")
     feedback_bits: int = _knob(0, "bits of an entry of C", group=CHANNEL, show="the rule's")
     feedback_storage: str = _knob("bitmap", "bitmap, addresses or regenerated", group=CHANNEL)
-    feedback_gain: tuple[int, ...] = _knob((), "powers of two of the feedback into each hidden layer", group=CHANNEL, kind=int, many=True, show="by connections")
+    feedback_gain: tuple[int, ...] = _knob(
+        (),
+        "powers of two of the feedback into each hidden layer",
+        group=CHANNEL,
+        kind=int,
+        many=True,
+        show="by connections",
+    )
     derivative: str = _knob("exact", "exact, shift, boxcar or none", group=CHANNEL)
     window: float = _knob(2.0, "half-width of the boxcar derivative", group=CHANNEL)
     top: str = _knob("exact", "what the top layer learns from: exact or quantised", group=CHANNEL)
     weight_bits: int = _knob(8, "bits of a weight, 2-16", group=WORDS)
-    weight_range: tuple[float, ...] = _knob((0.5,), "largest weight, a power of two; one for all layers or one each", group=WORDS, kind=float, many=True)
+    weight_range: tuple[float, ...] = _knob(
+        (0.5,), "largest weight, a power of two; one for all layers or one each", group=WORDS, kind=float, many=True
+    )
     weight_rounding: str = _knob("stochastic", "of updates: stochastic, nearest, floor, zero", group=WORDS)
     activation_bits: int = _knob(8, "bits of an activation, 2-16", group=WORDS)
     input_bits: int = _knob(7, "bits of an input, 2-16", group=WORDS)
     received_bits: int = _knob(10, "bits of a received error, 2-16", group=WORDS)
     learning_rate: float = _knob(2.0**-6, "a power of two, as a number or as 2^-6", group=TRAINING)
     halve_every: int = _knob(2, "halve the learning rate after this many epochs; 0: never", group=TRAINING)
-    halve_at: tuple[int, ...] = _knob((), "halve it at the start of these epochs (from 0), instead", group=TRAINING, kind=int, many=True, show="none")
+    halve_at: tuple[int, ...] = _knob(
+        (), "halve it at the start of these epochs (from 0), instead", group=TRAINING, kind=int, many=True, show="none"
+    )
     epochs: int = _knob(5, "passes over the training set", group=TRAINING)
     batch_size: int = _knob(1, "samples in a step; 1 is on-chip learning", group=TRAINING)
     blank_out: float = _knob(0.0, "probability that an event between layers is lost in training", group=TRAINING)
@@ -70,9 +89,18 @@ class Config:
     train_samples: int = _knob(0, "use only the first so many; 0: all", group=TRAINING)
     test_samples: int = _knob(0, "use only the first so many; 0: all", group=TRAINING)
     execution: str = _knob("auto", "auto, event or blas; equal bits", group=TRAINING)
-    strict: tuple[str, ...] = _knob((), "kinds of loss that stop the run: weight, preactivation, update, error, received", group=TRAINING, kind=str, many=True, show="none")
+    strict: tuple[str, ...] = _knob(
+        (),
+        "kinds of loss that stop the run: weight, preactivation, update, error, received",
+        group=TRAINING,
+        kind=str,
+        many=True,
+        show="none",
+    )
     seed: int = _knob(0, "of weights, crossbars, order and rounding", group=TRAINING)
-    hardware: tuple[str, ...] = _knob((), "hardware models to price", group=COSTS, kind=str, many=True, show="digital_45nm,digital_28nm")
+    hardware: tuple[str, ...] = _knob(
+        (), "hardware models to price", group=COSTS, kind=str, many=True, show="digital_45nm,digital_28nm"
+    )
 
     def __post_init__(self) -> None:
         for knob in fields(self):
@@ -81,21 +109,23 @@ class Config:
             _at_least(name, getattr(self, name), 0)
         _at_least("batch_size", self.batch_size, 1)
         for name in ("blank_out", "input_blank_out"):
-            if not 0 <= getattr(self, name) <= 0.99:  # noqa: PLR2004
+            if not 0 <= getattr(self, name) <= 0.99:
                 raise NeurosimError(f"{name}={getattr(self, name)!r}: must be a probability 0..0.99")
         for name in ("learning_rate", "weight_range"):
             for value in _several(getattr(self, name)):
                 exponent_of(name, value)
         if len(self.weight_range) not in (1, len(self.hidden) + 1):
-            raise NeurosimError(f"weight_range={list(self.weight_range)}: must be 1 value or {len(self.hidden) + 1}, one a layer")
+            raise NeurosimError(
+                f"weight_range={list(self.weight_range)}: must be 1 value or {len(self.hidden) + 1}, one a layer"
+            )
 
     @property
     def rate(self) -> int:
-        """k of the first learning rate 2**-k."""
+        """K of the first learning rate 2**-k."""
         return -exponent_of("learning_rate", self.learning_rate)
 
     def rate_in(self, epoch: int) -> int:
-        """k of the learning rate in an epoch."""
+        """K of the learning rate in an epoch."""
         if self.halve_at:
             return self.rate + sum(epoch >= at for at in self.halve_at)
         return self.rate + (epoch // self.halve_every if self.halve_every else 0)
@@ -115,9 +145,9 @@ class Config:
 
 
 def exponent_of(name: str, value: float) -> int:
-    """e of a value 2**e."""
+    """E of a value 2**e."""
     mantissa, exponent = math.frexp(value) if value > 0 and math.isfinite(value) else (0.0, 0)
-    if mantissa != 0.5:  # noqa: PLR2004
+    if mantissa != 0.5:
         raise NeurosimError(f"{name}={value!r}: must be a power of two, like 0.015625 or 2^-6")
     return exponent - 1
 

@@ -171,7 +171,9 @@ class _Run:
                 f"({self.checkpoint}); start anew in another folder"
             )
         if meta["data"] != self.data.fingerprint:
-            raise NeurosimError(f"data={self.config.data!r}: not the data that the checkpoint was made with ({self.checkpoint})")
+            raise NeurosimError(
+                f"data={self.config.data!r}: not the data that the checkpoint was made with ({self.checkpoint})"
+            )
         self.network.load_state(arrays)
         self.epoch, self.position, self.correct = meta["epoch"], meta["position"], meta["correct"]
         self.seconds, self.epochs = meta["seconds"], meta["epochs"]
@@ -216,7 +218,9 @@ class _Run:
     def warm(self) -> None:
         """Load or compile the kernels before the clock starts: one step of a copy, thrown away."""
         copy = Network(self.network.spec)
-        copy.train(self.train_codes[:2], self.train_labels[:2], rate=self.config.rate, batch_size=self.config.batch_size)
+        copy.train(
+            self.train_codes[:2], self.train_labels[:2], rate=self.config.rate, batch_size=self.config.batch_size
+        )
         copy.predict(self.test_codes[:2])
 
     def record(self) -> Record:

@@ -13,7 +13,7 @@ from neurosim.ops import PHASES
 from neurosim.studies.experiment import Record
 from neurosim.studies.files import write
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -49,12 +49,17 @@ def learning_curve(record: Record, path: Path) -> None:
     """Accuracy against epoch, training (as presented) and test."""
     with _figure(path, f"{record.config.data}, {record.network}, {record.config.rule}") as axis:
         at = range(1, len(record.epochs) + 1)
-        for key, label, colour in (("train_accuracy", "training, as presented", "#bbbbbb"), ("test_accuracy", "test", "#4477aa")):
+        for key, label, colour in (
+            ("train_accuracy", "training, as presented", "#bbbbbb"),
+            ("test_accuracy", "test", "#4477aa"),
+        ):
             values = [100 * epoch[key] for epoch in record.epochs]
             axis.plot(at, values, marker="o", markersize=4, color=colour, label=label)
         if record.epochs:
             last = 100 * record.epochs[-1]["test_accuracy"]
-            axis.annotate(f"{last:.2f} %", (len(record.epochs), last), xytext=(6, -3), textcoords="offset points", color="#4477aa")
+            axis.annotate(
+                f"{last:.2f} %", (len(record.epochs), last), xytext=(6, -3), textcoords="offset points", color="#4477aa"
+            )
         axis.set_xlabel("epoch")
         axis.set_ylabel("accuracy, %")
         axis.xaxis.get_major_locator().set_params(integer=True)
@@ -67,7 +72,9 @@ def energy_by_component(record: Record, path: Path) -> None:
     """Energy of a learning sample by component, stacked by phase; the band of the sum of each as a line."""
     models = list(record.cost.values())
     names = [c for c in COMPONENTS if any(c in m.energy_by_component for m in models)]
-    with _figure(path, "Energy of one learning sample, by component", (8.0, 1.4 + 0.32 * len(names) * len(models))) as axis:
+    with _figure(
+        path, "Energy of one learning sample, by component", (8.0, 1.4 + 0.32 * len(names) * len(models))
+    ) as axis:
         height = 0.8 / max(1, len(models))
         for m, model in enumerate(models):
             for row, name in enumerate(names):
@@ -80,7 +87,14 @@ def energy_by_component(record: Record, path: Path) -> None:
                 if name in model.energy_by_component:
                     band = model.energy_by_component[name]
                     axis.plot([band.low / 1e3, band.high / 1e3], [y, y], color="#333333", linewidth=1)
-                    axis.annotate(model.model.removeprefix("digital_"), (max(left, band.high / 1e3), y), xytext=(4, -3), textcoords="offset points", fontsize=7, color="#666666")
+                    axis.annotate(
+                        model.model.removeprefix("digital_"),
+                        (max(left, band.high / 1e3), y),
+                        xytext=(4, -3),
+                        textcoords="offset points",
+                        fontsize=7,
+                        color="#666666",
+                    )
         axis.set_yticks(range(len(names)), names)
         axis.invert_yaxis()
         axis.set_xlabel("nJ (lines: from low to high sources)")
@@ -97,7 +111,10 @@ def channel_traffic(record: Record, path: Path) -> None:
     with _figure(path, "Bits sent per learning sample", (7.0, 1.6 + 0.55 * len(layout.neurons))) as axis:
         events = [counts.total("event", layer=i) * layout.event_bits[i] / per for i in layers]
         codes = [counts.total("error_code_bit", layer=i) / per for i in layers]
-        for values, offset, colour, label in ((events, -0.2, _COLOURS["forward"], "events into the layer"), (codes, 0.2, _COLOURS["feedback"], "error codes out of the layer")):
+        for values, offset, colour, label in (
+            (events, -0.2, _COLOURS["forward"], "events into the layer"),
+            (codes, 0.2, _COLOURS["feedback"], "error codes out of the layer"),
+        ):
             bars = axis.barh([i + offset for i in layers], values, 0.38, color=colour, label=label)
             axis.bar_label(bars, [f"{v:,.1f}" if v else "" for v in values], padding=3, fontsize=8)
         axis.set_yticks(list(layers), [f"layer {i}\n{layout.fan_in[i]}→{layout.neurons[i]}" for i in layers])

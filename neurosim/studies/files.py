@@ -75,7 +75,7 @@ def prepare(folder: Path) -> None:
 def save_checkpoint(path: Path, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """A checkpoint: arrays, and their meaning as JSON beside them; no pickles."""
     text = np.frombuffer(json.dumps({"format": FORMAT, **meta}).encode(), np.uint8)
-    write(path, lambda part: np.savez(part, meta=text, **arrays))
+    write(path, lambda part: np.savez(part, allow_pickle=False, meta=text, **arrays))
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -89,7 +89,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
     except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zip_error()) as error:
         raise NeurosimError(f"{path}: damaged or no checkpoint ({error}); start anew in another folder") from None
     if meta.get("format") != FORMAT:
-        raise NeurosimError(f"{path}: checkpoint.format={meta.get('format')!r}: this version reads {FORMAT}; start anew")
+        raise NeurosimError(
+            f"{path}: checkpoint.format={meta.get('format')!r}: this version reads {FORMAT}; start anew"
+        )
     return meta, arrays
 
 

@@ -20,7 +20,17 @@ def quantity(value: float, unit: str, scale: float = 1.0) -> str:
     real = value * scale
     if real == 0:
         return f"0 {unit}"
-    for step, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f")):
+    for step, prefix in (
+        (1e9, "G"),
+        (1e6, "M"),
+        (1e3, "k"),
+        (1, ""),
+        (1e-3, "m"),
+        (1e-6, "µ"),
+        (1e-9, "n"),
+        (1e-12, "p"),
+        (1e-15, "f"),
+    ):
         if real >= step:
             return f"{real / step:.3g} {prefix}{unit}"
     return f"{real:.3g} {unit}"
@@ -45,7 +55,9 @@ def count(n: float) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", title_style="bold cyan")
+    table = Table(
+        title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", title_style="bold cyan"
+    )
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     return table
@@ -53,9 +65,11 @@ def _table(title: str, *columns: str) -> Table:
 
 def accuracy_table(record: Record) -> Table:
     """Accuracy and speed, epoch by epoch (the middle of long runs is left out)."""
-    table = _table(f"{record.config.data}  {record.network}  {record.config.rule}", "epoch", "train", "test", "samples/s", "rate")
+    table = _table(
+        f"{record.config.data}  {record.network}  {record.config.rule}", "epoch", "train", "test", "samples/s", "rate"
+    )
     rows = list(enumerate(record.epochs))
-    shown = rows if len(rows) <= 12 else [*rows[:4], *rows[-7:]]  # noqa: PLR2004
+    shown = rows if len(rows) <= 12 else [*rows[:4], *rows[-7:]]
     for i, epoch in shown:
         if i and i - 1 not in {j for j, _ in shown}:
             table.add_row("…")
@@ -95,7 +109,11 @@ def cost_table(cost: Mapping[str, Cost]) -> Table:
 def energy_tables(cost: Mapping[str, Cost]) -> list[Table]:
     """Learning energy by phase, by layer and by component, models side by side."""
     tables = []
-    for title, key in (("by phase", "energy_by_phase"), ("by layer", "energy_by_layer"), ("by component", "energy_by_component")):
+    for title, key in (
+        ("by phase", "energy_by_phase"),
+        ("by layer", "energy_by_layer"),
+        ("by component", "energy_by_component"),
+    ):
         table = _table(f"Learning energy {title}", title[3:], *cost)
         groups = {k: getattr(c, key) for k, c in cost.items()}
         for name in dict.fromkeys(k for group in groups.values() for k in group):
@@ -114,7 +132,14 @@ def traffic_table(record: Record) -> Table:
     per = max(1, counts.samples)
     table = _table("Per learning sample", "", *PHASES)
     rows: list[tuple[str, list[float]]] = []
-    for name, action in (("events", "event"), ("MACs", "mac"), ("adds", "add"), ("error codes", "error_code"), ("weights attempted", "update_attempted"), ("weights changed", "weight_changed")):
+    for name, action in (
+        ("events", "event"),
+        ("MACs", "mac"),
+        ("adds", "add"),
+        ("error codes", "error_code"),
+        ("weights attempted", "update_attempted"),
+        ("weights changed", "weight_changed"),
+    ):
         rows.append((name, [counts.total(action, phase=phase) / per for phase in PHASES]))
     bits = next(iter(record.cost.values())).bits_moved if record.cost else {}
     rows.append(("bits to and from memory", [sum(bits.get(phase, {}).values()) for phase in PHASES]))
@@ -127,26 +152,33 @@ def traffic_table(record: Record) -> Table:
 def health_table(record: Record) -> Table | None:
     """Losses, by layer, where there are any."""
     layers = len(record.layout.neurons)
-    table = _table("Losses in training (share of what could have been lost)", "", *(f"layer {i}" for i in range(layers)))
+    table = _table(
+        "Losses in training (share of what could have been lost)", "", *(f"layer {i}" for i in range(layers))
+    )
     counts, samples = record.train_counts, max(1, record.train_counts.samples)
     found = False
     for name, values in record.health.items():
         if not any(values):
             continue
         found = True
-        if name == "dead_updates":
-            of = [counts.total("update_attempted", layer=i) for i in range(layers)]
-        elif name == "weight_saturated":
+        if name == "dead_updates" or name == "weight_saturated":
             of = [counts.total("update_attempted", layer=i) for i in range(layers)]
         else:
             of = [samples * n for n in record.layout.neurons]
-        table.add_row(name.replace("_", " "), *(f"{v / n:.2%}" if v and n else "-" for v, n in zip(values, of, strict=True)))
+        table.add_row(
+            name.replace("_", " "), *(f"{v / n:.2%}" if v and n else "-" for v, n in zip(values, of, strict=True))
+        )
     return table if found else None
 
 
 def show(record: Record, console: Console) -> None:
     """Print the whole report."""
-    parts: list[Any] = [accuracy_table(record), cost_table(record.cost), *energy_tables(record.cost), traffic_table(record)]
+    parts: list[Any] = [
+        accuracy_table(record),
+        cost_table(record.cost),
+        *energy_tables(record.cost),
+        traffic_table(record),
+    ]
     losses = health_table(record)
     for part in [*parts, *([losses] if losses else [])]:
         console.print(part)
