@@ -317,7 +317,7 @@ def learning_channel(program, memory, scratch, tally, b, label):
         for layer in range(last - 1, -1, -1):
             receive(program, memory, scratch, tally, layer, b)
             if layer > 0 and chip[_ROUTE] == _ROUTE_LAYERED:
-                send(program, scratch, tally, layer, b, label, True)
+                send(program, scratch, tally, layer, b, label, hidden)
     if chip[_TOP_QUANTISED] != 0:
         registers = program.layers[last]
         first, start = registers[_CODE], registers[_CODE_EVENT]

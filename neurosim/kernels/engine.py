@@ -51,21 +51,7 @@ _MATRIX, _LAYERS, _ROUTE, _SEED, _RECEIVED_HIGH = (
     CHIP["received_high"],
 )
 _EXECUTION = CHIP["execution"]
-_SIGNALLED, _PAIRS, _ACTIVE, _ATTEMPTED, _UPDATE_ROWS, _CHANGED = (
-    TALLY["signalled"],
-    TALLY["update_pairs"],
-    TALLY["update_active"],
-    TALLY["update_attempted"],
-    TALLY["update_rows"],
-    TALLY["weight_changed"],
-)
-_F_PAIRS, _F_ACTIVE, _F_ATTEMPTED, _F_ROWS, _F_CHANGED = (
-    TALLY["feedback_pairs"],
-    TALLY["feedback_active"],
-    TALLY["feedback_attempted"],
-    TALLY["feedback_rows"],
-    TALLY["feedback_changed"],
-)
+_SIGNALLED, _PAIRS, _F_PAIRS = TALLY["signalled"], TALLY["update_pairs"], TALLY["feedback_pairs"]
 _WEIGHT_SATURATED, _FEEDBACK_SATURATED = HEALTH["weight_saturated"], HEALTH["feedback_saturated"]
 _PRODUCT, _ROUTE_LAYERED = 3, 1
 
@@ -82,7 +68,7 @@ def _learn(
     scratch,
     counts,
     health,
-    names,
+    where,
     row_key,
     mix,
     rule,
@@ -90,11 +76,12 @@ def _learn(
     quantiser,
     execution,
 ):
-    """Update one memory after a step and count. counts, health: this layer's counters; names: which of them.
+    """Update one memory after a step and count.
 
-    unit, code: int32[samples, :]; count: int32[samples]; signals: int32[samples, :], of which columns `first` on are read.
+    counts, health: this layer's counters; where: the first of the five counters pairs, active, attempted, rows, changed,
+    and the one of clipped weights. unit, code: int32[samples, :]; count: int32[samples]; signals: int32[samples, :], of which columns `first` on are read.
     """
-    pairs_at, active_at, attempted_at, rows_at, changed_at, clipped_at = names
+    first_count, clipped_at = where
     samples, stride = count.shape[0], weights.shape[1]
     pairs, active = 0, 0
     largest = np.int64(0)
@@ -103,8 +90,8 @@ def _learn(
         pairs += count[b] * n
         active += count[b] if n > 0 else 0
         largest = max(largest, most)
-    counts[pairs_at] += pairs
-    counts[active_at] += active
+    counts[first_count] += pairs
+    counts[first_count + 1] += active
     if pairs == 0:
         return
     if samples == 1 and quantiser[0] == 0:
@@ -130,13 +117,13 @@ def _learn(
         attempted, rows, changed, clipped = update_batch(
             weights, block, scratch, row_key, mix, rule, levels, quantiser, execution
         )
-    counts[attempted_at] += attempted
-    counts[rows_at] += rows
-    counts[changed_at] += changed
+    counts[first_count + 2] += attempted
+    counts[first_count + 3] += rows
+    counts[first_count + 4] += changed
     health[clipped_at] += clipped
 
 
-@kernel
+@inlined
 def _update_layer(program, memory, scratch, tally, layer, n_samples, step, rate):
     """The weights of one layer."""
     registers = program.layers[layer]
@@ -146,22 +133,22 @@ def _update_layer(program, memory, scratch, tally, layer, n_samples, step, rate)
     row_key = key(program.chip[_SEED], STREAM_WEIGHT_UPDATE, layer, step)
     rule = (registers[_UPDATE_SHIFT] + rate, registers[_UPDATE_ROUND], registers[_UPDATE_LOW], registers[_UPDATE_HIGH])
     quantiser = (registers[_LEVELS], registers[_THRESHOLD], registers[_DECODE])
-    names = (_PAIRS, _ACTIVE, _ATTEMPTED, _UPDATE_ROWS, _CHANGED, _WEIGHT_SATURATED)
+    where = (np.int64(_PAIRS), np.int64(_WEIGHT_SATURATED))
     mix = (program.mix_xor, program.mix_multiply)
     counts, health = tally.counts[layer], tally.health[layer]
     if registers[_WIDE_WEIGHT] != 0:
         _learn(
             wide_weight_rows(memory, registers), unit, code, count, scratch.signal, first, registers[_CODE_MAX], scratch, counts, health,
-            names, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
+            where, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
         )  # fmt: skip
     else:
         _learn(
             weight_rows(memory, registers), unit, code, count, scratch.signal, first, registers[_CODE_MAX], scratch, counts, health,
-            names, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
+            where, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
         )  # fmt: skip
 
 
-@kernel
+@inlined
 def _update_feedback(program, memory, scratch, tally, layer, n_samples, step, rate):
     """The adaptive crossbar of one hidden layer: rows are senders with a value, columns this layer's output codes."""
     chip, registers = program.chip, program.layers[layer]
@@ -177,22 +164,22 @@ def _update_feedback(program, memory, scratch, tally, layer, n_samples, step, ra
         registers[_FEEDBACK_HIGH],
     )
     quantiser = (np.int64(0), np.int64(0), np.int64(0))
-    names = (_F_PAIRS, _F_ACTIVE, _F_ATTEMPTED, _F_ROWS, _F_CHANGED, _FEEDBACK_SATURATED)
+    where = (np.int64(_F_PAIRS), np.int64(_FEEDBACK_SATURATED))
     mix = (program.mix_xor, program.mix_multiply)
     counts, health = tally.counts[layer], tally.health[layer]
     if registers[_FEEDBACK_WIDE] != 0:
         _learn(
             wide_feedback_rows(memory, registers), unit, code, count, scratch.code, first, chip[_RECEIVED_HIGH], scratch, counts, health,
-            names, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
+            where, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
         )  # fmt: skip
     else:
         _learn(
             feedback_rows(memory, registers), unit, code, count, scratch.code, first, chip[_RECEIVED_HIGH], scratch, counts, health,
-            names, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
+            where, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
         )  # fmt: skip
 
 
-@kernel
+@inlined
 def _forward(program, memory, scratch, tally, inputs, order, training, step):
     """Forward of all layers for the samples order[:]; returns nothing: codes and addresses stay in the scratch."""
     chip = program.chip
@@ -231,7 +218,7 @@ def train(program, memory, scratch, tally, inputs, labels, order, batch_size, st
     for start in range(0, order.shape[0], batch_size):
         batch = order[start : start + batch_size]
         n = batch.shape[0]
-        _forward(program, memory, scratch, tally, inputs, batch, True, step)
+        _forward(program, memory, scratch, tally, inputs, batch, np.int64(1), step)
         if program.layers[0, _MATRIX] == _PRODUCT:
             recompute_products(program, memory, scratch)
         for b in range(n):
@@ -267,7 +254,7 @@ def evaluate(program, memory, scratch, tally, inputs, order, predictions):
     size = scratch.code.shape[0]
     for start in range(0, order.shape[0], size):
         batch = order[start : start + size]
-        _forward(program, memory, scratch, tally, inputs, batch, False, 0)
+        _forward(program, memory, scratch, tally, inputs, batch, np.int64(0), np.int64(0))
         for b in range(batch.shape[0]):
             best = 0
             for j in range(registers[_N_OUT]):

@@ -6,7 +6,7 @@ import numpy as np
 
 from neurosim.kernels.dense import accumulate, gather
 from neurosim.kernels.jit import inlined, kernel
-from neurosim.kernels.matmul import EXACT_32, EXACT_64, matrix_sums
+from neurosim.kernels.matmul import EXACT_32, matrix_sums
 from neurosim.kernels.registers import CHIP, HEALTH, LAYER
 from neurosim.kernels.rng import STREAM_BLANK_OUT, fold, key, lane
 from neurosim.kernels.words import nearest_32, nearest_terms, rounded
@@ -72,7 +72,7 @@ def emit(program, scratch, tally, layer, b, codes, training, step):
     start = registers[_EVENT]
     unit, code = scratch.event_unit[b, start:], scratch.event_code[b, start:]
     n = gather(codes, unit, code)
-    if training and registers[_BLANK_OUT] > 0:
+    if training != 0 and registers[_BLANK_OUT] > 0:
         word = fold(key(program.chip[_SEED], STREAM_BLANK_OUT, layer, step), b)
         n = _drop_events(
             unit, code, n, registers[_N_IN], registers[_BLANK_OUT], word, program.mix_xor, program.mix_multiply
@@ -184,29 +184,26 @@ def sum_events(program, memory, scratch, layer, b):
 
 @kernel
 def by_matrix(program, scratch, layer, n_samples):
-    """Whether a layer's sums go by BLAS, and in which type: 0 event by event, 32 or 64 bits of float."""
+    """Whether a layer's sums go by BLAS: as it pays or is asked for, and only where float32 is exact."""
     execution, registers = program.chip[_EXECUTION], program.layers[layer]
     if execution == _BY_EVENT or n_samples == 0:
-        return 0
+        return False
     start, total, largest = registers[_EVENT], 0, np.int64(0)
     for b in range(n_samples):
         n = scratch.event_count[layer, b]
         total += n
     if execution == 0 and (n_samples < MATRIX_SAMPLES or total < MATRIX_DENSITY * n_samples * registers[_ROWS]):
-        return 0
+        return False
     for b in range(n_samples):
         one = np.int64(0)
         for e in range(scratch.event_count[layer, b]):
             one += abs(np.int64(scratch.event_code[b, start + e]))
         largest = max(largest, one)
-    bound = largest * max(registers[_WEIGHT_HIGH], -registers[_WEIGHT_LOW])
-    if bound < EXACT_32:
-        return 32
-    return 64 if bound < EXACT_64 else 0
+    return largest * max(registers[_WEIGHT_HIGH], -registers[_WEIGHT_LOW]) < EXACT_32
 
 
 @kernel
-def _sum_matrix(program, memory, scratch, layer, n_samples, bits):
+def _sum_matrix(program, memory, scratch, layer, n_samples):
     """The sums of all samples by BLAS into int64[samples, stride]."""
     registers = program.layers[layer]
     start, stride = registers[_EVENT], registers[_STRIDE]
@@ -214,17 +211,9 @@ def _sum_matrix(program, memory, scratch, layer, n_samples, bits):
     count = scratch.event_count[layer, :n_samples]
     sums = np.empty((n_samples, stride), np.int64)
     if registers[_WIDE_WEIGHT] != 0:
-        weights = wide_weight_rows(memory, registers)
-        if bits == 32:
-            matrix_sums(sums, weights, unit, code, count, np.empty(0, np.float32))
-        else:
-            matrix_sums(sums, weights, unit, code, count, np.empty(0, np.float64))
+        matrix_sums(sums, wide_weight_rows(memory, registers), unit, code, count)
     else:
-        narrow = weight_rows(memory, registers)
-        if bits == 32:
-            matrix_sums(sums, narrow, unit, code, count, np.empty(0, np.float32))
-        else:
-            matrix_sums(sums, narrow, unit, code, count, np.empty(0, np.float64))
+        matrix_sums(sums, weight_rows(memory, registers), unit, code, count)
     return sums
 
 
@@ -232,10 +221,9 @@ def _sum_matrix(program, memory, scratch, layer, n_samples, bits):
 def forward_layer(program, memory, scratch, tally, layer, n_samples, training):
     """One layer for the samples of a step, whose events have been listed: event by event, or by BLAS; equal bits."""
     registers = program.layers[layer]
-    keep = np.int64(256) if training else 256 - registers[_BLANK_OUT]
-    bits = by_matrix(program, scratch, layer, n_samples)
-    if bits != 0:
-        matrix = _sum_matrix(program, memory, scratch, layer, n_samples, bits)
+    keep = np.int64(256) if training != 0 else 256 - registers[_BLANK_OUT]
+    if by_matrix(program, scratch, layer, n_samples):
+        matrix = _sum_matrix(program, memory, scratch, layer, n_samples)
         for b in range(n_samples):
             _addresses(scratch, tally, layer, b, registers, matrix[b], keep)
             activate(program, scratch, layer, b)

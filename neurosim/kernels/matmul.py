@@ -1,7 +1,7 @@
-"""The same sums by BLAS: exact while every partial sum stays below 2**24 in float32, 2**53 in float64.
+"""The same sums by BLAS: exact in float32 while every partial sum stays below 2**24.
 
 Matrices are converted in tiles of at most `TILE` elements, so that the room BLAS needs does not grow with the network:
-three tiles of 1 MiB in float32, 2 MiB in float64. The caller has shown that the bound holds (docs/substrate.md 9).
+three tiles of 1 MiB. The caller has shown that the bound holds; where it does not, sums go event by event.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ TILE_ROWS = 256
 """Rows of weights whose update sums are formed at once."""
 
 EXACT_32 = 1 << 24
-EXACT_64 = 1 << 53
 
 
 @kernel
@@ -34,24 +33,22 @@ def event_matrix(tile, unit, code, count, first, width):
 
 
 @kernel
-def matrix_sums(sums, weights, unit, code, count, real):
+def matrix_sums(sums, weights, unit, code, count):
     """The synaptic sums of several samples. reference: sums[b] = sum over events of code * weights[unit]
 
-    sums: int64[samples, stride] out; weights: int8 or int16[rows, stride]; unit, code: int32[samples, :];
-    real: any float32 or float64 array, for its type.
+    sums: int64[samples, stride] out; weights: int8 or int16[rows, stride]; unit, code: int32[samples, :].
     """
-    kind = real.dtype.type
     rows, stride = weights.shape
     sums[:] = 0
     for b in range(0, count.shape[0], _TILE_SAMPLES):
         n = min(_TILE_SAMPLES, count.shape[0] - b)
         for i in range(0, rows, _TILE_INNER):
             inner = min(_TILE_INNER, rows - i)
-            activity = np.empty((n, inner), kind)
+            activity = np.empty((n, inner), np.float32)
             event_matrix(activity, unit[b : b + n], code[b : b + n], count[b : b + n], i, inner)
             for j in range(0, stride, _TILE_COLUMNS):
                 width = min(_TILE_COLUMNS, stride - j)
-                tile = np.empty((inner, width), kind)
+                tile = np.empty((inner, width), np.float32)
                 for k in range(inner):
                     for m in range(width):
                         tile[k, m] = weights[i + k, j + m]
@@ -63,7 +60,7 @@ def matrix_sums(sums, weights, unit, code, count, real):
 
 @kernel
 def update_sums(product, activity, signal, first, rows, start_of, sample_of, code_of):
-    """Update sums of `rows` rows from `first` on: product = activity @ signal, both of one float type.
+    """Update sums of `rows` rows from `first` on: product = activity @ signal, both float32.
 
     activity: [TILE_ROWS, samples], room; signal: [samples, stride]; events sorted by row. product: [TILE_ROWS, stride] out.
     """
