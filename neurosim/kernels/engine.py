@@ -78,8 +78,9 @@ def _learn(
 ):
     """Update one memory after a step and count.
 
+    unit, code: int32[samples, :]; count: int32[samples]; signals: int32[samples, :], of which columns `first` on are read.
     counts, health: this layer's counters; where: the first of the five counters pairs, active, attempted, rows, changed,
-    and the one of clipped weights. unit, code: int32[samples, :]; count: int32[samples]; signals: int32[samples, :], of which columns `first` on are read.
+    and the one of clipped weights.
     """
     first_count, clipped_at = where
     samples, stride = count.shape[0], weights.shape[1]
