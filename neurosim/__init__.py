@@ -17,7 +17,7 @@ _PUBLIC = {
     "FeedbackCrossbar": "neurosim.chip.crossbar",
     "Dense": "neurosim.chip.layers",
     "Network": "neurosim.chip.network",
-    "NetworkSpec": "neurosim.chip.program",
+    "NetworkSpec": "neurosim.chip.spec",
     "Cost": "neurosim.costs",
     "load_hardware": "neurosim.costs:load",
     "price": "neurosim.costs",
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from neurosim.chip.crossbar import FeedbackCrossbar as FeedbackCrossbar
     from neurosim.chip.layers import Dense as Dense
     from neurosim.chip.network import Network as Network
-    from neurosim.chip.program import NetworkSpec as NetworkSpec
+    from neurosim.chip.spec import NetworkSpec as NetworkSpec
     from neurosim.costs import Cost as Cost
     from neurosim.costs import load as load_hardware  # noqa: F401
     from neurosim.costs import price as price

@@ -6,7 +6,7 @@ from neurosim.chip.channel import RULES, Channel
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.chip.layers import HIDDEN, OUTPUT, Dense
 from neurosim.chip.network import Network
-from neurosim.chip.program import NetworkSpec
+from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, Quantiser
 from tests.naive import LOSSES, TALLIES, NaiveNetwork

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.chip.program import NetworkSpec, quantiser_steps
+from neurosim.chip.program import quantiser_steps
+from neurosim.chip.spec import NetworkSpec
 from neurosim.ops import Held, Layout, Op, OpCounts
 
 Crossbars = Sequence[NDArray[np.integer[Any]] | None]

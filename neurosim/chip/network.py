@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from neurosim.chip.channel import Channel
 from neurosim.chip.counting import Tallies, layout, operations
 from neurosim.chip.layers import Dense
-from neurosim.chip.program import Compiler, NetworkSpec, padded
+from neurosim.chip.program import Compiler, padded
+from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
 from neurosim.formats import check, check_whole
 from neurosim.kernels import engine

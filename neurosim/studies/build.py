@@ -7,7 +7,7 @@ from typing import Any
 from neurosim import data
 from neurosim.chip.channel import Channel, rule
 from neurosim.chip.layers import Dense, activation_word
-from neurosim.chip.program import NetworkSpec
+from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, Quantiser, check, check_whole
 from neurosim.studies.config import Config, exponent_of
@@ -68,6 +68,7 @@ def _quantiser(config: Config) -> Quantiser | None:
     return Quantiser(
         config.error_bits,
         config.error_kind,  # type: ignore[arg-type]  # checked by Quantiser
+        alpha=config.error_alpha or None,
         base=base,
         zero=config.error_zero,  # type: ignore[arg-type]
         thresholds=config.error_thresholds or None,  # type: ignore[arg-type]

@@ -43,6 +43,7 @@ class Config:
     rule: str = _knob("srbp", "learning rule: bp, sbp, rbp, srbp, arbp, asrbp, drtp, top-only", group=CHANNEL)
     error_bits: int = _knob(4, "bits of an error code, 1-8; 0 sends whole words", group=CHANNEL)
     error_kind: str = _knob("log", "log or linear", group=CHANNEL)
+    error_alpha: float = _knob(0.0, "largest magnitude of an error code", group=CHANNEL, show="the largest error")
     error_zero: str = _knob("silent", "silent, none or code: what becomes of errors too small", group=CHANNEL)
     error_base: str = _knob("2", "base of the log quantiser: 2**(2**-m) as a number, or auto", group=CHANNEL)
     error_thresholds: str = _knob("", "geometric, midpoint or floor", group=CHANNEL, show="by kind")
