@@ -1,19 +1,24 @@
-"""The slow twin of the engine: plain Python integers and loops, written from docs/substrate.md. Imports nothing of ours."""
+"""The slow twin: plain Python integers, lists and loops, from docs/substrate.md and nothing else.
 
-import math
+`NaiveNetwork(spec)` with a plain dict; `train_step` is one mini-batch. Imports nothing of neurosim.
+"""
+
 from fractions import Fraction
 
 from tests.naive_tables import (
     Quantiser,
     activation,
+    default_gain,
     derivative,
     encode,
     fold,
     highest,
+    initial_feedback,
+    initial_weights,
     key,
     lane,
     lowest,
-    round_by,
+    round_shift,
     sat,
     softmax,
     uniform,
@@ -28,334 +33,351 @@ LOSSES = (
     "decode_underflow", "received_saturated", "received_underflow",
 )  # fmt: skip
 PRODUCT = {"bits": 16, "frac": 12, "signed": True, "rounding": "nearest", "range": "symmetric"}
+WEIGHT_COUNTS = (
+    4,
+    "update_pairs",
+    "update_active",
+    "update_attempted",
+    "update_rows",
+    "weight_changed",
+    "weight_saturated",
+)
+C_COUNTS = (
+    5,
+    "feedback_pairs",
+    "feedback_active",
+    "feedback_attempted",
+    "feedback_rows",
+    "feedback_changed",
+    "feedback_saturated",
+)
+
+
+def nnz(values: "list[int]") -> int:
+    """How many are not 0."""
+    return sum(v != 0 for v in values)
+
+
+def one(word: dict) -> int:
+    """The code of a bias unit (section 2); 1 where the word has no code for 1.0 because its LSB is larger."""
+    return 1 if word["frac"] < 0 else min(2 ** word["frac"], highest(word))
 
 
 class NaiveNetwork:
-    """A network from a plain description (see `tests/twin.py` for how one is made)."""
+    """A network, its counters, and the step. Lists are indexed [layer][sample][unit], weights [layer][i][j]."""
 
-    def __init__(self, spec):
-        self.spec, self.layers, self.channel = spec, spec["layers"], spec["channel"]
-        self.last = len(self.layers) - 1
-        self.listens = self.last > 0 and self.channel["route"] != "none"
+    def __init__(self, spec: dict) -> None:
+        self.seed, self.layers, self.channel, self.received = (
+            spec["seed"],
+            spec["layers"],
+            spec["channel"],
+            spec["received"],
+        )
         self.learning_shift, self.step = spec["learning_shift"], 0
-        self.weights = [self.initial_weights(h) for h in range(self.last + 1)]
-        self.feedback = [self.draw(h) if self.has_c(h) else None for h in range(self.last + 1)]
-        self.tally, self.test_tally = self.new_tally(), self.new_tally()
-        self.health = [dict.fromkeys(LOSSES, 0) for _ in self.layers]
-        out = self.layers[-1]["output"]
-        self.t_high = highest(out)
-        self.t_low = lowest(out) if self.layers[-1]["activation"] == "tanh" else 0
-        r = spec["received"]["frac"]
-        largest = Fraction(self.t_high - self.t_low) / Fraction(2) ** out["frac"]
-        q = self.channel["error"]
-        self.source = Quantiser(q, largest, r) if q and "source" in self.channel["place"] else None
-        self.at_received = Quantiser(self.channel["received_quantiser"], Fraction(1, 8), r)
-        self.at_local = Quantiser(self.channel["local_quantiser"], Fraction(1, 8), r)
+        self.top = len(self.layers) - 1
+        self.learns_below = self.top > 0 and self.channel["route"] != "none"
+        self.weights = [
+            initial_weights(self.seed, h, x["n_in"], x["n_out"], x["bias"], x["weight"], x["init_gain"])
+            for h, x in enumerate(self.layers)
+        ]
+        self.feedback = [self.first_feedback(h) for h in range(self.top + 1)]
+        self.tally, self.test_tally = self.no_counts(), self.no_counts()
+        self.health = [dict.fromkeys((*LOSSES, "dead_updates"), 0) for _ in self.layers]
+        self.memo: dict = {}
+        self.trace: dict = {}
+        output = self.layers[self.top]["output"]
+        self.true_code = highest(output)
+        self.false_code = lowest(output) if self.layers[self.top]["activation"] == "tanh" else 0
+        largest = Fraction(self.true_code - self.false_code) / Fraction(2) ** output["frac"]
+        f_r, c = self.received["frac"], self.channel
+        self.source = Quantiser(c["error"], largest, f_r) if "source" in c["place"] else None
+        self.at_received = Quantiser(c["received_quantiser"], Fraction(1, 8), f_r) if "received" in c["place"] else None
+        self.at_local = Quantiser(c["local_quantiser"], Fraction(1, 8), f_r) if "local" in c["place"] else None
 
-    def new_tally(self):
+    def no_counts(self) -> "list[dict]":
+        """Tallies of section 8, all 0."""
         return [
-            {
-                **dict.fromkeys(TALLIES, 0),
-                "events": [0] * (layer["n_in"] + layer["bias"]),
-                "codes": [0] * layer["n_out"],
-            }
-            for layer in self.layers
+            {**dict.fromkeys(TALLIES, 0), "events": [0] * (x["n_in"] + x["bias"]), "codes": [0] * x["n_out"]}
+            for x in self.layers
         ]
 
-    def has_c(self, h):
-        return self.listens and h < self.last and self.channel["matrix"] == "random"
+    def sender(self, h: int) -> int:
+        """The layer that layer h listens to (section 3, routes)."""
+        return h + 1 if self.channel["route"] == "layered" else self.top
 
-    def sender(self, h):
-        return h + 1 if self.channel["route"] == "layered" else self.last
+    def first_feedback(self, h: int) -> "list[list[int]] | None":
+        """C of layer h, where it is a memory of its own."""
+        if h == self.top or not self.learns_below or self.channel["matrix"] != "random":
+            return None
+        return initial_feedback(
+            self.seed, h, self.layers[self.sender(h)]["n_out"], self.layers[h]["n_out"], self.channel
+        )
 
-    # ------------------------------------------------------------ section 6: birth
+    # ---------------------------------------------------------------- 2. forward
 
-    def initial_weights(self, h):
-        layer, w = self.layers[h], self.layers[h]["weight"]
-        n_in, n_out = layer["n_in"], layer["n_out"]
-        reach = round(layer["init_gain"] * math.sqrt(6 / (n_in + n_out)) * 2.0 ** w["frac"])
-        reach = min(highest(w), max(1, reach))
-        root = key(self.spec["seed"], 0, h, 0)
-        rows = [
-            [(fold(root, i * n_out + j) >> 32) % (2 * reach + 1) - reach for j in range(n_out)] for i in range(n_in)
-        ]
-        return [*rows, [0] * n_out] if layer["bias"] else rows
-
-    def draw(self, h):
-        c, n, n_src = self.channel, self.layers[h]["n_out"], self.layers[self.sender(h)]["n_out"]
-        connect, value = key(self.spec["seed"], 1, h, 0), key(self.spec["seed"], 2, h, 0)
-        words = [[fold(connect, k * n + i) for i in range(n)] for k in range(n_src)]
-        matrix = [[0] * n for _ in range(n_src)]
-        frac = c["word"]["frac"]
-        for i in range(n):
-            ranked = sorted(range(n_src), key=lambda k, i=i: (words[k][i], k))
-            for k in range(n_src):
-                if c["fan_in"] is not None:
-                    joined = k in ranked[: c["fan_in"]]
-                else:
-                    joined = (words[k][i] >> 32) < math.floor(Fraction(c["density"]) * 2**32)
-                drawn = fold(value, k * n + i)
-                if not joined:
-                    continue
-                if c["bits"] == 1:
-                    matrix[k][i] = -1 if c["values"] == "+-1" and drawn >> 63 else 1
-                else:
-                    reach = min(highest(c["word"]), max(1, round(math.sqrt(6 / (n_src + n)) * 2.0**frac)))
-                    matrix[k][i] = (drawn >> 32) % (2 * reach + 1) - reach
-        return matrix
-
-    # ------------------------------------------------------------ section 2: forward
-
-    def one(self, word):
-        return min(2 ** word["frac"], highest(word)) if word["frac"] >= 0 else 1
-
-    def blanked(self, h, b, i):
-        p = self.layers[h]["blank_out"]
-        word = fold(key(self.spec["seed"], 6, h, self.step), b)
-        return p > 0 and lane(word, 0, i) < 256 * p
-
-    def forward(self, inputs, b, tally, *, learning):
-        """One sample: lists by layer of presynaptic codes, addresses and output codes."""
-        before, addresses, codes = [], [], []
-        arriving = list(inputs)
+    def forward(self, row: "list[int]", b: int, tally: "list[dict]", learning: bool) -> "tuple[list, list, list]":
+        """One sample, number b of its step: presynaptic codes, addresses and output codes by layer."""
+        presynaptic, addresses, outputs = [], [], []
+        arriving = row
         for h, layer in enumerate(self.layers):
-            presynaptic = [0 if learning and self.blanked(h, b, i) else c for i, c in enumerate(arriving)]
+            o = [0 if learning and self.blanked(h, b, i) else code for i, code in enumerate(arriving)]
             if layer["bias"]:
-                presynaptic.append(self.one(layer["presynaptic"]))
-            for i, c in enumerate(presynaptic):
-                tally[h]["events"][i] += c != 0
-            a = [self.address(h, presynaptic, j, learning=learning) for j in range(layer["n_out"])]
-            lsb = Fraction(1) / Fraction(2) ** layer["address"]["frac"]
+                o.append(one(layer["presynaptic"]))
+            for i, code in enumerate(o):
+                tally[h]["events"][i] += code != 0
+            a = [self.address(h, o, j, learning) for j in range(layer["n_out"])]
             if layer["activation"] == "softmax":
-                o = softmax(layer["address"], a, layer["output"]["bits"])
+                arriving = softmax(layer["address"], a, layer["output"]["bits"])
             else:
-                o = [encode(layer["output"], activation(layer["activation"], float(x * lsb))) for x in a]
-            before.append(presynaptic)
+                arriving = [self.activated(layer, code) for code in a]
+            presynaptic.append(o)
             addresses.append(a)
-            codes.append(o)
-            arriving = o
-        return before, addresses, codes
+            outputs.append(arriving)
+        return presynaptic, addresses, outputs
 
-    def address(self, h, presynaptic, j, *, learning):
+    def blanked(self, h: int, b: int, i: int) -> bool:
+        """Whether the event of unit i in sample b is lost (section 7)."""
+        p = self.layers[h]["blank_out"]
+        return p > 0 and lane(fold(key(self.seed, 6, h, self.step), b), 0, i) < 256 * p
+
+    def address(self, h: int, o: "list[int]", j: int, learning: bool) -> int:
+        """a_j of layer h (section 2, steps 2 and 3)."""
         layer = self.layers[h]
-        total = sum(self.weights[h][i][j] * c for i, c in enumerate(presynaptic))
-        if not learning and layer["blank_out"]:
-            total = (total * (256 - layer["blank_out"])) >> 8
-        shift = layer["weight"]["frac"] + layer["presynaptic"]["frac"] - layer["address"]["frac"]
-        exact = round_by(total, shift, layer["address"]["rounding"])
-        kept = sat(layer["address"], exact)
-        self.counted_health(h)["preactivation_saturated"] += kept != exact
-        return kept
+        s = sum(w[j] * code for w, code in zip(self.weights[h], o, strict=True))
+        if not learning:
+            s = (s * (256 - layer["blank_out"])) >> 8
+        word = layer["address"]
+        a = round_shift(s, layer["weight"]["frac"] + layer["presynaptic"]["frac"] - word["frac"], word["rounding"])
+        if learning:
+            self.health[h]["preactivation_saturated"] += sat(word, a) != a
+        return sat(word, a)
 
-    def counted_health(self, h):
-        return self.health[h] if self.learning else dict.fromkeys(LOSSES, 0)
+    def activated(self, layer: dict, a: int) -> int:
+        """A[a] (section 2, step 4)."""
+        name, word, frac = layer["activation"], layer["output"], layer["address"]["frac"]
+        entry = ("A", name, word["bits"], word["frac"], word["signed"], word["range"], frac, a)
+        if entry not in self.memo:
+            self.memo[entry] = encode(word, activation(name, a * 2.0**-frac))
+        return self.memo[entry]
 
-    # ------------------------------------------------------------ section 3: the channel
+    def slope(self, layer: dict, a: int) -> int:
+        """D[a] (section 3, local signal)."""
+        name, frac, c = layer["activation"], layer["address"]["frac"], self.channel
+        return derivative(c["derivative"], name, c["window"], a * 2.0**-frac)
 
-    def send(self, h, values, frac):
-        """What the values of layer h become on the wire."""
-        tally, health, received = self.tally[h], self.health[h], self.spec["received"]
-        sent = []
+    # ---------------------------------------------------------------- 3. the learning channel
+
+    def send(self, h: int, values: "list[int]", frac: int) -> "list[int]":
+        """d: what the values of layer h are on the wire; counted."""
+        d = []
         for j, x in enumerate(values):
-            if self.source is None:
-                d = x
-                if h == self.last:
-                    exact = round_by(x, frac - received["frac"], "nearest")
-                    d = sat(received, exact)
-                    health["error_saturated"] += d != exact
-                    health["error_underflow"] += x != 0 and d == 0
-                on_wire = d != 0
-            else:
-                d, on_wire = 0, self.channel["error"]["zero"] == "code"
-                if x != 0:
-                    tally["quantised"] += 1
-                    health["error_saturated"] += self.source.saturates(x, frac)
-                    k = self.source.level(x, frac)
-                    if k is None:
-                        health["error_underflow"] += 1
-                    else:
-                        d, on_wire = self.source_decoded[k] * (1 if x > 0 else -1), True
-                        health["decode_underflow"] += d == 0
-            tally["codes"][j] += on_wire and self.listens
-            sent.append(d)
-        return sent
+            sent, code_not_0 = self.on_wire(h, x, frac)
+            every = self.source is not None and self.source.zero == "code"
+            self.tally[h]["codes"][j] += self.learns_below and (every or code_not_0)
+            d.append(sent)
+        return d
 
-    def matrix(self, h):
-        """C of layer h as [sender][receiver] and its fractional bits, from the weights before the step."""
-        kind = self.channel["matrix"]
-        if kind == "random":
-            return self.feedback[h], self.channel["word"]["frac"]
-        if kind == "transpose":
-            above, n = self.weights[h + 1], self.layers[h]["n_out"]
-            return [[above[i][k] for i in range(n)] for k in range(len(above[0]))], self.layers[h + 1]["weight"]["frac"]
-        product = self.weights[self.last][: self.layers[self.last]["n_in"]]
-        frac = self.layers[self.last]["weight"]["frac"]
-        for between in range(self.last - 1, h, -1):
-            w = self.weights[between][: self.layers[between]["n_in"]]
-            product = [
-                [sum(x * row[k] for x, row in zip(left, product, strict=True)) for k in range(len(product[0]))]
-                for left in w
-            ]
-            frac += self.layers[between]["weight"]["frac"]
-        n_out = len(product[0])
-        return [[sat(PRODUCT, round_by(row[k], frac - 12, "nearest")) for row in product] for k in range(n_out)], 12
+    def on_wire(self, h: int, x: int, frac: int) -> "tuple[int, bool]":
+        """(d, whether its code is not 0) of one value."""
+        health, f_r = self.health[h], self.received["frac"]
+        if self.source is None:
+            if h != self.top:
+                return x, x != 0
+            rounded = round_shift(x, frac - f_r, "nearest")
+            d = sat(self.received, rounded)
+            health["error_saturated"] += d != rounded
+            health["error_underflow"] += x != 0 and d == 0
+            return d, d != 0
+        if x == 0:
+            return 0, False
+        self.tally[h]["quantised"] += 1
+        health["error_saturated"] += self.source.saturates(x, frac)
+        k = self.source.level(x, frac)
+        if k is None:
+            health["error_underflow"] += 1
+            return 0, False
+        magnitude = self.source.decoded(f_r)[k]
+        health["decode_underflow"] += magnitude == 0
+        return magnitude if x > 0 else -magnitude, True
 
-    def gain(self, h):
-        gain, c = self.channel["gain"], self.channel
-        if isinstance(gain, (list, tuple)):
-            return gain[h]
-        if gain is not None:
-            return gain
+    def crossbar(self, h: int) -> "tuple[list[list[int]], int]":
+        """C[k][i] of layer h and its fractional bits, from the weights before the step."""
+        senders, units = range(self.layers[self.sender(h)]["n_out"]), range(self.layers[h]["n_out"])
+        if self.channel["matrix"] == "random":
+            return self.feedback[h], self.channel["word"]["frac"] if self.channel["bits"] > 1 else 0
+        if self.channel["matrix"] == "transpose":
+            above = self.weights[h + 1]
+            return [[above[i][k] for i in units] for k in senders], self.layers[h + 1]["weight"]["frac"]
+        path = [[int(i == n) for n in units] for i in units]  # W^(h+1) ... W^(L-1), bias rows left out
+        for up in range(h + 1, self.top + 1):
+            w = self.weights[up]
+            path = [[sum(p[n] * w[n][k] for n in range(len(p))) for k in range(len(w[0]))] for p in path]
+        s = sum(self.layers[up]["weight"]["frac"] for up in range(h + 1, self.top + 1)) - PRODUCT["frac"]
+        return [[sat(PRODUCT, round_shift(path[i][k], s, "nearest")) for i in units] for k in senders], PRODUCT["frac"]
+
+    def gain(self, h: int) -> int:
+        """The exponent of layer h: J is X times 2**gain."""
+        given = self.layers[h].get("gain", self.channel.get("gain"))
+        if isinstance(given, (list, tuple)):
+            given = given[h]
+        if given is not None:
+            return given
+        c = self.channel
         if c["matrix"] != "random" or c["bits"] > 1:
             return 0
-        n_src = self.layers[self.sender(h)]["n_out"]
-        expected = c["fan_in"] if c["fan_in"] is not None else c["density"] * n_src
-        return -round(math.log2(math.sqrt(max(1, expected))))
+        if c["fan_in"] is not None:
+            return default_gain(Fraction(c["fan_in"]))
+        density = 1 if c["density"] is None else c["density"]
+        return default_gain(Fraction(density * self.layers[self.sender(h)]["n_out"]))  # 0.2 of 40 senders is 8
 
-    def receive(self, h, sent, addresses):
-        """The local signals R of layer h."""
-        layer, word, health, tally = self.layers[h], self.spec["received"], self.health[h], self.tally[h]
-        matrix, frac = self.matrix(h)
-        signals = []
-        for i in range(layer["n_out"]):
-            total = sum(matrix[k][i] * d for k, d in enumerate(sent))
-            exact = round_by(total, frac - self.gain(h), word["rounding"])
-            j = sat(word, exact)
-            health["received_saturated"] += j != exact
+    def receive(self, h: int, c: "tuple[list[list[int]], int]", d: "list[int]", a: "list[int]") -> "tuple[list, list]":
+        """(J, R) of layer h: crossbar, then the local signal."""
+        matrix, frac = c
+        word, health, tally = self.received, self.health[h], self.tally[h]
+        all_j, all_r = [], []
+        for i, address in enumerate(a):
+            x = sum(row[i] * sent for row, sent in zip(matrix, d, strict=True))
+            rounded = round_shift(x, frac - self.gain(h), word["rounding"])
+            j = sat(word, rounded)
+            health["received_saturated"] += j != rounded
             tally["received"] += j != 0
-            if "received" in self.channel["place"]:
-                j = self.requantise(self.at_received, j, health)
-            x = addresses[i] * 2.0 ** -layer["address"]["frac"]
-            d = derivative(self.channel["derivative"], layer["activation"], self.channel["window"], x)
-            r = round_by(d * j, 7, "nearest")
-            health["received_underflow"] += j != 0 and d != 0 and r == 0
+            quantised = self.requantised(self.at_received, j, health)
+            slope = self.slope(self.layers[h], address)
+            r = round_shift(slope * quantised, 7, "nearest")
+            health["received_underflow"] += quantised != 0 and slope != 0 and r == 0
             tally["local"] += r != 0
-            if "local" in self.channel["place"]:
-                r = self.requantise(self.at_local, r, health)
-            signals.append(r)
-        return signals
+            all_j.append(j)
+            all_r.append(self.requantised(self.at_local, r, health))
+        return all_j, all_r
 
-    def requantise(self, quantiser, x, health):
-        if x == 0:
-            return 0
-        frac = self.spec["received"]["frac"]
+    def requantised(self, quantiser: "Quantiser | None", x: int, health: dict) -> int:
+        """x through the quantiser at `received` or `local`."""
+        if quantiser is None or x == 0:
+            return x
+        frac = self.received["frac"]
         health["received_saturated"] += quantiser.saturates(x, frac)
         k = quantiser.level(x, frac)
-        d = 0 if k is None else quantiser.decoded(frac)[k]
-        health["received_underflow"] += d == 0
-        return d if x > 0 else -d
+        magnitude = 0 if k is None else quantiser.decoded(frac)[k]
+        health["received_underflow"] += magnitude == 0
+        return magnitude if x > 0 else -magnitude
 
-    def signals(self, addresses, codes, label):
-        """Local signals of all layers, and the values that were sent by each."""
-        out, route = self.layers[self.last], self.channel["route"]
-        error = [(self.t_high if j == label else self.t_low) - o for j, o in enumerate(codes[self.last])]
-        local, sent = [[0] * layer["n_out"] for layer in self.layers], {}
-        local[self.last] = error
-        if self.listens or self.channel["top"] == "quantised":
-            values = [self.t_high if j == label else 0 for j in range(out["n_out"])] if route == "target" else error
-            sent[self.last] = self.send(self.last, values, out["output"]["frac"])
-        if self.listens:
-            for h in range(self.last - 1, -1, -1):
-                local[h] = self.receive(h, sent[self.sender(h)], addresses[h])
-                if route == "layered" and h > 0:
-                    sent[h] = self.send(h, local[h], self.spec["received"]["frac"])
-        if self.channel["top"] == "quantised":
-            local[self.last] = sent[self.last]
-        return local, sent
+    def learn(self, addresses: list, outputs: list, label: int, crossbars: list) -> dict:
+        """e, and by layer d, J, R and Y (the signals that update) of one sample."""
+        n, route, top = len(self.layers), self.channel["route"], self.top
+        frac = self.layers[top]["output"]["frac"]
+        target = [self.true_code if j == label else self.false_code for j in range(len(outputs[top]))]
+        e = [t - o for t, o in zip(target, outputs[top], strict=True)]
+        found = {
+            "e": e,
+            "d": [None] * n,
+            "J": [None] * n,
+            "R": [None] * n,
+            "Y": [[0] * x["n_out"] for x in self.layers],
+        }
+        if self.learns_below or self.channel["top"] == "quantised":
+            positive = [self.true_code if j == label else 0 for j in range(len(e))]
+            found["d"][top] = self.send(top, positive if route == "target" else e, frac)
+        found["Y"][top] = e if self.channel["top"] == "exact" else found["d"][top]
+        for h in reversed(range(top if self.learns_below else 0)):
+            found["J"][h], r = self.receive(h, crossbars[h], found["d"][self.sender(h)], addresses[h])
+            found["R"][h] = found["Y"][h] = r
+            if route == "layered" and h > 0:
+                found["d"][h] = self.send(h, r, self.received["frac"])
+        return found
 
-    # ------------------------------------------------------------ section 5: update
+    # ---------------------------------------------------------------- 5. update
 
-    def train_step(self, inputs, labels):
-        """One step on a mini-batch of code rows; returns how many were classified right."""
-        self.learning, correct = True, 0
-        r = self.spec["received"]["frac"]
-        self.source_decoded = self.source.decoded(r) if self.source else []
-        samples = []
+    def train_step(self, inputs: "list[list[int]]", labels: "list[int]") -> int:
+        """One step on a mini-batch of input codes; returns how many were classified right."""
+        crossbars = [self.crossbar(h) if self.learns_below and h < self.top else None for h in range(self.top + 1)]
+        samples, correct = [], 0
         for b, (row, label) in enumerate(zip(inputs, labels, strict=True)):
-            before, addresses, codes = self.forward(row, b, self.tally, learning=True)
+            presynaptic, addresses, outputs = self.forward(row, b, self.tally, learning=True)
             correct += addresses[-1].index(max(addresses[-1])) == label
-            samples.append((before, codes, *self.signals(addresses, codes, label)))
-        changes = [self.changed_weights(h, samples) for h in range(self.last + 1)]
-        crossbars = [self.changed_feedback(h, samples) for h in range(self.last + 1)]
-        self.weights, self.feedback = changes, crossbars
+            found = self.learn(addresses, outputs, label, crossbars)
+            samples.append({"presynaptic": presynaptic, "addresses": addresses, "O": outputs, **found})
+        weights = [self.new_weights(h, samples) for h in range(self.top + 1)]
+        self.feedback = [self.new_feedback(h, samples) for h in range(self.top + 1)]
+        self.weights = weights
+        self.trace = {name: [s[name] for s in samples] for name in samples[0]} if samples else {}
         self.step += 1
         return correct
 
-    def changed_weights(self, h, samples):
-        layer, tally = self.layers[h], self.tally[h]
-        tally["signalled"] += sum(y != 0 for s in samples for y in s[2][h])
+    def new_weights(self, h: int, samples: "list[dict]") -> "list[list[int]]":
+        """W of layer h after the step."""
+        layer, c = self.layers[h], self.channel
+        self.tally[h]["signalled"] += sum(nnz(s["Y"][h]) for s in samples)
         if layer["frozen"]:
             return self.weights[h]
-        exact_top = h == self.last and self.channel["top"] == "exact"
-        f_y = layer["output"]["frac"] if exact_top else self.spec["received"]["frac"]
+        f_y = layer["output"]["frac"] if h == self.top and c["top"] == "exact" else self.received["frac"]
         lsb = self.learning_shift + layer["presynaptic"]["frac"] + f_y
-        pairs = [(s[0][h], s[2][h]) for s in samples]
-        q = self.channel["update_quantiser"]
-        quantiser = Quantiser(q, Fraction(1, 64), 62) if q else None
-        names = (
-            "update_pairs",
-            "update_active",
-            "update_attempted",
-            "update_rows",
-            "weight_changed",
-            "weight_saturated",
-        )
-        return self.learn(h, self.weights[h], layer["weight"], pairs, lsb, quantiser, 4, names)
+        quantiser = None
+        if c["update_quantiser"]:
+            entry = ("U", lsb)
+            if entry not in self.memo:
+                self.memo[entry] = Quantiser(c["update_quantiser"], Fraction(1, 64), lsb)
+            quantiser = self.memo[entry]
+        pairs = [(s["presynaptic"][h], s["Y"][h]) for s in samples]
+        return self.updated(h, self.weights[h], layer["weight"], pairs, lsb, quantiser, WEIGHT_COUNTS)
 
-    def changed_feedback(self, h, samples):
-        if not (self.channel["adaptive"] and self.has_c(h)):
+    def new_feedback(self, h: int, samples: "list[dict]") -> "list[list[int]] | None":
+        """C of layer h after the step."""
+        if self.feedback[h] is None or not self.channel["adaptive"]:
             return self.feedback[h]
-        pairs = [(s[3][self.sender(h)], s[1][h]) for s in samples]
-        lsb = self.learning_shift + self.spec["received"]["frac"] + self.layers[h]["output"]["frac"]
-        names = (
-            "feedback_pairs",
-            "feedback_active",
-            "feedback_attempted",
-            "feedback_rows",
-            "feedback_changed",
-            "feedback_saturated",
-        )
-        return self.learn(h, self.feedback[h], self.channel["word"], pairs, lsb, None, 5, names)
+        pairs = [(s["d"][self.sender(h)], s["O"][h]) for s in samples]
+        lsb = self.learning_shift + self.received["frac"] + self.layers[h]["output"]["frac"]
+        return self.updated(h, self.feedback[h], self.channel["word"], pairs, lsb, None, C_COUNTS)
 
-    def learn(self, h, memory, word, pairs, lsb, quantiser, stream, names):
-        """W' = sat(W + round(sum, s)) for every entry, counted."""
-        tally, health = self.tally[h], self.health[h]
+    def updated(
+        self, h: int, memory: list, word: dict, pairs: list, lsb: int, quantiser: "Quantiser | None", counts: tuple
+    ) -> list:
+        """One exact sum, one rounding, one saturation for every word of a memory; counted."""
+        stream, n_pairs, n_active, n_attempted, n_rows, n_changed, n_saturated = counts
+        tally, health, s = self.tally[h], self.health[h], lsb - word["frac"]
+        if s > 62:
+            raise ValueError(f"layer {h}: the update shifts by {s} places, more than 62")
         for o, y in pairs:
-            some = sum(x != 0 for x in y)
-            tally[names[0]] += sum(c != 0 for c in o) * some
-            tally[names[1]] += sum(c != 0 for c in o) if some else 0
-        s = lsb - word["frac"]
-        decoded = quantiser.decoded(lsb) if quantiser else []
-        result = []
+            tally[n_pairs] += nnz(o) * nnz(y)
+            tally[n_active] += nnz(o) if nnz(y) else 0
+        after = [list(row) for row in memory]
         for i, row in enumerate(memory):
-            drawn = fold(key(self.spec["seed"], stream, h, self.step), i)
-            new_row, attempted = [], 0
+            drawn = fold(key(self.seed, stream, h, self.step), i)
+            attempted = 0
             for j, w in enumerate(row):
-                total = 0
-                for o, y in pairs:
-                    p = o[i] * y[j]
-                    if quantiser and p != 0:
-                        k = quantiser.level(p, lsb)
-                        p = 0 if k is None else decoded[k] * (1 if p > 0 else -1)
-                    total += p
-                new = w
-                if total != 0:
-                    attempted += 1
-                    u = uniform(drawn, j, s) if word["rounding"] == "stochastic" else 0
-                    exact = w + round_by(total, s, word["rounding"], u)
-                    new = sat(word, exact)
-                    health[names[5]] += new != exact
-                tally[names[4]] += new != w
-                new_row.append(new)
-            tally[names[2]] += attempted
-            tally[names[3]] += attempted > 0
-            result.append(new_row)
-        return result
+                total = sum(self.one_update(o[i] * y[j], lsb, quantiser) for o, y in pairs)
+                if total == 0:
+                    continue
+                attempted += 1
+                u = uniform(drawn, j, s) if word["rounding"] == "stochastic" else 0
+                rounded = w + round_shift(total, s, word["rounding"], u)
+                after[i][j] = sat(word, rounded)
+                health[n_saturated] += after[i][j] != rounded
+                tally[n_changed] += after[i][j] != w
+                if stream == 4:
+                    health["dead_updates"] += after[i][j] == w
+            tally[n_attempted] += attempted
+            tally[n_rows] += attempted > 0
+        return after
 
-    def evaluate(self, inputs):
-        """Predicted classes; counts into `test_tally`."""
-        self.learning, found = False, []
-        for row in inputs:
-            _, addresses, _ = self.forward(row, 0, self.test_tally, learning=False)
+    @staticmethod
+    def one_update(x: int, lsb: int, quantiser: "Quantiser | None") -> int:
+        """q(x) of section 5."""
+        if quantiser is None or x == 0:
+            return x
+        k = quantiser.level(x, lsb)
+        magnitude = 0 if k is None else quantiser.decoded(lsb)[k]
+        return magnitude if x > 0 else -magnitude
+
+    # ---------------------------------------------------------------- evaluation
+
+    def evaluate(
+        self, inputs: "list[list[int]]", labels: "list[int] | None" = None
+    ) -> "list[int] | tuple[int, list[int]]":
+        """Predicted classes, and before them how many are right where labels are given; counts into `test_tally`."""
+        found = []
+        for b, row in enumerate(inputs):
+            addresses = self.forward(row, b, self.test_tally, learning=False)[1]
             found.append(addresses[-1].index(max(addresses[-1])))
-        return found
+        if labels is None:
+            return found
+        return sum(p == t for p, t in zip(found, labels, strict=True)), found

@@ -86,14 +86,14 @@ def a_word(r, low, high, *, signed=None, roundings=ROUND):
     )
 
 
-def a_quantiser(r, alphas=(None,)):
+def a_quantiser(r, alphas=(None,), bases=(2.0, 2.0, 2**0.5, 2**0.25, "auto")):
     kind = r.choice(("log", "log", "linear"))
     bits = r.randint(1, 6) if r.random() < 0.9 else r.randint(7, 8)
     return Quantiser(
         bits,
         kind,
         alpha=r.choice(alphas),
-        base=r.choice((2.0, 2.0, 2**0.5, 2**0.25, "auto")) if kind == "log" else 2.0,
+        base=r.choice(bases) if kind == "log" else 2.0,
         zero=r.choice(("silent", "none", "code")) if bits > 1 else r.choice(("silent", "none")),
         thresholds=r.choice(("geometric", "midpoint", "floor")) if kind == "log" else None,
     )
@@ -105,7 +105,9 @@ def a_channel(r, hidden, rule=None):
     if channel.matrix == "random":
         bits = r.choice((8, 8, 4, 12)) if channel.adaptive else r.choice((1, 1, 1, 3, 8, 12))
         values = "+-1" if channel.route == "target" else r.choice(("01", "+-1"))
-        if r.random() < 0.3:
+        if channel.adaptive:
+            feedback = FeedbackCrossbar(bits, density=1.0)
+        elif r.random() < 0.3:
             feedback = FeedbackCrossbar(bits, values, fan_in=r.randint(0, 2))
         else:
             feedback = FeedbackCrossbar(bits, values, density=r.choice((0.0, 0.25, 0.5, 1.0)))
@@ -120,13 +122,17 @@ def a_channel(r, hidden, rule=None):
         derivative=r.choice(("exact", "exact", "shift", "boxcar", "none")),
         window=r.choice((2.0, 0.7)),
         top=r.choice(("exact", "exact", "quantised")) if channel.route != "target" else "exact",
-        update=a_quantiser(r, (None, 2.0**-4)) if r.random() < 0.15 else None,
+        update=a_quantiser(r, (None, 2.0**-4), (2.0, 2**0.5, 2**0.25)) if r.random() < 0.15 else None,
         gain=gain,
     )
 
 
 def a_layer(r, n, activations):
-    weight = a_word(r, 2, 12 if r.random() < 0.2 else 8, signed=True, roundings=("stochastic",) * 3 + ROUND)
+    roundings = ("stochastic",) * 3 + ROUND
+    weight = a_word(r, *r.choice(((2, 8),) * 8 + ((8, 12), (9, 16))), signed=True, roundings=roundings)
+    bias, frozen = r.random() < 0.7, r.random() < 0.08
+    if r.random() < 0.04:
+        weight, bias, frozen = Fixed(1, r.randint(-1, 3)), False, True
     activation = r.choice(activations)
     own_output = None
     if r.random() < 0.4 and activation != "softmax":
@@ -138,8 +144,8 @@ def a_layer(r, n, activations):
         output=own_output,
         address=a_word(r, 4, 10, signed=True) if r.random() < 0.5 else None,
         accumulator=63,
-        bias=r.random() < 0.7,
-        frozen=r.random() < 0.08,
+        bias=bias,
+        frozen=frozen,
         blank_out=r.choice((0, 0, 0, 60)),
         init_gain=r.choice((1.0, 1.0, 3.0)),
     )
@@ -168,7 +174,7 @@ def a_case(r, rule=None):
         [r.randint(word.low, word.high) if r.random() < density else 0 for _ in range(spec.inputs)] for _ in range(n)
     ]
     labels = [r.randrange(spec.layers[-1].n) for _ in range(n)]
-    return spec, channel, r.randint(-6, 14), r.choice((1, 1, 2, 3, 5)), codes, labels
+    return spec, channel, r.randint(-6, 14) if r.random() < 0.85 else r.randint(-8, 34), r.choice((1, 1, 2, 3, 5)), codes, labels
 
 
 def compare(case, execution="auto"):

@@ -74,6 +74,10 @@ class Channel:
             self.matrix != "random" or self.feedback.bits == 1 or self.route not in ("layered", "skip")
         ):
             refuse("adaptive feedback needs matrix='random', route 'layered' or 'skip', and feedback.bits of 2..16")
+        if self.adaptive and self.feedback.density != 1.0:
+            refuse("adaptive feedback is dense, every entry of C learns: feedback.density must be 1")
+        if self.update is not None and self.update.base == "auto":
+            refuse("update.base='auto' has no received word to fit: must be 2**(2**-m), m = 0..7")
         if self.route == "target" and self.feedback.bits == 1 and self.feedback.values == "01":
             refuse("feedback.values='01' with route='target' learns nothing, its signal is never negative: use '+-1'")
         if self.top == "quantised" and self.route == "target":
@@ -95,7 +99,8 @@ class Channel:
             return self.gain
         if self.matrix != "random" or self.feedback.bits > 1:
             return 0
-        return -round(math.log2(math.sqrt(max(1.0, self.feedback.expected_fan_in(n_senders)))))
+        # log2 of a power of two is exact in floats, so a tie is seen as one; a square root first would hide it.
+        return -round(math.log2(max(1.0, self.feedback.expected_fan_in(n_senders))) / 2)
 
     def replace(self, **changes: Any) -> Channel:
         """A copy with some fields changed."""

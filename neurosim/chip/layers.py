@@ -60,6 +60,9 @@ class Dense:
         if self.weight.bits == 1 and not self.frozen:
             msg = "layer.weight.bits=1: +-1 weights do not learn; freeze the layer or use 2..16 bits"
             raise NeurosimError(msg)
+        if self.weight.bits == 1 and self.bias:
+            msg = "layer.bias=True: +-1 weights have no 0 for a bias to start from; use bias=False"
+            raise NeurosimError(msg)
         if not 0 <= self.init_gain <= 1024:
             msg = f"layer.init_gain={self.init_gain!r}: must be a number 0..1024"
             raise NeurosimError(msg)

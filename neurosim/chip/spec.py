@@ -41,6 +41,9 @@ class NetworkSpec:
         if not self.received.signed:
             msg = "network.received.signed=False: errors have a sign"
             raise NeurosimError(msg)
+        if self.received.rounding == "stochastic":
+            msg = "network.received.rounding='stochastic': only weights and adaptive feedback round stochastically"
+            raise NeurosimError(msg)
         if not self.layers:
             msg = "network.layers=(): at least an output layer is needed"
             raise NeurosimError(msg)
