@@ -27,7 +27,7 @@ def library():
 class Layer(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int32) for name in (
-            "n_in", "n_out", "stride", "bias_code", "address_shift", "address_low", "address_high", "table", "derivative",
+            "n_in", "n_out", "stride", "bias_code", "address_shift", "address_low", "address_high", "table",
             "update_shift", "received_shift", "weight_high", "is_output",
         )),
         *((name, ctypes.c_void_p) for name in ("weights", "feedback", "events", "codes", "counts")),
@@ -45,7 +45,7 @@ class Peer:
         for h, layer in enumerate(self.layers):
             get = functools.partial(compiler.register, h)
             for name in ("n_in", "n_out", "stride", "bias_code", "address_shift", "address_low", "address_high", "table",
-                         "derivative", "update_shift", "received_shift", "weight_high"):  # fmt: skip
+                         "update_shift", "received_shift", "weight_high"):  # fmt: skip
                 setattr(layer, name, get(name))
             layer.is_output = h == spec.last
             layer.weights = self.memory.ctypes.data + get("weight")
@@ -56,7 +56,7 @@ class Peer:
         error = spec.channel.error
         self.thresholds = np.array(error.thresholds_in(spec.output(spec.last).frac), np.int64)
         self.decoded = np.array(error.decoded_in(spec.received.frac), np.int64)
-        self.tables, self.mix, self.seed = compiler.tables, compiler.mix(), spec.seed
+        self.tables, self.seed = compiler.tables, spec.seed
         self.step = 0
 
     def train(self, codes, labels, rate):
@@ -64,8 +64,7 @@ class Peer:
         pointer = lambda array: array.ctypes.data_as(ctypes.c_void_p)  # noqa: E731
         right = library().train(
             self.layers, len(self.layers), pointer(codes), pointer(labels), ctypes.c_int64(len(codes)), pointer(self.tables),
-            pointer(self.thresholds), pointer(self.decoded), len(self.thresholds), pointer(self.mix[0]), pointer(self.mix[1]),
-            ctypes.c_int64(self.mix[0].shape[1]), ctypes.c_uint64(self.seed), rate, ctypes.c_int64(self.step),
+            pointer(self.thresholds), pointer(self.decoded), len(self.thresholds), ctypes.c_uint64(self.seed), rate, ctypes.c_int64(self.step),
         )  # fmt: skip
         self.step += len(codes)
         return right

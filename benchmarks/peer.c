@@ -6,7 +6,7 @@
 #define MOST 4096
 
 typedef struct {
-    int32_t n_in, n_out, stride, bias_code, address_shift, address_low, address_high, table, derivative;
+    int32_t n_in, n_out, stride, bias_code, address_shift, address_low, address_high, table;
     int32_t update_shift, received_shift, weight_high, is_output;
     int8_t *weights, *feedback;
     int64_t *events, *codes, *counts; /* counts: pairs, attempted, changed, clipped, rows, preactivation clipped */
@@ -40,13 +40,14 @@ static int accumulate(int32_t *restrict sums, const int8_t *restrict w, int stri
     return n;
 }
 
-static void row_16(int8_t *restrict w, int stride, int16_t code, const int16_t *restrict y, uint16_t part,
-                   const uint16_t *restrict x0, const uint16_t *restrict m0, int s, int16_t high, int64_t *counts) {
+static void row_16(int8_t *restrict w, int stride, int16_t code, const int16_t *restrict y, uint64_t word, int s, int16_t high,
+                   int64_t *counts) {
     int16_t changed = 0, clipped = 0;
     uint16_t mask = (uint16_t)((1u << s) - 1);
+    uint16_t begin = (uint16_t)word, step = (uint16_t)(word >> 32);
     int fs = s < 15 ? s : 15;
     for (int j = 0; j < stride; j++) {
-        uint16_t u = (uint16_t)((uint16_t)((part ^ x0[j]) * m0[j]) >> (16 - s));
+        uint16_t u = (uint16_t)((uint16_t)(begin + step * (uint16_t)j) >> (16 - s));
         int16_t old = w[j], p = (int16_t)(code * y[j]);
         int16_t v = (int16_t)(old + (int16_t)(p >> fs) + (u > (uint16_t)(~p & mask)));
         int16_t kept = v < -high ? -high : v > high ? high : v;
@@ -58,14 +59,13 @@ static void row_16(int8_t *restrict w, int stride, int16_t code, const int16_t *
     counts[3] += clipped;
 }
 
-static void row_32(int8_t *restrict w, int stride, int32_t code, const int32_t *restrict y, uint32_t word,
-                   const uint16_t *restrict x0, const uint16_t *restrict m0, const uint16_t *restrict x1,
-                   const uint16_t *restrict m1, int s, int32_t high, int64_t *counts) {
+static void row_32(int8_t *restrict w, int stride, int32_t code, const int32_t *restrict y, uint64_t word, int s, int32_t high,
+                   int64_t *counts) {
     int32_t changed = 0, clipped = 0;
-    uint16_t p0 = (uint16_t)word, p1 = (uint16_t)(word >> 16);
+    uint32_t begin = (uint32_t)word, step = (uint32_t)(word >> 32);
+    if (s <= 16) begin <<= 16, step <<= 16;
     for (int j = 0; j < stride; j++) {
-        uint32_t v0 = (uint16_t)((p0 ^ x0[j]) * m0[j]), v1 = (uint16_t)((p1 ^ x1[j]) * m1[j]);
-        int32_t u = (int32_t)((v0 << 16 | v1) >> (32 - s));
+        int32_t u = (int32_t)((begin + step * (uint32_t)j) >> (32 - s));
         int32_t old = w[j], v = old + ((code * y[j] + u) >> s);
         int32_t kept = v < -high ? -high : v > high ? high : v;
         changed += kept != old;
@@ -78,9 +78,8 @@ static void row_32(int8_t *restrict w, int stride, int32_t code, const int32_t *
 
 /* One pass over the samples. Words: inputs unsigned 7 bits, e of 17 bits, R of 10 bits. Returns how many were right. */
 int64_t train(Layer *layers, int n_layers, const uint8_t *inputs, const int64_t *labels, int64_t n_samples, const int32_t *tables,
-              const int64_t *thresholds, const int64_t *decoded, int n_levels, const uint16_t *xors, const uint16_t *multiplies,
-              int64_t columns, uint64_t seed, int rate, int64_t step) {
-    static int32_t unit[8][MOST + 2], code[8][MOST + 2], out[8][MOST], address[8][MOST], signal[8][MOST], sums[MOST];
+              const int64_t *thresholds, const int64_t *decoded, int n_levels, uint64_t seed, int rate, int64_t step) {
+    static int32_t unit[8][MOST + 2], code[8][MOST + 2], out[8][MOST], address[8][MOST], slope[8][MOST], signal[8][MOST], sums[MOST];
     static int16_t narrow[MOST];
     int count[8];
     int64_t right = 0;
@@ -103,7 +102,11 @@ int64_t train(Layer *layers, int n_layers, const uint8_t *inputs, const int64_t 
                 address[h][j] = a;
             }
             if (!l->is_output) {
-                for (int j = 0; j < l->n_out; j++) out[h][j] = tables[l->table + address[h][j] - l->address_low];
+                for (int j = 0; j < l->n_out; j++) {
+                    int32_t entry = tables[l->table + address[h][j] - l->address_low];
+                    out[h][j] = entry >> 8;
+                    slope[h][j] = entry & 255;
+                }
             } else {
                 int32_t most = address[h][0], best = 0;
                 int64_t total = 0;
@@ -127,7 +130,7 @@ int64_t train(Layer *layers, int n_layers, const uint8_t *inputs, const int64_t 
             accumulate(sums, l->feedback, l->stride, sent_unit, sent_code, sent);
             for (int j = 0; j < l->n_out; j++) {
                 int32_t r = clip(nearest(sums[j], l->received_shift), -511, 511);
-                signal[h][j] = nearest(tables[l->derivative + address[h][j] - l->address_low] * r, 7);
+                signal[h][j] = nearest(slope[h][j] * r, 7);
             }
         }
         for (int h = 0; h < n_layers; h++) {
@@ -148,8 +151,8 @@ int64_t train(Layer *layers, int n_layers, const uint8_t *inputs, const int64_t 
             for (int e = 0; e < count[h]; e++) {
                 uint64_t word = fold(root, (uint64_t)unit[h][e]);
                 int8_t *w = l->weights + (int64_t)unit[h][e] * l->stride;
-                if (fits) row_16(w, l->stride, (int16_t)code[h][e], narrow, (uint16_t)word, xors, multiplies, s, (int16_t)l->weight_high, l->counts);
-                else row_32(w, l->stride, code[h][e], signal[h], (uint32_t)word, xors, multiplies, xors + columns, multiplies + columns, s, l->weight_high, l->counts);
+                if (fits) row_16(w, l->stride, (int16_t)code[h][e], narrow, word, s, (int16_t)l->weight_high, l->counts);
+                else row_32(w, l->stride, code[h][e], signal[h], word, s, l->weight_high, l->counts);
             }
         }
     }

@@ -14,7 +14,6 @@ STREAM_WEIGHTS, STREAM_CONNECTION, STREAM_VALUE, STREAM_ORDER = 0, 1, 2, 3
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_A, _MIX_B = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_COLUMN = 0x636F6C756D6E
 
 
 def fold(h: int, x: int) -> int:
@@ -48,12 +47,3 @@ def words(seed: int, stream: int, a: int, b: int, n: int) -> NDArray[np.uint64]:
 def sample_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
     """The order in which an epoch presents n samples: int64[n]."""
     return np.argsort(words(seed, STREAM_ORDER, epoch, 0, n), kind="stable").astype(np.int64)
-
-
-def column_words(n: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """Each column's fixed words: (xor, multiply), uint16[4, n], multipliers odd."""
-    columns = fold_array(_COLUMN, np.arange(n, dtype=np.uint64))
-    lanes = np.stack([fold_array(columns, np.full(n, lane, np.uint64)) for lane in range(4)])
-    xor = (lanes & np.uint64(0xFFFF)).astype(np.uint16)
-    multiply = ((lanes >> np.uint64(16)) & np.uint64(0xFFFF)).astype(np.uint16) | np.uint16(1)
-    return xor, multiply

@@ -16,7 +16,6 @@ from tests.naive_tables import (
     initial_feedback,
     initial_weights,
     key,
-    lane,
     lowest,
     round_shift,
     sat,
@@ -26,7 +25,9 @@ from tests.naive_tables import (
 
 TALLIES = (
     "quantised", "received", "signalled", "local", "update_pairs", "update_active", "update_attempted", "update_rows",
-    "weight_changed", "feedback_pairs", "feedback_active", "feedback_attempted", "feedback_rows", "feedback_changed",
+    "weight_changed", "update_row_words", "update_words_16", "update_words_32", "update_words_64",
+    "feedback_pairs", "feedback_active", "feedback_attempted", "feedback_rows", "feedback_changed",
+    "feedback_row_words", "feedback_words_16", "feedback_words_32", "feedback_words_64",
 )  # fmt: skip
 LOSSES = (
     "preactivation_saturated", "weight_saturated", "feedback_saturated", "error_saturated", "error_underflow",
@@ -90,6 +91,8 @@ class NaiveNetwork:
         self.false_code = lowest(output) if self.layers[self.top]["activation"] == "tanh" else 0
         largest = Fraction(self.true_code - self.false_code) / Fraction(2) ** output["frac"]
         f_r, c = self.received["frac"], self.channel
+        if c["error"] and c["error"]["bits"] == 1 and c["route"] != "target":
+            largest /= 4
         self.source = Quantiser(c["error"], largest, f_r) if "source" in c["place"] else None
         self.at_received = Quantiser(c["received_quantiser"], Fraction(1, 8), f_r) if "received" in c["place"] else None
         self.at_local = Quantiser(c["local_quantiser"], Fraction(1, 8), f_r) if "local" in c["place"] else None
@@ -138,16 +141,16 @@ class NaiveNetwork:
     def blanked(self, h: int, b: int, i: int) -> bool:
         """Whether the event of unit i in sample b is lost (section 7)."""
         p = self.layers[h]["blank_out"]
-        return p > 0 and lane(fold(key(self.seed, 6, h, self.step), b), 0, i) < 256 * p
+        return p > 0 and uniform(fold(key(self.seed, 6, h, self.step), b), i, 16) < 256 * p
 
     def address(self, h: int, o: "list[int]", j: int, learning: bool) -> int:
         """a_j of layer h (section 2, steps 2 and 3)."""
         layer = self.layers[h]
-        s = sum(w[j] * code for w, code in zip(self.weights[h], o, strict=True))
-        if not learning:
-            s = (s * (256 - layer["blank_out"])) >> 8
-        word = layer["address"]
-        a = round_shift(s, layer["weight"]["frac"] + layer["presynaptic"]["frac"] - word["frac"], word["rounding"])
+        word, p = layer["address"], 0 if learning else layer["blank_out"]
+        share = [256 - p] * layer["n_in"] + [256] * layer["bias"]
+        s = sum(w[j] * code * part for w, code, part in zip(self.weights[h], o, share, strict=True))
+        places = layer["weight"]["frac"] + layer["presynaptic"]["frac"] - word["frac"]
+        a = round_shift(s, places + 8, word["rounding"])
         if learning:
             self.health[h]["preactivation_saturated"] += sat(word, a) != a
         return sat(word, a)
@@ -357,6 +360,10 @@ class NaiveNetwork:
                     health["dead_updates"] += after[i][j] == w
             tally[n_attempted] += attempted
             tally[n_rows] += attempted > 0
+            if word["rounding"] == "stochastic" and s > 0:
+                kind = "update" if stream == 4 else "feedback"
+                tally[f"{kind}_row_words"] += attempted > 0
+                tally[f"{kind}_words_{16 if s <= 16 else 32 if s <= 32 else 64}"] += attempted
         return after
 
     @staticmethod

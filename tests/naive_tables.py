@@ -259,28 +259,18 @@ def key(seed: int, stream: int, a: int, b: int) -> int:
     return fold(fold(fold(fold(0, seed), stream), a), b)
 
 
-@cache
-def column_words(a: int, column: int) -> "tuple[int, int]":
-    """The fixed words x and m of a column, for lane a."""
-    c = fold(fold(0x636F6C756D6E, column), a)
-    return c & 0xFFFF, ((c >> 16) & 0xFFFF) | 1
-
-
-def lane(word: int, a: int, column: int) -> int:
-    """v_a: the 16-bit lane a of a row word at a column."""
-    x, m = column_words(a, column)
-    return ((((word >> (16 * a)) & 0xFFFF) ^ x) * m) & 0xFFFF
+def column_value(word: int, column: int, width: int) -> int:
+    """(start + step * column) modulo 2**width, both taken from a row word."""
+    start, step = (word, mix(word)) if width == 64 else (word, word >> 32)
+    return (start + step * column) % 2**width
 
 
 def uniform(word: int, column: int, s: int) -> int:
-    """The s random bits of a row word at a column: the top s bits of v_0 v_1 v_2 v_3."""
+    """The s random bits of a row word at a column."""
     if s <= 0:
         return 0
-    n = -(-s // 16)
-    side_by_side = 0
-    for a in range(n):
-        side_by_side = (side_by_side << 16) | lane(word, a, column)
-    return side_by_side >> (16 * n - s)
+    width = 16 if s <= 16 else 32 if s <= 32 else 64
+    return column_value(word, column, width) >> (width - s)
 
 
 def sample_order(seed: int, epoch: int, n: int) -> "list[int]":

@@ -20,7 +20,7 @@ from neurosim.errors import NeurosimError
 from neurosim.ops import Layout, Op, OpCounts
 
 ROOT = Path(__file__).parents[1]
-BARE = {"neurons", "lanes", "hops", "mixer_multiplies", "mixer_xors", "lane_multiplies", "lane_xors"}
+BARE = {"neurons", "lanes", "hops", "mixer_multiplies", "mixer_xors", "lane_multiplies", "lane_adds"}
 
 
 def constants(name: str) -> dict[str, tuple[float, float, float]]:
@@ -366,7 +366,7 @@ def lacking(without: str) -> HardwareModel:
     [
         ("energy.shift", Op(0, "update", "shift", 8)),
         ("energy.multiply", Op(0, "update", "update_pair", 8, 8)),
-        ("energy.logic", Op(0, "update", "random_word", 16)),
+        ("energy.logic", Op(0, "update", "random_word", 64)),
         ("unit.add", Op(0, "update", "add", 8)),
         ("memory.gradient", Op(0, "update", "write", 24, 0, "gradient")),
         ("memory.weight", Op(0, "feedback", "read", 8, 0, "weight_column")),

@@ -174,7 +174,14 @@ def a_case(r, rule=None):
         [r.randint(word.low, word.high) if r.random() < density else 0 for _ in range(spec.inputs)] for _ in range(n)
     ]
     labels = [r.randrange(spec.layers[-1].n) for _ in range(n)]
-    return spec, channel, r.randint(-6, 14) if r.random() < 0.85 else r.randint(-8, 34), r.choice((1, 1, 2, 3, 5)), codes, labels
+    return (
+        spec,
+        channel,
+        r.randint(-6, 14) if r.random() < 0.85 else r.randint(-8, 34),
+        r.choice((1, 1, 2, 3, 5)),
+        codes,
+        labels,
+    )
 
 
 def compare(case, execution="auto"):

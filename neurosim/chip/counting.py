@@ -19,6 +19,7 @@ from neurosim.ops import Held, Layout, Op, OpCounts
 
 Crossbars = Sequence[NDArray[np.integer[Any]] | None]
 _LANE = 16
+_DONE = ("pairs", "active", "attempted", "row_words", "words_16", "words_32", "words_64")
 
 
 @dataclass(frozen=True)
@@ -227,19 +228,10 @@ def _update(counter: _Counter, spec: NetworkSpec, tallies: Tallies, layer: int, 
     counts, weight, code = tallies.counts[layer], spec.layers[layer].weight, spec.presynaptic(layer)
     top = layer == spec.last and spec.channel.top == "exact"
     signal = spec.error_bits if top else spec.received.bits
-    shift = _shift_bits(spec, layer)
-    done = {name: counts[f"update_{name}"] for name in ("pairs", "active", "attempted", "rows")}
+    done = {name: counts[f"update_{name}"] for name in _DONE}
     done["changed"] = counts["weight_changed"]
     widths = (weight.bits, code.bits, signal, spec.gradient_bits(layer, batch_size))
-    _learn(
-        counter,
-        layer,
-        done,
-        widths,
-        memory="weight",
-        lanes=shift if weight.rounding == "stochastic" else 0,
-        batch=batch_size,
-    )
+    _learn(counter, layer, done, widths, memory="weight", batch=batch_size)
     update = spec.channel.update
     if update is not None:
         shifts, compares = quantiser_steps(update)
@@ -247,20 +239,13 @@ def _update(counter: _Counter, spec: NetworkSpec, tallies: Tallies, layer: int, 
         counter.add(compares * done["pairs"], layer, "update", "compare", code.bits + signal)
 
 
-def _shift_bits(spec: NetworkSpec, layer: int) -> int:
-    """Places that an update drops at a rate of 1 (the rate adds to it; lanes are charged in 16 bits)."""
-    frac = spec.output(layer).frac if layer == spec.last and spec.channel.top == "exact" else spec.received.frac
-    return spec.presynaptic(layer).frac + frac - spec.layers[layer].weight.frac
-
-
 def _adapt(counter: _Counter, spec: NetworkSpec, tallies: Tallies, layer: int, batch_size: int) -> None:
     counts, word = tallies.counts[layer], spec.feedback_word(layer)
-    done = {name: counts[f"feedback_{name}"] for name in ("pairs", "active", "attempted", "rows", "changed")}
+    done = {name: counts[f"feedback_{name}"] for name in (*_DONE, "changed")}
     output = spec.output(layer)
     gradient = (batch_size * spec.received.max_abs * output.max_abs).bit_length() + 1
-    shift = spec.received.frac + output.frac - word.frac
     widths = (word.bits, spec.received.bits, output.bits, gradient)
-    _learn(counter, layer, done, widths, memory="feedback", lanes=shift, batch=batch_size)
+    _learn(counter, layer, done, widths, memory="feedback", batch=batch_size)
 
 
 def _learn(
@@ -270,10 +255,9 @@ def _learn(
     widths: tuple[int, int, int, int],
     *,
     memory: str,
-    lanes: int,
     batch: int,
 ) -> None:
-    """The work of updating one memory. lanes: random bits an update needs, 0 for none."""
+    """The work of updating one memory."""
     weight, code, signal, gradient = widths
 
     def add(count: int, action: str, bits: int, by: int = 0, memory: str = "") -> None:
@@ -285,10 +269,10 @@ def _learn(
         add(done["pairs"], "add", gradient)
         add(done["pairs"], "read", gradient, memory="gradient")
         add(done["pairs"], "write", gradient, memory="gradient")
-    if lanes > 0:
-        add(done["attempted"], "random_word", _LANE * -(-lanes // _LANE))
-        add(done["rows"], "random_word", 64)
-        add(done["attempted"], "add", gradient)
+    add(done["row_words"], "random_word", 64)
+    for bits in (16, 32, 64):
+        add(done[f"words_{bits}"], "random_word", bits)
+        add(done[f"words_{bits}"], "add", gradient)
     add(done["attempted"], "add", weight)
     add(done["attempted"], "update_attempted", weight)
     add(done["attempted"], "read", weight, memory=memory)

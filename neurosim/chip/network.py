@@ -21,6 +21,7 @@ from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
 from neurosim.formats import check, check_whole
 from neurosim.kernels import engine
+from neurosim.kernels.matmul import TILE
 from neurosim.kernels.registers import CHIP, EXECUTIONS, HEALTH, TALLY, Memory, Program, Scratch, Tally
 from neurosim.ops import Layout, OpCounts
 
@@ -87,7 +88,6 @@ class Network:
             self._compiler.layers,
             self._compiler.tables,
             self._compiler.levels,
-            *self._compiler.mix(),
         )
         self._memory = Memory(*self._compiler.fill())
         self._scratch: Scratch | None = None
@@ -201,22 +201,41 @@ class Network:
         self._set_rate(rate)
         self.batch_size = max(self.batch_size, batch_size)
         scratch = self._room(min(batch_size, max(1, len(order))))
-        correct = engine.train(
+        predictions = self._run(scratch, self.train_tally, codes, labels, order, batch_size, rate, learning=True)
+        self.step_count += -(-len(order) // batch_size)
+        self.trained_samples += len(order)
+        self._check_losses()
+        return int((predictions == labels[order]).sum())
+
+    def _run(
+        self,
+        scratch: Scratch,
+        tally: Tally,
+        codes: NDArray[Any],
+        labels: NDArray[np.int64],
+        order: NDArray[np.int64],
+        batch_size: int,
+        rate: int,
+        *,
+        learning: bool,
+    ) -> NDArray[np.int64]:
+        """The kernels' one entrance: predicted classes, int64[len(order)]."""
+        predictions = np.empty(len(order), np.int64)
+        engine.run(
             self._program,
             self._memory,
             scratch,
-            self.train_tally,
+            tally,
             codes,
             labels,
             order,
             batch_size,
             self.step_count,
             rate,
+            learning,
+            predictions,
         )
-        self.step_count += -(-len(order) // batch_size)
-        self.trained_samples += len(order)
-        self._check_losses()
-        return int(correct)
+        return predictions
 
     def step(self, inputs: NDArray[Any], labels: Any, *, rate: int, full_scale: float | None = None) -> Step:
         """One step on one sample [n_in] or a mini-batch [samples, n_in] of real inputs."""
@@ -233,10 +252,10 @@ class Network:
         """The classes of samples: int64[samples]. Counted apart from training."""
         self._set_execution(execution)
         room = self._room(min(_EVALUATED_TOGETHER, max(1, len(codes))) if execution != "event" else 1)
-        predictions = np.empty(len(codes), np.int64)
-        engine.evaluate(self._program, self._memory, room, self.test_tally, codes, np.arange(len(codes)), predictions)
+        order, together = np.arange(len(codes)), room.code.shape[0]
+        found = self._run(room, self.test_tally, codes, np.empty(0, np.int64), order, together, 0, learning=False)
         self.tested_samples += len(codes)
-        return predictions
+        return found
 
     def evaluate(self, codes: NDArray[Any], labels: NDArray[np.int64], *, execution: str = "auto") -> float:
         """Accuracy, 0 to 1. The test counts start anew: they are those of the last evaluation."""
@@ -327,6 +346,7 @@ def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
         sent_code=np.zeros(sent, np.int32),
         sent_count=np.zeros((n, samples), np.int32),
         code=np.zeros((samples, sizes.code), np.int32),
+        slope=np.zeros((samples, sizes.code), np.int32),
         address=np.zeros((samples, sizes.code), np.int32),
         signal=np.zeros((samples, sizes.code), np.int32),
         narrow_signal=np.zeros(width, np.int16),
@@ -334,6 +354,8 @@ def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
         wide_sums=np.zeros(width, np.int64),
         product=np.zeros((2, max(sizes.product, width)), np.int64),
         block=np.zeros(samples * sizes.stride, np.int32),
+        narrow_block=np.zeros(samples * sizes.stride, np.int16),
+        **{name: np.empty(TILE, np.float32) for name in ("tile_a", "tile_b", "tile_c")},
         row_start=np.zeros(sizes.rows + 2, np.int32),
         row_sample=np.zeros(samples * (sizes.rows + 1), np.int32),
         row_code=np.zeros(samples * (sizes.rows + 1), np.int32),

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.chip.spec import PRODUCT_WORD, NetworkSpec
-from neurosim.chip.tables import activation_table, derivative_table, softmax_table
+from neurosim.chip.tables import neuron_table, softmax_table
 from neurosim.errors import NeurosimError
 from neurosim.formats import Quantiser
-from neurosim.rng import STREAM_WEIGHTS, column_words, words
+from neurosim.rng import STREAM_WEIGHTS, words
 
+_INT16 = 1 << 15
 _INT32 = 1 << 31
 _INT64 = 1 << 62
 
@@ -121,6 +122,7 @@ class Compiler:
             "error_shift": spec.output(spec.last).frac - received.frac,
             "received_low": received.low,
             "received_high": received.high,
+            "received_max": received.max_abs,
             "received_round": ROUNDINGS[received.rounding],
             "target_high": high,
             "target_low": low,
@@ -190,17 +192,19 @@ class Compiler:
         if is_softmax:
             table = self._table(("softmax", address.frac), lambda: softmax_table(address))
         else:
-            key = (described.activation, address, output)
-            table = self._table(key, lambda: activation_table(described.activation, address, output))
+            kind, window = spec.channel.derivative, spec.channel.window
+            key = (described.activation, address, output, kind, window)
+            table = self._table(key, lambda: neuron_table(described.activation, address, output, kind, window))
         return {
             "weight_low": weight.low,
             "weight_high": weight.high,
-            "sum_wide": largest >= _INT32,
+            "sum_wide": largest >= _INT32 or code.max_abs >= _INT16,
             "bias_code": code.one if described.bias else 0,
             "blank_out": described.blank_out,
             "frozen": described.frozen,
             "code_max": code.max_abs,
             "address_narrow": address.rounding == "nearest"
+            and code.max_abs < _INT16
             and _fits_32(largest, weight.frac + code.frac - address.frac),
             "address_shift": weight.frac + code.frac - address.frac,
             "address_round": ROUNDINGS[address.rounding],
@@ -234,36 +238,33 @@ class Compiler:
         from neurosim.kernels.registers import MATRICES, ROUNDINGS
 
         spec, channel, sizes = self.spec, self.spec.channel, self.sizes
-        described, address, word = spec.layers[layer], spec.address(layer), spec.feedback_word(layer)
+        described, word = spec.layers[layer], spec.feedback_word(layer)
         n_senders, stride = spec.layers[spec.sender(layer)].n, padded(described.n)
-        key = (described.activation, address, channel.derivative, channel.window)
         registers = {
             "matrix": MATRICES[channel.matrix],
             "received_shift": word.frac - channel.gain_of(layer, n_senders),
-            "derivative": self._table(
-                key, lambda: derivative_table(described.activation, address, channel.derivative, channel.window)
-            ),
             "adaptive": channel.adaptive,
             "feedback_low": word.low,
             "feedback_high": word.high,
             "feedback_round": ROUNDINGS[word.rounding],
             "feedback_update_shift": spec.received.frac + spec.output(layer).frac - word.frac,
         }
-        if channel.matrix == "transpose":
-            return registers
         largest = n_senders * word.max_abs * spec.received.max_abs
+        registers["feedback_sum_wide"] = largest >= _INT32 or spec.received.max_abs >= _INT16
         registers["received_narrow"] = (
             spec.received.rounding == "nearest"
             and not {"received", "local"} & set(channel.place)
+            and not registers["feedback_sum_wide"]
             and _fits_32(largest, registers["received_shift"])
         )
+        if channel.matrix == "transpose":
+            return registers
         wide = word.bits > 8
         registers |= {
             "feedback": sizes.wide if wide else sizes.narrow,
             "feedback_rows": n_senders,
             "feedback_stride": stride,
             "feedback_wide": wide,
-            "feedback_sum_wide": largest >= _INT32,
         }
         self._reserve(n_senders * stride, wide=wide)
         sizes.rows = max(sizes.rows, n_senders)
@@ -301,10 +302,11 @@ class Compiler:
                 )
         return self.levels
 
-    def fill(self) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+    def fill(self) -> tuple[NDArray[np.int8], NDArray[np.int8] | NDArray[np.int16]]:
         """The memories at birth: initial weights and crossbars, in rows padded with zeros."""
         spec = self.spec
-        narrow, wide = np.zeros(max(1, self.sizes.narrow), np.int8), np.zeros(max(1, self.sizes.wide), np.int16)
+        narrow = np.zeros(max(1, self.sizes.narrow), np.int8)
+        wide = np.zeros(self.sizes.wide, np.int16) if self.sizes.wide else np.zeros(1, np.int8)
         for layer, described in enumerate(spec.layers):
             memory = wide if self.register(layer, "wide_weight") else narrow
             at, stride = self.register(layer, "weight"), self.register(layer, "stride")
@@ -316,10 +318,6 @@ class Compiler:
                 view = memory[at : at + n * stride].reshape(-1, stride)
                 view[:, : described.n] = spec.channel.feedback.draw(spec.seed, layer, n, described.n)
         return narrow, wide
-
-    def mix(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-        """The fixed words of all columns (and of all presynaptic units, for blank-out)."""
-        return column_words(padded(max(self.sizes.stride, self.sizes.rows)))
 
 
 def initial_weights(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:

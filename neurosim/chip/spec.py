@@ -13,6 +13,7 @@ from neurosim.chip.layers import Dense
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, check_whole
 
+_MOST_BITS, _SCALE_BITS = 63, 8
 PRODUCT_WORD = Fixed(16, 12)
 """The word of SBP's recomputed matrix."""
 
@@ -149,6 +150,8 @@ class NetworkSpec:
         }
         largest = (high - low) * word.lsb if low else high * word.lsb
         if channel.error is not None:
+            if channel.error.bits == 1 and channel.route != "target":
+                largest /= 4  # one magnitude for all errors: at the largest, all it says is enormous
             changes["error"] = channel.error.resolve(largest, frac)
         if channel.update is not None:
             changes["update"] = channel.update.resolve(2.0**-6, 62)
@@ -172,5 +175,11 @@ class NetworkSpec:
             msg = (
                 f"layer {layer} accumulator={spec.accumulator}: a sum of {self.rows(layer)} products of "
                 f"{spec.weight.bits}-bit weights and {self.presynaptic(layer).bits}-bit codes needs {need} bits"
+            )
+            raise NeurosimError(msg)
+        if spec.blank_out and need > _MOST_BITS - _SCALE_BITS:
+            msg = (
+                f"layer {layer} blank_out={spec.blank_out}: evaluation scales sums of {need} bits, and has room for "
+                f"{_MOST_BITS - _SCALE_BITS}"
             )
             raise NeurosimError(msg)

@@ -56,6 +56,13 @@ def derivative_table(activation: str, address: Fixed, derivative: str, window: f
     return np.array([_derivative(activation, derivative, window, x) for x in addresses(address)], np.int32)
 
 
+def neuron_table(activation: str, address: Fixed, output: Fixed, derivative: str, window: float) -> NDArray[np.int32]:
+    """Both at every address, code * 256 + derivative: int32[codes of the address word]."""
+    return activation_table(activation, address, output) * 256 + derivative_table(
+        activation, address, derivative, window
+    )
+
+
 def _derivative(activation: str, derivative: str, window: float, x: float) -> int:
     if derivative == "none":
         return ONE

@@ -78,5 +78,6 @@ class Floor:
         else:
             return [self._scaled(unit, width)]
         uses = (("multiply", bits * bits, r.mixer_multiplies if unit == "mixer" else r.lane_multiplies),
-                ("logic", bits, r.mixer_xors if unit == "mixer" else r.lane_xors))  # fmt: skip
+                ("logic", bits, r.mixer_xors if unit == "mixer" else 0),
+                ("add", bits, r.lane_adds if unit == "random lane" else 0))  # fmt: skip
         return [self._scaled(name, count * size) for name, size, used in uses if used]

@@ -27,7 +27,7 @@ CHARGED: Mapping[str, str] = {
     "neuron_update": "add(bits) to round and two compare(bits) to saturate",
     "error_code": "as event, once for every core of every layer that receives it",
     "update_pair": "as multiply",
-    "random_word": "mixer_bits and wider: one run of the mixer; narrower: its lanes' xors and multiplies",
+    "random_word": "mixer_bits and wider: one run of the mixer; narrower: its lanes' multiplies and additions",
     "read": "SRAM: words x E(KB) x sqrt(word / 64); registers: bits x energy per bit",
     "write": "as read, with the law of writes",
 }
@@ -214,7 +214,7 @@ class Laws:
             return Price(energy, "random", "mixer", ONE, (("mixer", r.mixer_bits),))
         lanes = math.ceil(bits / r.lane_bits)
         multiply = self.arithmetic("multiply", r.lane_bits**2).times(r.lane_multiplies)
-        energy = together(multiply, self.arithmetic("logic", r.lane_bits).times(r.lane_xors)).times(lanes)
+        energy = together(multiply, self.arithmetic("add", r.lane_bits).times(r.lane_adds)).times(lanes)
         return Price(energy, "random", "random lane", ONE, (("random lane", lanes),))
 
     def _register(self, bits: int) -> Quantity:

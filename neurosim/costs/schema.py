@@ -217,7 +217,7 @@ class Core(Choice, frozen=True, kw_only=True):
 
 
 class Random(Choice, frozen=True, kw_only=True):
-    """The random generator: a mixer a row; in each lane a xor and a narrow multiply."""
+    """The random generator: a mixer a row; in each lane a narrow multiply and an addition."""
 
     mixer_bits: Annotated[int, Meta(ge=1, le=1024, description="a random word this wide is one run of the mixer")]
     mixer_multiplies: Annotated[int, Meta(ge=0, description="multiplications of mixer_bits squared in a run")]
@@ -226,7 +226,7 @@ class Random(Choice, frozen=True, kw_only=True):
         int, Meta(ge=1, le=1024, description="a narrower word is made of as many of these as it needs")
     ]
     lane_multiplies: Annotated[int, Meta(ge=0, description="multiplications of lane_bits squared for each of them")]
-    lane_xors: Annotated[int, Meta(ge=0, description="xors of lane_bits for each of them")]
+    lane_adds: Annotated[int, Meta(ge=0, description="additions of lane_bits for each of them")]
 
 
 class HopEnd(Sourced, frozen=True, kw_only=True):

@@ -45,7 +45,9 @@ if CACHE_FOLDER is None:
 _users_folder = numba.config.CACHE_DIR
 try:
     numba.config.CACHE_DIR = CACHE_FOLDER or _users_folder
-    for _name in ("registers", "words", "rng", "dense", "matmul", "channel", "update", "forward", "backward", "engine"):
+    for _name in (
+        "registers", "lanes", "words", "rng", "dense", "matmul", "channel", "update", "forward", "backward", "engine",
+    ):  # fmt: skip
         importlib.import_module(f"{__name__}.{_name}")
 finally:
     numba.config.CACHE_DIR = _users_folder

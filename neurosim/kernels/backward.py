@@ -5,28 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.kernels.channel import quantise, requantise
-from neurosim.kernels.dense import accumulate, row_products
-from neurosim.kernels.forward import weight_rows, wide_weight_rows
+from neurosim.kernels.dense import accumulate, accumulate_wide, row_products, row_products_wide
 from neurosim.kernels.jit import inlined, kernel
-from neurosim.kernels.registers import CHIP, HEALTH, LAYER, TALLY
-from neurosim.kernels.words import nearest_32, nearest_terms, rounded
+from neurosim.kernels.lanes import count_different, count_lost, load_32, maximum, minimum, multiply, splat_32, store
+from neurosim.kernels.registers import CHIP, HEALTH, LANES, LAYER, TALLY
+from neurosim.kernels.words import NEAREST, nearest, nearest_terms, rounded
 
-_N_OUT, _ROWS, _STRIDE, _CODE, _CODE_EVENT = (
+_N_OUT, _STRIDE, _CODE, _CODE_EVENT = (
     LAYER["n_out"],
-    LAYER["rows"],
     LAYER["stride"],
     LAYER["code"],
     LAYER["code_event"],
 )
-_WIDE_WEIGHT, _WEIGHT, _ADDRESS_LOW, _DERIVATIVE = (
-    LAYER["wide_weight"],
-    LAYER["weight"],
-    LAYER["address_low"],
-    LAYER["derivative"],
-)
-_FEEDBACK, _FEEDBACK_ROWS, _FEEDBACK_STRIDE, _FEEDBACK_WIDE, _FEEDBACK_SUM_WIDE = (
+_WIDE_WEIGHT, _WEIGHT = LAYER["wide_weight"], LAYER["weight"]
+_FEEDBACK, _FEEDBACK_STRIDE, _FEEDBACK_WIDE, _FEEDBACK_SUM_WIDE = (
     LAYER["feedback"],
-    LAYER["feedback_rows"],
     LAYER["feedback_stride"],
     LAYER["feedback_wide"],
     LAYER["feedback_sum_wide"],
@@ -72,7 +65,7 @@ _RECEIVED_NARROW = LAYER["received_narrow"]
 _PRODUCT_SHIFT, _FEEDBACK_LOW, _FEEDBACK_HIGH = LAYER["product_shift"], LAYER["feedback_low"], LAYER["feedback_high"]
 _ROUTE_LAYERED, _ROUTE_TARGET, _ROUTE_NONE = 1, 3, 0
 _TRANSPOSE = 2
-_NEAREST = 1
+_ONE_BITS = 7  # the derivative's unit is 2**7
 
 
 @inlined
@@ -101,7 +94,7 @@ def _list_words(program, scratch, tally, layer, b, label, counted):
             x = chip[_TARGET_HIGH] if j == label else np.int64(0)
         d = x
         if is_error:
-            exact = rounded(x, shift, _NEAREST, np.int64(0))
+            exact = rounded(x, shift, NEAREST, np.int64(0))
             d = min(max(exact, low), high)
             clipped += d != exact
             lost += (x != 0) & (d == 0)
@@ -154,7 +147,7 @@ def _list_codes(program, scratch, tally, layer, b, label, counted):
     return n
 
 
-@kernel
+@inlined
 def send(program, scratch, tally, layer, b, label, counted):
     """Put one layer's signals on the channel: list the decoded values that are not 0, count codes by unit."""
     if program.chip[_SOURCE] != 0:
@@ -164,81 +157,64 @@ def send(program, scratch, tally, layer, b, label, counted):
 
 
 @inlined
-def feedback_rows(memory, registers):
-    """A layer's crossbar in the narrow memory: int8[senders, stride]."""
-    start, rows, stride = registers[_FEEDBACK], registers[_FEEDBACK_ROWS], registers[_FEEDBACK_STRIDE]
-    return memory.narrow[start : start + rows * stride].reshape((rows, stride))
-
-
-@inlined
-def wide_feedback_rows(memory, registers):
-    """The same in the wide memory: int16[senders, stride]."""
-    start, rows, stride = registers[_FEEDBACK], registers[_FEEDBACK_ROWS], registers[_FEEDBACK_STRIDE]
-    return memory.wide[start : start + rows * stride].reshape((rows, stride))
-
-
-@inlined
-def _receive_random(program, memory, scratch, layer, sender, b):
-    registers = program.layers[layer]
-    start = program.layers[sender, _CODE_EVENT]
-    unit, code = scratch.sent_unit[b, start:], scratch.sent_code[b, start:]
-    n, stride = scratch.sent_count[sender, b], registers[_FEEDBACK_STRIDE]
-    wide_sums = scratch.wide_sums[:stride]
+def _receive_random(memory, scratch, registers, start, n, b):
+    """X_i = sum_k C[k, i] d_k of the n values sent, into scratch.sums or scratch.wide_sums."""
+    unit, code = scratch.sent_unit[b], scratch.sent_code[b]
+    first, stride = registers[_FEEDBACK], registers[_FEEDBACK_STRIDE]
     if registers[_FEEDBACK_SUM_WIDE] != 0:
-        wide_sums[:] = 0
         if registers[_FEEDBACK_WIDE] != 0:
-            accumulate(wide_sums, wide_feedback_rows(memory, registers), unit, code, n)
+            accumulate_wide(scratch.wide_sums, memory.wide, first, stride, unit, code, start, n)
         else:
-            accumulate(wide_sums, feedback_rows(memory, registers), unit, code, n)
+            accumulate_wide(scratch.wide_sums, memory.narrow, first, stride, unit, code, start, n)
+    elif registers[_FEEDBACK_WIDE] != 0:
+        accumulate(scratch.sums, memory.wide, first, stride, unit, code, start, n)
     else:
-        sums = scratch.sums[:stride]
-        sums[:] = 0
-        if registers[_FEEDBACK_WIDE] != 0:
-            accumulate(sums, wide_feedback_rows(memory, registers), unit, code, n)
-        else:
-            accumulate(sums, feedback_rows(memory, registers), unit, code, n)
-        if registers[_RECEIVED_NARROW] == 0:
-            for j in range(registers[_N_OUT]):
-                wide_sums[j] = sums[j]
+        accumulate(scratch.sums, memory.narrow, first, stride, unit, code, start, n)
 
 
 @inlined
-def _receive_transposed(program, memory, scratch, layer, b):
+def _receive_transposed(memory, scratch, registers, above, start, n_sent, b):
     """X_i = sum_k W[i, k] d_k with the weights of the layer above."""
-    above = program.layers[layer + 1]
-    stride, start = above[_STRIDE], above[_CODE_EVENT]
-    dense = scratch.product[0, :stride]
-    dense[:] = 0
-    for e in range(scratch.sent_count[layer + 1, b]):
-        dense[scratch.sent_unit[b, start + e]] = scratch.sent_code[b, start + e]
-    n = program.layers[layer, _N_OUT]
+    first, stride, n = above[_WEIGHT], above[_STRIDE], registers[_N_OUT]
+    dense = scratch.narrow_signal
+    for k in range(stride):
+        dense[k] = 0
+    for e in range(start, start + n_sent):
+        dense[scratch.sent_unit[b, e]] = scratch.sent_code[b, e]
+    if registers[_FEEDBACK_SUM_WIDE] != 0:
+        if above[_WIDE_WEIGHT] != 0:
+            row_products_wide(scratch.wide_sums, memory.wide, first, stride, dense, n)
+        else:
+            row_products_wide(scratch.wide_sums, memory.narrow, first, stride, dense, n)
+        return
     if above[_WIDE_WEIGHT] != 0:
-        row_products(scratch.wide_sums, wide_weight_rows(memory, above), dense, n)
+        row_products(scratch.sums, memory.wide, first, stride, dense, n)
     else:
-        row_products(scratch.wide_sums, weight_rows(memory, above), dense, n)
+        row_products(scratch.sums, memory.narrow, first, stride, dense, n)
+    for i in range(n, registers[_STRIDE]):
+        scratch.sums[i] = 0
 
 
 @inlined
 def _local_signals_32(program, scratch, tally, layer, b):
     """From the crossbar's sums to R in 32-bit lanes: rounding to nearest, no quantiser at this layer."""
-    chip, registers, tables = program.chip, program.layers[layer], program.tables
-    n, first = registers[_N_OUT], registers[_CODE]
-    low, high = np.int32(chip[_LOW]), np.int32(chip[_HIGH])
-    slopes = tables[registers[_DERIVATIVE] :]
-    lowest = registers[_ADDRESS_LOW]
-    signal, address, sums = scratch.signal[b, first : first + n], scratch.address[b, first : first + n], scratch.sums
-    scale, bias, odd, shift = nearest_terms(registers[_RECEIVED_SHIFT])
-    received, local, clipped, lost = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
-    for i in range(n):
-        exact = nearest_32(sums[i], scale, bias, odd, shift)
-        j = min(max(exact, low), high)
-        slope = slopes[np.uint64(address[i] - lowest)]
-        r = nearest_32(np.int32(slope * j), np.int32(1), np.int32(63), np.int32(1), np.int32(7))
-        clipped = np.int32(clipped + np.int32(j != exact))
-        received = np.int32(received + np.int32(j != 0))
-        local = np.int32(local + np.int32(r != 0))
-        lost = np.int32(lost + np.int32((r == 0) & (j != 0) & (slope != 0)))
-        signal[i] = r
+    chip, registers = program.chip, program.layers[layer]
+    first, signal, slopes = registers[_CODE], scratch.signal[b], scratch.slope[b]
+    low, high, zero, one = splat_32(chip[_LOW]), splat_32(chip[_HIGH]), splat_32(0), splat_32(1)
+    half, unit = splat_32((1 << (_ONE_BITS - 1)) - 1), splat_32(_ONE_BITS)
+    a, c, d, e = nearest_terms(registers[_RECEIVED_SHIFT])
+    factor, bias, odd, shift = splat_32(a), splat_32(c), splat_32(d), splat_32(e)
+    received, local, clipped, lost = 0, 0, 0, 0
+    for i in range(0, registers[_STRIDE], LANES):
+        exact = nearest(load_32(scratch.sums, i), factor, bias, odd, shift)
+        j = minimum(maximum(exact, low), high)
+        slope = load_32(slopes, first + i)
+        r = nearest(multiply(slope, j), one, half, one, unit)
+        clipped += count_different(j, exact)
+        received += count_different(j, zero)
+        local += count_different(r, zero)
+        lost += count_lost(j, slope, r)
+        store(signal, first + i, r)
     tally.counts[layer, _T_RECEIVED] += received
     tally.counts[layer, _T_LOCAL] += local
     tally.health[layer, _RECEIVED_SATURATED] += clipped
@@ -248,7 +224,7 @@ def _local_signals_32(program, scratch, tally, layer, b):
 @kernel
 def _local_signals(program, scratch, tally, layer, b):
     """From the crossbar's sums to R: round to the received word, quantise, multiply by f', quantise."""
-    chip, registers, levels, tables = program.chip, program.layers[layer], program.levels, program.tables
+    chip, registers, levels = program.chip, program.layers[layer], program.levels
     first, shift, low, high, mode = (
         registers[_CODE],
         registers[_RECEIVED_SHIFT],
@@ -256,12 +232,12 @@ def _local_signals(program, scratch, tally, layer, b):
         chip[_HIGH],
         chip[_ROUND],
     )
-    table = registers[_DERIVATIVE] - registers[_ADDRESS_LOW]
-    at_received, at_local = chip[_RECEIVED] != 0, chip[_LOCAL] != 0
-    signal, address, sums = scratch.signal[b], scratch.address[b], scratch.wide_sums
+    at_received, at_local, is_wide = chip[_RECEIVED] != 0, chip[_LOCAL] != 0, registers[_FEEDBACK_SUM_WIDE] != 0
+    signal, slopes = scratch.signal[b], scratch.slope[b]
     received, local, clipped, lost = 0, 0, 0, 0
     for i in range(registers[_N_OUT]):
-        exact = rounded(sums[i], shift, mode, np.int64(0))
+        found = scratch.wide_sums[i] if is_wide else np.int64(scratch.sums[i])
+        exact = rounded(found, shift, mode, np.int64(0))
         j = min(max(exact, low), high)
         clipped += j != exact
         received += j != 0
@@ -269,8 +245,8 @@ def _local_signals(program, scratch, tally, layer, b):
             clipped += abs(j) > chip[_R_ALPHA]
             j = requantise(j, levels, chip[_R_THRESHOLD], chip[_R_DECODE], chip[_R_LEVELS])
             lost += j == 0
-        slope = np.int64(tables[table + address[first + i]])
-        r = rounded(slope * j, 7, _NEAREST, np.int64(0))
+        slope = np.int64(slopes[first + i])
+        r = rounded(slope * j, _ONE_BITS, NEAREST, np.int64(0))
         lost += (r == 0) & (j != 0) & (slope != 0)
         local += r != 0
         if at_local and r != 0:
@@ -284,27 +260,29 @@ def _local_signals(program, scratch, tally, layer, b):
     tally.health[layer, _RECEIVED_UNDERFLOW] += lost
 
 
-@kernel
+@inlined
 def receive(program, memory, scratch, tally, layer, b):
     """The local signals of one hidden layer."""
     chip = program.chip
     registers = program.layers[layer]
     sender = layer + 1 if chip[_ROUTE] == _ROUTE_LAYERED else chip[_LAYERS] - 1
-    first = registers[_CODE]
+    start, n = program.layers[sender, _CODE_EVENT], np.int64(scratch.sent_count[sender, b])
+    if n == 0:
+        first, signal = registers[_CODE], scratch.signal[b]
+        for i in range(first, first + registers[_N_OUT]):
+            signal[i] = 0
+        return
     if registers[_MATRIX] == _TRANSPOSE:
-        _receive_transposed(program, memory, scratch, layer, b)
+        _receive_transposed(memory, scratch, registers, program.layers[layer + 1], start, n, b)
     else:
-        if scratch.sent_count[sender, b] == 0:
-            scratch.signal[b, first : first + registers[_N_OUT]] = 0
-            return
-        _receive_random(program, memory, scratch, layer, sender, b)
+        _receive_random(memory, scratch, registers, start, n, b)
     if registers[_RECEIVED_NARROW] != 0:
         _local_signals_32(program, scratch, tally, layer, b)
     else:
         _local_signals(program, scratch, tally, layer, b)
 
 
-@kernel
+@inlined
 def learning_channel(program, memory, scratch, tally, b, label):
     """All signals of one sample, from the output down."""
     chip = program.chip
@@ -341,22 +319,19 @@ def recompute_products(program, memory, scratch):
     width = n_out
     for layer in range(layers - 2, -1, -1):
         above, registers = program.layers[layer + 1], program.layers[layer]
-        n = registers[_N_OUT]
-        is_wide = above[_WIDE_WEIGHT] != 0
-        narrow, wide = memory.narrow[:0].reshape((0, 1)), memory.wide[:0].reshape((0, 1))
-        if is_wide:
-            wide = wide_weight_rows(memory, above)
-        else:
-            narrow = weight_rows(memory, above)
-        target = wide_feedback_rows(memory, registers)
+        n, is_wide, target = registers[_N_OUT], above[_WIDE_WEIGHT] != 0, registers[_FEEDBACK]
         for i in range(n):
+            at = above[_WEIGHT] + i * above[_STRIDE]
             for k in range(n_out):
-                total = np.int64(0)
-                for j in range(width):
-                    w = np.int64(wide[i, j]) if is_wide else np.int64(narrow[i, j])
-                    total += w * a[j * n_out + k]
-                b[i * n_out + k] = total
-                x = rounded(total, registers[_PRODUCT_SHIFT], _NEAREST, np.int64(0))
-                target[k, i] = min(max(x, registers[_FEEDBACK_LOW]), registers[_FEEDBACK_HIGH])
+                b[i * n_out + k] = 0
+            for j in range(width):
+                w = np.int64(memory.wide[at + j]) if is_wide else np.int64(memory.narrow[at + j])
+                for k in range(n_out):
+                    b[i * n_out + k] += w * a[j * n_out + k]
+            for k in range(n_out):
+                x = rounded(b[i * n_out + k], registers[_PRODUCT_SHIFT], NEAREST, np.int64(0))
+                memory.wide[target + k * registers[_FEEDBACK_STRIDE] + i] = min(
+                    max(x, registers[_FEEDBACK_LOW]), registers[_FEEDBACK_HIGH]
+                )
         a, b = b, a
         width = n

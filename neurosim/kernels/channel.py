@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.jit import kernel
+from neurosim.kernels.jit import inlined, kernel
 
 
 @kernel
@@ -25,7 +25,7 @@ def quantise(magnitude, levels, threshold, n_levels):
     return low
 
 
-@kernel
+@inlined
 def requantise(x, levels, threshold, decode, n_levels):
     """The decoded value of the code of x != 0, with its sign; 0 where it is silent."""
     k = quantise(abs(np.int64(x)), levels, threshold, n_levels)

@@ -4,61 +4,138 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.jit import kernel
+from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.lanes import (
+    add,
+    add_pairs_high,
+    add_pairs_low,
+    add_products,
+    columns,
+    load_16,
+    load_32,
+    lowest_bit,
+    multiply,
+    no_sums,
+    nonzero_bits,
+    pair,
+    splat_32,
+    store,
+    total,
+)
+from neurosim.kernels.registers import LANES
 
 
 @kernel
-def accumulate(sums, weights, unit, code, n_events):
-    """Add the rows of `n_events` events to the sums. reference: sums[j] += code[e] * weights[unit[e], j]
+def accumulate(sums, weights, first, stride, unit, code, start, n):
+    """The sums of n events. reference: sums[j] = sum_e code[start + e] * weights[first + unit[start + e] * stride + j]
 
-    sums: int32[stride] or int64[stride]; weights: int8 or int16[rows, stride]; unit, code: int32[n_events].
-    Four rows at a time, so that sums are loaded and stored once for four multiplications.
+    sums: int32[stride or more] out; weights: int8 or int16[:], rows of `stride` columns from `first` on; unit, code:
+    int32[:], codes within 16 bits. Two events at a time, the sums of 64 columns in registers.
     """
-    one = sums.dtype.type
-    n = (weights.shape[1] >> 5) << 5
-    e = 0
-    while e + 4 <= n_events:
-        i0, i1, i2, i3 = unit[e], unit[e + 1], unit[e + 2], unit[e + 3]
-        p0, p1, p2, p3 = one(code[e]), one(code[e + 1]), one(code[e + 2]), one(code[e + 3])
-        for j in range(n):
-            sums[j] = one(
-                sums[j]
-                + p0 * one(weights[i0, j])
-                + p1 * one(weights[i1, j])
-                + p2 * one(weights[i2, j])
-                + p3 * one(weights[i3, j])
-            )
-        e += 4
-    while e < n_events:
-        i0, p0 = unit[e], one(code[e])
-        for j in range(n):
-            sums[j] = one(sums[j] + p0 * one(weights[i0, j]))
-        e += 1
+    j = 0
+    while j + 2 * LANES <= stride:
+        a_low, a_high, b_low, b_high = no_sums(), no_sums(), no_sums(), no_sums()
+        for e in range(start, start + n - 1, 2):
+            p, q = first + unit[e] * stride + j, first + unit[e + 1] * stride + j
+            factors = pair(code[e], code[e + 1])
+            x, y = load_16(weights, p), load_16(weights, q)
+            a_low, a_high = add_pairs_low(a_low, x, y, factors), add_pairs_high(a_high, x, y, factors)
+            x, y = load_16(weights, p + LANES), load_16(weights, q + LANES)
+            b_low, b_high = add_pairs_low(b_low, x, y, factors), add_pairs_high(b_high, x, y, factors)
+        if n & 1:
+            e = start + n - 1
+            p = first + unit[e] * stride + j
+            factors = pair(code[e], 0)
+            x = load_16(weights, p)
+            a_low, a_high = add_pairs_low(a_low, x, x, factors), add_pairs_high(a_high, x, x, factors)
+            x = load_16(weights, p + LANES)
+            b_low, b_high = add_pairs_low(b_low, x, x, factors), add_pairs_high(b_high, x, x, factors)
+        store(sums, j, columns(a_low, a_high))
+        store(sums, j + LANES, columns(b_low, b_high))
+        j += 2 * LANES
+    if j < stride:
+        low, high = no_sums(), no_sums()
+        for e in range(start, start + n - 1, 2):
+            x, y = load_16(weights, first + unit[e] * stride + j), load_16(weights, first + unit[e + 1] * stride + j)
+            factors = pair(code[e], code[e + 1])
+            low, high = add_pairs_low(low, x, y, factors), add_pairs_high(high, x, y, factors)
+        if n & 1:
+            e = start + n - 1
+            x, factors = load_16(weights, first + unit[e] * stride + j), pair(code[e], 0)
+            low, high = add_pairs_low(low, x, x, factors), add_pairs_high(high, x, x, factors)
+        store(sums, j, columns(low, high))
 
 
 @kernel
-def row_products(sums, weights, vector, n_rows):
-    """The transposed product. reference: sums[i] = sum_j weights[i, j] * vector[j]
+def accumulate_words(sums, words, first, stride, unit, code, start, n):
+    """The same for rows of 32-bit words. words: int32[:]; sums: int32[:] out."""
+    for j in range(0, stride, LANES):
+        found = splat_32(0)
+        for e in range(start, start + n):
+            row = load_32(words, first + unit[e] * stride + j)
+            found = add(found, multiply(splat_32(code[e]), row))
+        store(sums, j, found)
 
-    sums: int64[n_rows]; weights: int8 or int16[rows, stride]; vector: int64[stride].
+
+@kernel
+def accumulate_wide(sums, weights, first, stride, unit, code, start, n):
+    """The same where 32 bits may not hold a sum, or 16 a code. sums: int64[stride or more] out."""
+    for j in range(stride):
+        sums[j] = 0
+    for e in range(start, start + n):
+        at, c = first + unit[e] * stride, np.int64(code[e])
+        for j in range(stride):
+            sums[j] += c * np.int64(weights[at + j])
+
+
+@kernel
+def row_products(sums, weights, first, stride, vector, n_rows):
+    """The transposed product. reference: sums[i] = sum_j weights[first + i * stride + j] * vector[j]
+
+    sums: int32[n_rows] out; vector: int16[stride].
     """
     for i in range(n_rows):
-        total = np.int64(0)
-        for j in range(weights.shape[1]):
-            total += np.int64(weights[i, j]) * vector[j]
-        sums[i] = total
+        at = first + i * stride
+        found = no_sums()
+        for j in range(0, stride, LANES):
+            found = add_products(found, load_16(weights, at + j), load_16(vector, j))
+        sums[i] = total(found)
 
 
 @kernel
-def gather(codes, unit, code):
-    """List the non-zero codes as events, in the order of their units; returns how many.
+def row_products_wide(sums, weights, first, stride, vector, n_rows):
+    """The same where 32 bits may not hold a sum. sums: int64[n_rows] out."""
+    for i in range(n_rows):
+        at, found = first + i * stride, np.int64(0)
+        for j in range(stride):
+            found += np.int64(weights[at + j]) * np.int64(vector[j])
+        sums[i] = found
 
-    codes: integers [n]; unit, code: int32[at least n + 1].
+
+@inlined
+def _note(codes, at, i, unit, code, to, tallied, first):
+    unit[to] = i
+    code[to] = codes[at + i]
+    tallied[first + i] += 1
+
+
+@kernel
+def gather(codes, at, n, unit, code, start, tallied, first):
+    """List the non-zero codes of codes[at : at + n] as events, in the order of their units; returns how many.
+
+    codes: integers; unit, code: int32[:], filled from `start` on; tallied[first + unit] counts events by unit.
     """
-    n = 0
-    for i in range(codes.shape[0]):
-        c = codes[i]
-        unit[n] = i
-        code[n] = c
-        n += c != 0
-    return n
+    to, i = start, 0
+    while i + LANES <= n:
+        bits = nonzero_bits(codes, at + i)
+        while bits != 0:
+            _note(codes, at, i + lowest_bit(bits), unit, code, to, tallied, first)
+            bits &= bits - 1
+            to += 1
+        i += LANES
+    while i < n:
+        if codes[at + i] != 0:
+            _note(codes, at, i, unit, code, to, tallied, first)
+            to += 1
+        i += 1
+    return to - start

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.backward import feedback_rows, learning_channel, recompute_products, wide_feedback_rows
-from neurosim.kernels.forward import emit, forward_layer, weight_rows, wide_weight_rows
+from neurosim.kernels.backward import learning_channel, recompute_products
+from neurosim.kernels.forward import emit, forward_layer
 from neurosim.kernels.jit import inlined, kernel
-from neurosim.kernels.registers import CHIP, HEALTH, LAYER, TALLY
+from neurosim.kernels.lanes import load_32, store
+from neurosim.kernels.registers import CHIP, HEALTH, LANES, LAYER, TALLY
 from neurosim.kernels.rng import STREAM_FEEDBACK_UPDATE, STREAM_WEIGHT_UPDATE, key
 from neurosim.kernels.update import measure, sort_by_row, update_batch, update_online
+from neurosim.kernels.words import STOCHASTIC
 
-_N_IN, _ROWS, _N_OUT, _STRIDE, _FROZEN = (
-    LAYER["n_in"],
-    LAYER["rows"],
-    LAYER["n_out"],
-    LAYER["stride"],
-    LAYER["frozen"],
-)
-_WIDE_WEIGHT, _EVENT, _CODE, _CODE_EVENT, _CODE_MAX = (
+_ROWS, _N_OUT, _STRIDE, _FROZEN = LAYER["rows"], LAYER["n_out"], LAYER["stride"], LAYER["frozen"]
+_WEIGHT, _WIDE_WEIGHT, _EVENT, _CODE, _CODE_EVENT, _CODE_MAX = (
+    LAYER["weight"],
     LAYER["wide_weight"],
     LAYER["event"],
     LAYER["code"],
@@ -35,7 +32,13 @@ _UPDATE_SHIFT, _UPDATE_ROUND, _UPDATE_LOW, _UPDATE_HIGH = (
     LAYER["weight_low"],
     LAYER["weight_high"],
 )
-_ADAPTIVE, _FEEDBACK_ROWS, _FEEDBACK_WIDE = LAYER["adaptive"], LAYER["feedback_rows"], LAYER["feedback_wide"]
+_ADAPTIVE, _FEEDBACK, _FEEDBACK_ROWS, _FEEDBACK_STRIDE, _FEEDBACK_WIDE = (
+    LAYER["adaptive"],
+    LAYER["feedback"],
+    LAYER["feedback_rows"],
+    LAYER["feedback_stride"],
+    LAYER["feedback_wide"],
+)
 _FEEDBACK_SHIFT, _FEEDBACK_ROUND, _FEEDBACK_LOW, _FEEDBACK_HIGH = (
     LAYER["feedback_update_shift"],
     LAYER["feedback_round"],
@@ -43,222 +46,207 @@ _FEEDBACK_SHIFT, _FEEDBACK_ROUND, _FEEDBACK_LOW, _FEEDBACK_HIGH = (
     LAYER["feedback_high"],
 )
 _LEVELS, _THRESHOLD, _DECODE = LAYER["update_levels"], LAYER["update_threshold"], LAYER["update_decode"]
-_MATRIX, _LAYERS, _ROUTE, _SEED, _RECEIVED_HIGH = (
+_MATRIX, _LAYERS, _ROUTE, _SEED, _RECEIVED_MAX, _EXECUTION = (
     LAYER["matrix"],
     CHIP["layers"],
     CHIP["route"],
     CHIP["seed"],
-    CHIP["received_high"],
+    CHIP["received_max"],
+    CHIP["execution"],
 )
-_EXECUTION = CHIP["execution"]
 _SIGNALLED, _PAIRS, _F_PAIRS = TALLY["signalled"], TALLY["update_pairs"], TALLY["feedback_pairs"]
 _WEIGHT_SATURATED, _FEEDBACK_SATURATED = HEALTH["weight_saturated"], HEALTH["feedback_saturated"]
 _PRODUCT, _ROUTE_LAYERED = 3, 1
+_NEVER = 63  # the shift of what does not learn
 
 
 @kernel
-def _learn(
-    weights,
-    unit,
-    code,
-    count,
-    signals,
-    first,
-    largest_code,
-    scratch,
-    counts,
-    health,
-    where,
-    row_key,
-    mix,
-    rule,
-    levels,
-    quantiser,
-    execution,
-):
-    """Update one memory after a step and count.
-
-    unit, code: int32[samples, :]; count: int32[samples]; signals: int32[samples, :], of which columns `first` on are read.
-    counts, health: this layer's counters; where: the first of the five counters pairs, active, attempted, rows, changed,
-    and the one of clipped weights.
-    """
-    first_count, clipped_at = where
-    samples, stride = count.shape[0], weights.shape[1]
-    pairs, active = 0, 0
-    largest = np.int64(0)
+def _learn_batch(weights, place, events, largest, signals, from_, rule, drawn, levels, quantiser, scratch, execution):
+    """The part of `_learn` for several samples: sorted by row, one sum a weight. Returns (attempted, rows, changed, clipped)."""
+    first, stride, n_rows = place
+    unit, code, start, count, largest_code = events
+    samples = count.shape[0]
     for b in range(samples):
-        n, most = measure(signals[b, first : first + stride], scratch.narrow_signal)
+        signal = signals[b]
+        for j in range(0, stride, LANES):
+            y = load_32(signal, from_ + j)
+            store(scratch.block, b * stride + j, y)
+            store(scratch.narrow_block, b * stride + j, y)
+    sort_by_row(unit, code, start, count, n_rows, scratch.row_start, scratch.row_sample, scratch.row_code)
+    return update_batch(
+        weights,
+        first,
+        stride,
+        n_rows,
+        samples,
+        largest_code,
+        largest,
+        scratch,
+        drawn,
+        rule,
+        levels,
+        quantiser,
+        execution,
+    )
+
+
+@inlined
+def _learn(weights, place, events, signals, from_, counters, rule, drawn, levels, quantiser, scratch, execution):
+    """Update one memory after a step, and count. Returns how many signals were not 0.
+
+    weights: int8 or int16[:]; place: (first, stride, rows); events: (unit, code int32[samples, :], where they start,
+    count int32[samples], the largest |code|); signals: int32[samples, :], from `from_` on; counters: (this layer's counts,
+    health, the first of the nine counters from pairs to words_64, and that of clipped weights); rule:
+    (shift, rounding, low, high), or a shift of 63 or more where nothing is to learn; drawn: the key of the rows' words.
+    """
+    first, stride, _ = place
+    unit, code, start, count, largest_code = events
+    counts, health, first_count, clipped_at = counters
+    samples = count.shape[0]
+    found, pairs, active, largest = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    for b in range(samples):
+        n, most = measure(signals[b], from_, stride)
+        found += n
         pairs += count[b] * n
         active += count[b] if n > 0 else 0
         largest = max(largest, most)
+    if rule[0] >= _NEVER:
+        return found
     counts[first_count] += pairs
     counts[first_count + 1] += active
     if pairs == 0:
-        return
+        return found
     if samples == 1 and quantiser[0] == 0:
-        signal = signals[0, first : first + stride]
         changed, clipped = update_online(
-            weights,
-            unit[0],
-            code[0],
-            count[0],
-            signal,
-            scratch.narrow_signal,
-            largest * largest_code,
-            row_key,
-            mix,
-            rule,
-        )
+            weights, first, stride, unit[0], code[0], start, np.int64(count[0]), largest_code, signals[0], from_, largest,
+            scratch.narrow_signal, drawn, rule,
+        )  # fmt: skip
         attempted, rows = pairs, active
     else:
-        # Rows of one block lie behind each other: a view into wider rows has a stride that no vector load can use.
-        block = scratch.block[: samples * stride].reshape((samples, stride))
-        block[:] = signals[:samples, first : first + stride]
-        sort_by_row(unit, code, count, weights.shape[0], scratch.row_start, scratch.row_sample, scratch.row_code)
-        attempted, rows, changed, clipped = update_batch(
-            weights, block, scratch, row_key, mix, rule, levels, quantiser, execution
+        attempted, rows, changed, clipped = _learn_batch(
+            weights, place, events, largest, signals, from_, rule, drawn, levels, quantiser, scratch, execution
         )
     counts[first_count + 2] += attempted
     counts[first_count + 3] += rows
     counts[first_count + 4] += changed
+    if rule[1] == STOCHASTIC and rule[0] > 0:
+        counts[first_count + 5] += rows
+        counts[first_count + 6 + (rule[0] > 16) + (rule[0] > 32)] += attempted
     health[clipped_at] += clipped
+    return found
 
 
 @inlined
-def _update_layer(program, memory, scratch, tally, layer, n_samples, step, rate):
-    """The weights of one layer."""
-    registers = program.layers[layer]
-    first, start = registers[_CODE], registers[_EVENT]
-    unit, code = scratch.event_unit[:n_samples, start:], scratch.event_code[:n_samples, start:]
-    count = scratch.event_count[layer, :n_samples]
-    row_key = key(program.chip[_SEED], STREAM_WEIGHT_UPDATE, layer, step)
-    rule = (registers[_UPDATE_SHIFT] + rate, registers[_UPDATE_ROUND], registers[_UPDATE_LOW], registers[_UPDATE_HIGH])
-    quantiser = (registers[_LEVELS], registers[_THRESHOLD], registers[_DECODE])
-    where = (np.int64(_PAIRS), np.int64(_WEIGHT_SATURATED))
-    mix = (program.mix_xor, program.mix_multiply)
-    counts, health = tally.counts[layer], tally.health[layer]
-    if registers[_WIDE_WEIGHT] != 0:
-        _learn(
-            wide_weight_rows(memory, registers), unit, code, count, scratch.signal, first, registers[_CODE_MAX], scratch, counts, health,
-            where, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
-        )  # fmt: skip
-    else:
-        _learn(
-            weight_rows(memory, registers), unit, code, count, scratch.signal, first, registers[_CODE_MAX], scratch, counts, health,
-            where, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
-        )  # fmt: skip
-
-
-@inlined
-def _update_feedback(program, memory, scratch, tally, layer, n_samples, step, rate):
-    """The adaptive crossbar of one hidden layer: rows are senders with a value, columns this layer's output codes."""
+def _update(program, memory, scratch, tally, layer, n_samples, step, rate, of_feedback):
+    """The weights of one layer, or its adaptive crossbar: rows are senders with a value, columns its own output codes."""
     chip, registers = program.chip, program.layers[layer]
-    sender = layer + 1 if chip[_ROUTE] == _ROUTE_LAYERED else chip[_LAYERS] - 1
-    first, start = registers[_CODE], program.layers[sender, _CODE_EVENT]
-    unit, code = scratch.sent_unit[:n_samples, start:], scratch.sent_code[:n_samples, start:]
-    count = scratch.sent_count[sender, :n_samples]
-    row_key = key(chip[_SEED], STREAM_FEEDBACK_UPDATE, layer, step)
-    rule = (
-        registers[_FEEDBACK_SHIFT] + rate,
-        registers[_FEEDBACK_ROUND],
-        registers[_FEEDBACK_LOW],
-        registers[_FEEDBACK_HIGH],
-    )
-    quantiser = (np.int64(0), np.int64(0), np.int64(0))
-    where = (np.int64(_F_PAIRS), np.int64(_FEEDBACK_SATURATED))
-    mix = (program.mix_xor, program.mix_multiply)
-    counts, health = tally.counts[layer], tally.health[layer]
-    if registers[_FEEDBACK_WIDE] != 0:
-        _learn(
-            wide_feedback_rows(memory, registers), unit, code, count, scratch.code, first, chip[_RECEIVED_HIGH], scratch, counts, health,
-            where, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
-        )  # fmt: skip
+    if of_feedback:
+        sender = layer + 1 if chip[_ROUTE] == _ROUTE_LAYERED else chip[_LAYERS] - 1
+        unit, code, signal = scratch.sent_unit, scratch.sent_code, scratch.code
+        start, count, largest = (
+            program.layers[sender, _CODE_EVENT],
+            scratch.sent_count[sender, :n_samples],
+            chip[_RECEIVED_MAX],
+        )
+        place = (registers[_FEEDBACK], registers[_FEEDBACK_STRIDE], registers[_FEEDBACK_ROWS])
+        rule = (
+            registers[_FEEDBACK_SHIFT] + rate,
+            registers[_FEEDBACK_ROUND],
+            registers[_FEEDBACK_LOW],
+            registers[_FEEDBACK_HIGH],
+        )
+        stream, is_wide, quantiser = (
+            STREAM_FEEDBACK_UPDATE,
+            registers[_FEEDBACK_WIDE],
+            (np.int64(0), np.int64(0), np.int64(0)),
+        )
+        first_count, clipped_at = np.int64(_F_PAIRS), np.int64(_FEEDBACK_SATURATED)
     else:
-        _learn(
-            feedback_rows(memory, registers), unit, code, count, scratch.code, first, chip[_RECEIVED_HIGH], scratch, counts, health,
-            where, row_key, mix, rule, program.levels, quantiser, program.chip[_EXECUTION],
-        )  # fmt: skip
+        unit, code, signal = scratch.event_unit, scratch.event_code, scratch.signal
+        start, count, largest = registers[_EVENT], scratch.event_count[layer, :n_samples], registers[_CODE_MAX]
+        place = (registers[_WEIGHT], registers[_STRIDE], registers[_ROWS])
+        shift = registers[_UPDATE_SHIFT] + rate if registers[_FROZEN] == 0 else np.int64(_NEVER)
+        rule = (shift, registers[_UPDATE_ROUND], registers[_UPDATE_LOW], registers[_UPDATE_HIGH])
+        stream, is_wide = STREAM_WEIGHT_UPDATE, registers[_WIDE_WEIGHT]
+        quantiser = (registers[_LEVELS], registers[_THRESHOLD], registers[_DECODE])
+        first_count, clipped_at = np.int64(_PAIRS), np.int64(_WEIGHT_SATURATED)
+    events = (unit, code, start, count, largest)
+    counters = (tally.counts[layer], tally.health[layer], first_count, clipped_at)
+    drawn, from_, levels = key(chip[_SEED], stream, layer, step), registers[_CODE], program.levels
+    if is_wide != 0:
+        found = _learn(
+            memory.wide,
+            place,
+            events,
+            signal,
+            from_,
+            counters,
+            rule,
+            drawn,
+            levels,
+            quantiser,
+            scratch,
+            chip[_EXECUTION],
+        )
+    else:
+        found = _learn(
+            memory.narrow,
+            place,
+            events,
+            signal,
+            from_,
+            counters,
+            rule,
+            drawn,
+            levels,
+            quantiser,
+            scratch,
+            chip[_EXECUTION],
+        )
+    if not of_feedback:
+        tally.counts[layer, _SIGNALLED] += found
 
 
 @inlined
-def _forward(program, memory, scratch, tally, inputs, order, training, step):
-    """Forward of all layers for the samples order[:]; returns nothing: codes and addresses stay in the scratch."""
-    chip = program.chip
-    for b in range(order.shape[0]):
-        emit(program, scratch, tally, 0, b, inputs[order[b]], training, step)
-    for layer in range(chip[_LAYERS]):
-        if layer > 0:
-            below = program.layers[layer - 1]
-            first, n = below[_CODE], below[_N_OUT]
-            for b in range(order.shape[0]):
-                emit(program, scratch, tally, layer, b, scratch.code[b, first : first + n], training, step)
-        forward_layer(program, memory, scratch, tally, layer, order.shape[0], training)
-
-
-@inlined
-def _is_correct(program, scratch, b, label):
-    """Whether the lowest of the largest output addresses is the label's."""
+def _winner(program, scratch, b):
+    """The lowest index among the largest addresses of the output layer."""
     registers = program.layers[program.chip[_LAYERS] - 1]
-    first = registers[_CODE]
+    first, address = registers[_CODE], scratch.address[b]
     best = 0
     for j in range(registers[_N_OUT]):
-        if scratch.address[b, first + j] > scratch.address[b, first + best]:
+        if address[first + j] > address[first + best]:
             best = j
-    return best == label
+    return best
 
 
 @kernel
-def train(program, memory, scratch, tally, inputs, labels, order, batch_size, step, rate):
-    """Learn from the samples order[:], in mini-batches; returns how many were classified right when they came.
+def run(program, memory, scratch, tally, inputs, labels, order, batch_size, step, rate, learning, predictions):
+    """Classify the samples order[:] as they come and, with `learning`, learn from each mini-batch after that.
 
-    inputs: uint8 or int16[samples, n_in], codes; labels: int64[samples]; order: int64[:]; step: the first step's number;
-    rate: k of eta = 2**-k.
+    inputs: uint8 or int16[samples, n_in], codes; labels: int64[samples], read when learning; order: int64[:]; step: the
+    first step's number; rate: k of eta = 2**-k; predictions: int64[len(order)] out.
     """
     chip = program.chip
-    correct = 0
-    for start in range(0, order.shape[0], batch_size):
-        batch = order[start : start + batch_size]
-        n = batch.shape[0]
-        _forward(program, memory, scratch, tally, inputs, batch, np.int64(1), step)
+    for begin in range(0, order.shape[0], batch_size):
+        n = min(batch_size, order.shape[0] - begin)
+        for layer in range(chip[_LAYERS]):
+            at = program.layers[layer - 1, _CODE] if layer > 0 else np.int64(0)
+            for b in range(n):
+                if layer > 0:
+                    emit(program, scratch, tally, layer, b, scratch.code[b], at, learning, step)
+                else:
+                    emit(program, scratch, tally, layer, b, inputs[order[begin + b]], at, learning, step)
+            forward_layer(program, memory, scratch, tally, layer, n, learning)
+        for b in range(n):
+            predictions[begin + b] = _winner(program, scratch, b)
+        if not learning:
+            continue
         if program.layers[0, _MATRIX] == _PRODUCT:
             recompute_products(program, memory, scratch)
         for b in range(n):
-            label = labels[batch[b]]
-            correct += _is_correct(program, scratch, b, label)
-            learning_channel(program, memory, scratch, tally, b, label)
-        for layer in range(chip[_LAYERS]):
-            _count_signals(program, scratch, tally, layer, n)
-            if program.layers[layer, _FROZEN] == 0:
-                _update_layer(program, memory, scratch, tally, layer, n, step, rate)
-            if program.layers[layer, _ADAPTIVE] != 0:
-                _update_feedback(program, memory, scratch, tally, layer, n, step, rate)
+            learning_channel(program, memory, scratch, tally, b, labels[order[begin + b]])
+        for job in range(2 * chip[_LAYERS]):
+            layer, of_feedback = job >> 1, job & 1 == 1
+            if not of_feedback or program.layers[layer, _ADAPTIVE] != 0:
+                _update(program, memory, scratch, tally, layer, n, step, rate, of_feedback)
         step += 1
-    return correct
-
-
-@inlined
-def _count_signals(program, scratch, tally, layer, n_samples):
-    registers = program.layers[layer]
-    first = registers[_CODE]
-    count = 0
-    for b in range(n_samples):
-        for j in range(registers[_N_OUT]):
-            count += scratch.signal[b, first + j] != 0
-    tally.counts[layer, _SIGNALLED] += count
-
-
-@kernel
-def evaluate(program, memory, scratch, tally, inputs, order, predictions):
-    """Classify the samples order[:]; predictions: int64[len(order)] out."""
-    registers = program.layers[program.chip[_LAYERS] - 1]
-    first = registers[_CODE]
-    size = scratch.code.shape[0]
-    for start in range(0, order.shape[0], size):
-        batch = order[start : start + size]
-        _forward(program, memory, scratch, tally, inputs, batch, np.int64(0), np.int64(0))
-        for b in range(batch.shape[0]):
-            best = 0
-            for j in range(registers[_N_OUT]):
-                if scratch.address[b, first + j] > scratch.address[b, first + best]:
-                    best = j
-            predictions[start + b] = best

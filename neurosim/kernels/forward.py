@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.dense import accumulate, gather
+from neurosim.kernels.dense import accumulate, accumulate_wide, gather
 from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.lanes import count_different, load_32, maximum, minimum, splat_32, store
 from neurosim.kernels.matmul import EXACT_32, matrix_sums
-from neurosim.kernels.registers import CHIP, HEALTH, LAYER
-from neurosim.kernels.rng import STREAM_BLANK_OUT, fold, key, lane
-from neurosim.kernels.words import nearest_32, nearest_terms, rounded
+from neurosim.kernels.registers import CHIP, HEALTH, LANES, LAYER
+from neurosim.kernels.rng import STREAM_BLANK_OUT, column_bits, fold, key
+from neurosim.kernels.words import nearest, nearest_terms, rounded
 
 _N_IN, _ROWS, _N_OUT, _STRIDE = LAYER["n_in"], LAYER["rows"], LAYER["n_out"], LAYER["stride"]
 _WEIGHT, _WIDE_WEIGHT, _SUM_WIDE = LAYER["weight"], LAYER["wide_weight"], LAYER["sum_wide"]
@@ -30,65 +31,52 @@ _TABLE, _SOFTMAX, _SOFTMAX_BITS = LAYER["table"], LAYER["softmax"], LAYER["softm
 _OUTPUT_HIGH, _OUTPUT_BITS = LAYER["output_high"], LAYER["output_bits"]
 _WEIGHT_LOW, _WEIGHT_HIGH = LAYER["weight_low"], LAYER["weight_high"]
 _SEED, _EXECUTION = CHIP["seed"], CHIP["execution"]
+_PREACTIVATION_SATURATED = HEALTH["preactivation_saturated"]
 _BY_EVENT = 1
+_ALL = 256
+_NONE = np.int64(0)  # a plain 0 would have its kernel compiled once more, for that constant
 MATRIX_SAMPLES = 16
 """Samples in a step from which on BLAS may pay."""
-MATRIX_DENSITY = 0.5
+MATRIX_DENSITY = 0.75
 """Active share of the presynaptic units from which on it does."""
-_PREACTIVATION_SATURATED = HEALTH["preactivation_saturated"]
-
-
-@inlined
-def weight_rows(memory, registers):
-    """The rows of a layer's weights in the narrow memory: int8[rows, stride]."""
-    start, rows, stride = registers[_WEIGHT], registers[_ROWS], registers[_STRIDE]
-    return memory.narrow[start : start + rows * stride].reshape((rows, stride))
-
-
-@inlined
-def wide_weight_rows(memory, registers):
-    """The same in the wide memory: int16[rows, stride]."""
-    start, rows, stride = registers[_WEIGHT], registers[_ROWS], registers[_STRIDE]
-    return memory.wide[start : start + rows * stride].reshape((rows, stride))
+MATRIX_WORDS = 1 << 20
+"""Weights from which on it does: smaller memories stay in the cache, where events are as fast."""
 
 
 @kernel
-def _drop_events(unit, code, n, width, blank_out, word, xor, multiply):
-    """Blank out events: keep those whose 16 random bits reach the threshold. The bias unit (width) always stays."""
-    kept = 0
-    for e in range(n):
+def _drop_events(unit, code, start, n, blank_out, word, tallied, first):
+    """Blank out events: keep those whose 16 random bits reach the threshold."""
+    kept = start
+    for e in range(start, start + n):
         i = unit[e]
-        if i == width or lane(word, 0, xor[0, i], multiply[0, i]) >= 256 * blank_out:
-            unit[kept] = i
-            code[kept] = code[e]
+        if column_bits(word, i, 16) >= _ALL * blank_out:
+            unit[kept], code[kept] = i, code[e]
             kept += 1
-    return kept
+        else:
+            tallied[first + i] -= 1
+    return kept - start
 
 
-@kernel
-def emit(program, scratch, tally, layer, b, codes, training, step):
-    """List the events of one sample that arrive at a layer, with its bias, and count them by unit."""
+@inlined
+def emit(program, scratch, tally, layer, b, codes, at, training, step):
+    """List the events of one sample that arrive at a layer, codes[at : at + n_in] and its bias, and count them by unit."""
     registers = program.layers[layer]
-    start = registers[_EVENT]
-    unit, code = scratch.event_unit[b, start:], scratch.event_code[b, start:]
-    n = gather(codes, unit, code)
-    if training != 0 and registers[_BLANK_OUT] > 0:
+    start, first = registers[_EVENT], registers[_UNIT_EVENT]
+    unit, code = scratch.event_unit[b], scratch.event_code[b]
+    n = gather(codes, at, registers[_N_IN], unit, code, start, tally.events, first)
+    if training and registers[_BLANK_OUT] > 0:
         word = fold(key(program.chip[_SEED], STREAM_BLANK_OUT, layer, step), b)
-        n = _drop_events(
-            unit, code, n, registers[_N_IN], registers[_BLANK_OUT], word, program.mix_xor, program.mix_multiply
-        )
-    if registers[_BIAS_CODE] > 0:
-        unit[n] = registers[_N_IN]
-        code[n] = registers[_BIAS_CODE]
+        n = _drop_events(unit, code, start, n, registers[_BLANK_OUT], word, tally.events, first)
+    if registers[_BIAS_CODE] > 0:  # the bias stands last: evaluation with blank-out relies on it
+        unit[start + n] = registers[_N_IN]
+        code[start + n] = registers[_BIAS_CODE]
+        tally.events[first + registers[_N_IN]] += 1
         n += 1
     scratch.event_count[layer, b] = n
-    first = registers[_UNIT_EVENT]
-    for e in range(n):
-        tally.events[first + unit[e]] += 1
 
 
 @inlined
-def softmax(program, registers, address, code):
+def _softmax(program, registers, address, code):
     """Integer softmax with base 2. address, code: int32[n_out]."""
     n, bits = registers[_N_OUT], registers[_SOFTMAX_BITS]
     largest = address[0]
@@ -110,90 +98,90 @@ def softmax(program, registers, address, code):
         code[j] = min((np.int64(code[j]) << registers[_OUTPUT_BITS]) // total, registers[_OUTPUT_HIGH])
 
 
-@kernel
-def _addresses(scratch, tally, layer, b, registers, sums, keep):
-    """Sums to addresses, in 64 bits: any rounding, any width. keep: of 256, what blank-out leaves in evaluation."""
+@inlined
+def activate(program, scratch, layer, b):
+    """Addresses to output codes and derivatives of one sample: a table holds both, code * 256 + derivative."""
+    registers = program.layers[layer]
     n, first = registers[_N_OUT], registers[_CODE]
-    address = scratch.address[b, first : first + n]
-    shift, mode, low, high = registers[_SHIFT], registers[_ROUND], registers[_LOW], registers[_HIGH]
+    address, code, slope = scratch.address[b], scratch.code[b], scratch.slope[b]
+    if registers[_SOFTMAX] != 0:
+        _softmax(program, registers, address[first : first + n], code[first : first + n])
+        return
+    tables, at = program.tables, registers[_TABLE] - registers[_LOW]
+    for j in range(first, first + n):
+        entry = tables[np.uint64(at + address[j])]
+        code[j] = entry >> 8
+        slope[j] = entry & 0xFF
+
+
+@kernel
+def _addresses(scratch, tally, layer, b, registers, sums, at, more):
+    """Sums to addresses, any rounding, any width.
+
+    sums: integers, n_out of them from `at` on; more: places that they have beyond those of the words.
+    """
+    first, shift, mode, low, high = (
+        registers[_CODE],
+        registers[_SHIFT] + more,
+        registers[_ROUND],
+        registers[_LOW],
+        registers[_HIGH],
+    )
+    address = scratch.address[b]
     clipped = 0
-    for j in range(n):
-        total = np.int64(sums[j])
-        if keep != 256:
-            total = (total * keep) >> 8
-        exact = rounded(total, shift, mode, np.int64(0))
+    for j in range(registers[_N_OUT]):
+        exact = rounded(np.int64(sums[at + j]), shift, mode, np.int64(0))
         a = min(max(exact, low), high)
         clipped += a != exact
-        address[j] = a
+        address[first + j] = a
     tally.health[layer, _PREACTIVATION_SATURATED] += clipped
 
 
 @inlined
 def _addresses_32(scratch, tally, layer, b, registers, sums):
-    """The same in 32-bit lanes, rounding to nearest."""
-    n, first = registers[_N_OUT], registers[_CODE]
-    address = scratch.address[b, first : first + n]
-    scale, bias, odd, shift = nearest_terms(registers[_SHIFT])
-    low, high = np.int32(registers[_LOW]), np.int32(registers[_HIGH])
-    clipped = np.int32(0)
-    for j in range(n):
-        exact = nearest_32(sums[j], scale, bias, odd, shift)
-        a = min(max(exact, low), high)
-        clipped = np.int32(clipped + np.int32(a != exact))
-        address[j] = a
+    """The same in 32-bit lanes, rounding to nearest. sums: int32[stride], 0 in padded columns."""
+    first, address = registers[_CODE], scratch.address[b]
+    a, c, d, e = nearest_terms(registers[_SHIFT])
+    factor, bias, odd, shift = splat_32(a), splat_32(c), splat_32(d), splat_32(e)
+    low, high = splat_32(registers[_LOW]), splat_32(registers[_HIGH])
+    clipped = 0
+    for j in range(0, registers[_STRIDE], LANES):
+        exact = nearest(load_32(sums, j), factor, bias, odd, shift)
+        found = minimum(maximum(exact, low), high)
+        clipped += count_different(found, exact)
+        store(address, first + j, found)
     tally.health[layer, _PREACTIVATION_SATURATED] += clipped
 
 
 @inlined
-def activate(program, scratch, layer, b):
-    """Addresses to output codes of one sample."""
-    registers = program.layers[layer]
-    n, first = registers[_N_OUT], registers[_CODE]
-    address, code = scratch.address[b, first : first + n], scratch.code[b, first : first + n]
-    if registers[_SOFTMAX] != 0:
-        softmax(program, registers, address, code)
-        return
-    table = program.tables[registers[_TABLE] :]
-    low = registers[_LOW]
-    for j in range(n):
-        code[j] = table[np.uint64(address[j] - low)]
+def _sum_events(memory, scratch, registers, b, n):
+    """The synaptic sums of one sample's first n events into scratch.sums or scratch.wide_sums."""
+    start, unit, code = registers[_EVENT], scratch.event_unit[b], scratch.event_code[b]
+    first, stride = registers[_WEIGHT], registers[_STRIDE]
+    if registers[_SUM_WIDE] != 0:
+        if registers[_WIDE_WEIGHT] != 0:
+            accumulate_wide(scratch.wide_sums, memory.wide, first, stride, unit, code, start, n)
+        else:
+            accumulate_wide(scratch.wide_sums, memory.narrow, first, stride, unit, code, start, n)
+    elif registers[_WIDE_WEIGHT] != 0:
+        accumulate(scratch.sums, memory.wide, first, stride, unit, code, start, n)
+    else:
+        accumulate(scratch.sums, memory.narrow, first, stride, unit, code, start, n)
 
 
 @inlined
-def sum_events(program, memory, scratch, layer, b):
-    """The synaptic sums of one sample, event by event, into scratch.sums or scratch.wide_sums."""
-    registers = program.layers[layer]
-    start, n = registers[_EVENT], scratch.event_count[layer, b]
-    unit, code = scratch.event_unit[b, start:], scratch.event_code[b, start:]
-    stride = registers[_STRIDE]
-    if registers[_SUM_WIDE] != 0:
-        wide_sums = scratch.wide_sums[:stride]
-        wide_sums[:] = 0
-        if registers[_WIDE_WEIGHT] != 0:
-            accumulate(wide_sums, wide_weight_rows(memory, registers), unit, code, n)
-        else:
-            accumulate(wide_sums, weight_rows(memory, registers), unit, code, n)
-    else:
-        sums = scratch.sums[:stride]
-        sums[:] = 0
-        if registers[_WIDE_WEIGHT] != 0:
-            accumulate(sums, wide_weight_rows(memory, registers), unit, code, n)
-        else:
-            accumulate(sums, weight_rows(memory, registers), unit, code, n)
-
-
-@kernel
 def by_matrix(program, scratch, layer, n_samples):
-    """Whether a layer's sums go by BLAS: as it pays or is asked for, and only where float32 is exact."""
+    """Whether a layer's sums go by BLAS: exact in float32, and where it pays (or is asked for)."""
     execution, registers = program.chip[_EXECUTION], program.layers[layer]
-    if execution == _BY_EVENT or n_samples == 0:
+    if execution == _BY_EVENT or n_samples == 0 or registers[_SUM_WIDE] != 0:
         return False
-    start, total, largest = registers[_EVENT], 0, np.int64(0)
-    for b in range(n_samples):
-        n = scratch.event_count[layer, b]
-        total += n
-    if execution == 0 and (n_samples < MATRIX_SAMPLES or total < MATRIX_DENSITY * n_samples * registers[_ROWS]):
-        return False
+    if execution == 0:
+        words = registers[_ROWS] * registers[_STRIDE]
+        if n_samples < MATRIX_SAMPLES or words < MATRIX_WORDS:
+            return False
+        if scratch.event_count[layer, :n_samples].sum() < MATRIX_DENSITY * n_samples * registers[_ROWS]:
+            return False
+    start, largest = registers[_EVENT], np.int64(0)
     for b in range(n_samples):
         one = np.int64(0)
         for e in range(scratch.event_count[layer, b]):
@@ -204,37 +192,56 @@ def by_matrix(program, scratch, layer, n_samples):
 
 @kernel
 def _sum_matrix(program, memory, scratch, layer, n_samples):
-    """The sums of all samples by BLAS into int64[samples, stride]."""
+    """The sums of all samples by BLAS into scratch.block: int32[samples * stride]."""
     registers = program.layers[layer]
-    start, stride = registers[_EVENT], registers[_STRIDE]
-    unit, code = scratch.event_unit[:n_samples, start:], scratch.event_code[:n_samples, start:]
-    count = scratch.event_count[layer, :n_samples]
-    sums = np.empty((n_samples, stride), np.int64)
+    start, first, stride, rows = registers[_EVENT], registers[_WEIGHT], registers[_STRIDE], registers[_ROWS]
+    unit, code, count = scratch.event_unit, scratch.event_code, scratch.event_count[layer, :n_samples]
+    sums = scratch.block[: n_samples * stride].reshape((n_samples, stride))
+    tiles = (scratch.tile_a, scratch.tile_b, scratch.tile_c)
     if registers[_WIDE_WEIGHT] != 0:
-        matrix_sums(sums, wide_weight_rows(memory, registers), unit, code, count)
+        matrix_sums(sums, memory.wide, first, stride, rows, unit, code, start, count, tiles)
     else:
-        matrix_sums(sums, weight_rows(memory, registers), unit, code, count)
-    return sums
+        matrix_sums(sums, memory.narrow, first, stride, rows, unit, code, start, count, tiles)
+
+
+@inlined
+def _weight(memory, registers, at):
+    return np.int64(memory.wide[at]) if registers[_WIDE_WEIGHT] != 0 else np.int64(memory.narrow[at])
 
 
 @kernel
+def _scaled_addresses(memory, scratch, tally, layer, b, registers):
+    """Evaluation of a layer that blanked events out: 256 times the sums, (256 - p) of the events and 256 of the bias."""
+    n, bias = scratch.event_count[layer, b], registers[_BIAS_CODE]
+    _sum_events(memory, scratch, registers, b, n - 1 if bias > 0 else n)
+    wide, keep = scratch.wide_sums, _ALL - registers[_BLANK_OUT]
+    row = registers[_WEIGHT] + registers[_N_IN] * registers[_STRIDE]
+    for j in range(registers[_N_OUT]):
+        part = wide[j] if registers[_SUM_WIDE] != 0 else np.int64(scratch.sums[j])
+        wide[j] = part * keep + (_ALL * bias * _weight(memory, registers, row + j) if bias > 0 else 0)
+    _addresses(scratch, tally, layer, b, registers, wide, _NONE, np.int64(8))
+
+
+@inlined
 def forward_layer(program, memory, scratch, tally, layer, n_samples, training):
     """One layer for the samples of a step, whose events have been listed: event by event, or by BLAS; equal bits."""
     registers = program.layers[layer]
-    keep = np.int64(256) if training != 0 else 256 - registers[_BLANK_OUT]
-    if by_matrix(program, scratch, layer, n_samples):
-        matrix = _sum_matrix(program, memory, scratch, layer, n_samples)
+    scaled = not training and registers[_BLANK_OUT] > 0
+    if not scaled and by_matrix(program, scratch, layer, n_samples):
+        _sum_matrix(program, memory, scratch, layer, n_samples)
         for b in range(n_samples):
-            _addresses(scratch, tally, layer, b, registers, matrix[b], keep)
+            _addresses(scratch, tally, layer, b, registers, scratch.block, b * registers[_STRIDE], _NONE)
             activate(program, scratch, layer, b)
         return
-    narrow = registers[_ADDRESS_NARROW] != 0 and keep == 256
     for b in range(n_samples):
-        sum_events(program, memory, scratch, layer, b)
-        if narrow:
-            _addresses_32(scratch, tally, layer, b, registers, scratch.sums)
-        elif registers[_SUM_WIDE] != 0:
-            _addresses(scratch, tally, layer, b, registers, scratch.wide_sums, keep)
+        if scaled:
+            _scaled_addresses(memory, scratch, tally, layer, b, registers)
         else:
-            _addresses(scratch, tally, layer, b, registers, scratch.sums, keep)
+            _sum_events(memory, scratch, registers, b, scratch.event_count[layer, b])
+            if registers[_ADDRESS_NARROW] != 0:
+                _addresses_32(scratch, tally, layer, b, registers, scratch.sums)
+            elif registers[_SUM_WIDE] != 0:
+                _addresses(scratch, tally, layer, b, registers, scratch.wide_sums, _NONE, _NONE)
+            else:
+                _addresses(scratch, tally, layer, b, registers, scratch.sums, _NONE, _NONE)
         activate(program, scratch, layer, b)

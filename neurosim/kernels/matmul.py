@@ -8,65 +8,67 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.jit import kernel
+from neurosim.kernels.jit import calling_blas, kernel
 
 TILE = 1 << 18
 """Elements of the largest tile."""
 _TILE_INNER = 1024
 _TILE_COLUMNS = 256
 _TILE_SAMPLES = 256
-TILE_ROWS = 256
-"""Rows of weights whose update sums are formed at once."""
 
 EXACT_32 = 1 << 24
 
 
-@kernel
-def event_matrix(tile, unit, code, count, first, width):
-    """Events of units first … first + width - 1 as a dense matrix: tile[b, unit - first] = code."""
-    tile[:] = 0
-    for b in range(count.shape[0]):
-        for e in range(count[b]):
-            i = unit[b, e] - first
-            if 0 <= i < width:
-                tile[b, i] = code[b, e]
+@calling_blas
+def matrix_sums(sums, weights, first, stride, rows, unit, code, start, count, tiles):
+    """The synaptic sums of several samples. reference: sums[b, j] = sum over events of code * weights[unit, j]
 
-
-@kernel
-def matrix_sums(sums, weights, unit, code, count):
-    """The synaptic sums of several samples. reference: sums[b] = sum over events of code * weights[unit]
-
-    sums: int64[samples, stride] out; weights: int8 or int16[rows, stride]; unit, code: int32[samples, :].
+    sums: int32[samples, stride] out; weights: int8 or int16[:], from `first` on; unit, code: int32[samples, :], from
+    `start` on; count: int32[samples]; tiles: three float32[TILE].
     """
-    rows, stride = weights.shape
+    samples = count.shape[0]
+    activities, weight_tiles, products = tiles
     sums[:] = 0
-    for b in range(0, count.shape[0], _TILE_SAMPLES):
-        n = min(_TILE_SAMPLES, count.shape[0] - b)
+    for b in range(0, samples, _TILE_SAMPLES):
+        n = min(_TILE_SAMPLES, samples - b)
         for i in range(0, rows, _TILE_INNER):
             inner = min(_TILE_INNER, rows - i)
-            activity = np.empty((n, inner), np.float32)
-            event_matrix(activity, unit[b : b + n], code[b : b + n], count[b : b + n], i, inner)
+            activity = activities[: n * inner].reshape((n, inner))
+            activity[:] = 0
+            for k in range(n):
+                for e in range(start, start + count[b + k]):
+                    at = unit[b + k, e] - i
+                    if 0 <= at < inner:
+                        activity[k, at] = code[b + k, e]
             for j in range(0, stride, _TILE_COLUMNS):
                 width = min(_TILE_COLUMNS, stride - j)
-                tile = np.empty((inner, width), np.float32)
+                tile = weight_tiles[: inner * width].reshape((inner, width))
+                product = products[: n * width].reshape((n, width))
                 for k in range(inner):
+                    at = first + (i + k) * stride + j
                     for m in range(width):
-                        tile[k, m] = weights[i + k, j + m]
-                product = np.dot(activity, tile)
+                        tile[k, m] = weights[at + m]
+                np.dot(activity, tile, product)
                 for k in range(n):
                     for m in range(width):
-                        sums[b + k, j + m] += np.int64(product[k, m])
+                        sums[b + k, j + m] += np.int32(product[k, m])
 
 
 @kernel
-def update_sums(product, activity, signal, first, rows, start_of, sample_of, code_of):
-    """Update sums of `rows` rows from `first` on: product = activity @ signal, both float32.
+def float_block(signal, block, n):
+    """The first n of a block's local signals in floats. signal: float32[TILE] out; block: int32[:]."""
+    for j in range(n):
+        signal[j] = block[j]
 
-    activity: [TILE_ROWS, samples], room; signal: [samples, stride]; events sorted by row. product: [TILE_ROWS, stride] out.
+
+@calling_blas
+def update_sums(product, activity, signal, first, rows, row_start, row_sample, row_code):
+    """Update sums of `rows` rows from `first` on: product = activity @ signal, all float32.
+
+    signal: [samples, stride]; events sorted by row; activity: [rows, samples], room; product: [rows, stride] out.
     """
-    part = activity[:rows]
-    part[:] = 0
+    activity[:] = 0
     for i in range(rows):
-        for e in range(start_of[first + i], start_of[first + i + 1]):
-            part[i, sample_of[e]] = code_of[e]
-    np.dot(part, signal, product[:rows])
+        for e in range(row_start[first + i], row_start[first + i + 1]):
+            activity[i, row_sample[e]] = row_code[e]
+    np.dot(activity, signal, product)

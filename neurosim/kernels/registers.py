@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LANES = 32
-"""Rows of weights are padded to a multiple of this many columns: one vector of 16-bit lanes."""
+"""Rows of weights are padded to a multiple of this many columns, one vector (`lanes`)."""
 
 
 def _enumerate(names: str) -> dict[str, int]:
@@ -22,25 +22,28 @@ def _enumerate(names: str) -> dict[str, int]:
 LAYER = _enumerate(
     """n_in rows n_out stride weight wide_weight weight_low weight_high sum_wide bias_code blank_out frozen
     event unit_event code code_event unit_code code_max address_shift address_round address_low address_high
-    table softmax softmax_bits output_high output_bits derivative update_shift update_round
+    table softmax softmax_bits output_high output_bits update_shift update_round
     address_narrow received_narrow update_levels update_threshold update_decode source_threshold source_alpha
     matrix feedback feedback_rows feedback_stride feedback_wide feedback_sum_wide received_shift product_shift
     adaptive feedback_update_shift feedback_round feedback_low feedback_high"""
 )
-"""Registers of a layer, by name: int64[n_layers, len(LAYER)]. `weight`, `feedback`, `table`, `derivative` and the
+"""Registers of a layer, by name: int64[n_layers, len(LAYER)]. `weight`, `feedback`, `table` and the
 thresholds are first indices in the flat memories and tables; `event`, `code`, `code_event` those of a sample's row in the
 scratch arrays; `unit_event` and `unit_code` those of the counters by unit."""
 
 CHIP = _enumerate(
-    """layers route seed error_shift received_low received_high received_round target_high target_low
+    """layers route seed error_shift received_low received_high received_max received_round target_high target_low
     source always_sent levels decode received received_threshold received_decode received_levels received_alpha
     local local_threshold local_decode local_levels local_alpha top_quantised execution"""
 )
 """Registers of the whole chip, by name: int64[len(CHIP)]."""
 
 TALLY = _enumerate(
-    """quantised received signalled local update_pairs update_active update_attempted update_rows weight_changed
-    feedback_pairs feedback_active feedback_attempted feedback_rows feedback_changed"""
+    """quantised received signalled local
+    update_pairs update_active update_attempted update_rows weight_changed
+    update_row_words update_words_16 update_words_32 update_words_64
+    feedback_pairs feedback_active feedback_attempted feedback_rows feedback_changed
+    feedback_row_words feedback_words_16 feedback_words_32 feedback_words_64"""
 )
 """Counters of a layer (docs/substrate.md 8), beside the counters by unit."""
 
@@ -67,15 +70,16 @@ class Program(NamedTuple):
     layers: NDArray[np.int64]
     tables: NDArray[np.int32]
     levels: NDArray[np.int64]
-    mix_xor: NDArray[np.uint16]
-    mix_multiply: NDArray[np.uint16]
 
 
 class Memory(NamedTuple):
-    """What learns: weights and crossbars, narrow (int8[:]) and wide (int16[:]), rows padded to `LANES` columns."""
+    """What learns: weights and crossbars, narrow (int8[:]) and wide (int16[:]), rows padded to `LANES` columns.
+
+    A network without wide words has an int8 array there too, so that the kernels of wide memories need not be compiled.
+    """
 
     narrow: NDArray[np.int8]
-    wide: NDArray[np.int16]
+    wide: NDArray[np.int8] | NDArray[np.int16]
 
 
 class Scratch(NamedTuple):
@@ -83,9 +87,10 @@ class Scratch(NamedTuple):
 
     event_unit, event_code: int32[samples, event_size] and event_count: int32[n_layers, samples], events by layer;
     sent_unit, sent_code, sent_count: the same for values on the learning channel, by sending layer;
-    code, address, signal: int32[samples, code_size], output codes, addresses and local signals by neuron;
-    narrow_signal: int16[widest], sums: int32[widest], wide_sums: int64[widest];
-    product: int64[2, widest layer x outputs]; block: int32[samples x widest];
+    code, slope, address, signal: int32[samples, code_size], output codes, derivatives, addresses and local signals by
+    neuron, 0 in padded columns; narrow_signal: int16[widest], sums: int32[widest], wide_sums: int64[widest];
+    product: int64[2, widest layer x outputs]; block: int32[samples x widest], narrow_block: int16 of the same size;
+    tile_a, tile_b, tile_c: float32[matmul.TILE], room for BLAS;
     row_start: int32[most rows + 2], row_sample, row_code: int32[events of a step], events sorted by row.
     """
 
@@ -96,6 +101,7 @@ class Scratch(NamedTuple):
     sent_code: NDArray[np.int32]
     sent_count: NDArray[np.int32]
     code: NDArray[np.int32]
+    slope: NDArray[np.int32]
     address: NDArray[np.int32]
     signal: NDArray[np.int32]
     narrow_signal: NDArray[np.int16]
@@ -103,6 +109,10 @@ class Scratch(NamedTuple):
     wide_sums: NDArray[np.int64]
     product: NDArray[np.int64]
     block: NDArray[np.int32]
+    narrow_block: NDArray[np.int16]
+    tile_a: NDArray[np.float32]
+    tile_b: NDArray[np.float32]
+    tile_c: NDArray[np.float32]
     row_start: NDArray[np.int32]
     row_sample: NDArray[np.int32]
     row_code: NDArray[np.int32]

@@ -1,21 +1,22 @@
-"""Counter-based randomness (docs/substrate.md 6): a pure function of (seed, stream, layer, step, item)."""
+"""Counter-based randomness (docs/substrate.md 6): a pure function of (seed, stream, layer, step, item, column)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.jit import kernel
+from neurosim.kernels.jit import inlined, kernel
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_B = np.uint64(0x94D049BB133111EB)
+_LOWER_16, _LOWER_32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
 
 STREAM_WEIGHT_UPDATE = 4
 STREAM_FEEDBACK_UPDATE = 5
 STREAM_BLANK_OUT = 6
 
 
-@kernel
+@inlined
 def mix(z):
     """The SplitMix64 finaliser (Steele, Lea, Flood 2014) of a uint64."""
     z = (z ^ (z >> np.uint64(30))) * _MIX_A
@@ -23,7 +24,7 @@ def mix(z):
     return z ^ (z >> np.uint64(31))
 
 
-@kernel
+@inlined
 def fold(h, x):
     """Take the integer x >= 0 into the key h."""
     return mix(h + _GOLDEN * (np.uint64(x) + np.uint64(1)))
@@ -35,8 +36,18 @@ def key(seed, stream, layer, step):
     return fold(fold(fold(fold(np.uint64(0), seed), stream), layer), step)
 
 
-@kernel
-def lane(word, a, xor, multiply):
-    """The 16 random bits of lane a of a row word at one column."""
-    part = np.uint16((word >> np.uint64(16 * a)) & np.uint64(0xFFFF))
-    return np.uint16(np.uint16(part ^ xor) * multiply)
+@inlined
+def column_bits(word, column, bits):
+    """The random bits of a row word at one column: int64 below 2**bits, for 0 < bits <= 62.
+
+    start + step * column, modulo 2**16, 2**32 or 2**64, whichever holds the bits; of that the top ones. Kernels that go
+    along a row add the step to a vector instead.
+    """
+    j = np.uint64(column)
+    if bits <= 16:
+        value = (word + (word >> np.uint64(32)) * j) & _LOWER_16
+        return np.int64(value >> np.uint64(16 - bits))
+    if bits <= 32:
+        value = (word + (word >> np.uint64(32)) * j) & _LOWER_32
+        return np.int64(value >> np.uint64(32 - bits))
+    return np.int64((word + mix(word) * j) >> np.uint64(64 - bits))

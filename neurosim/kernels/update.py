@@ -1,7 +1,7 @@
 """Weight updates: outer product, rounding, saturation, counting, in one pass over a row (docs/substrate.md 5 and 6).
 
-Three kernels do the same arithmetic in lanes of 16, 32 and 64 bits. The caller's bound on |code * signal| picks the
-narrowest that cannot overflow, so all three give the same bits. Padded columns have signal 0 and stay as they are.
+Rows in lanes of 16, 32 and 64 bits do the same arithmetic. The caller's bounds pick the narrowest lanes that cannot
+overflow, so all give the same bits. Padded columns have signal 0 and stay as they are.
 """
 
 from __future__ import annotations
@@ -9,230 +9,213 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.kernels.channel import requantise
-from neurosim.kernels.dense import accumulate
+from neurosim.kernels.dense import accumulate, accumulate_words
 from neurosim.kernels.jit import inlined, kernel
-from neurosim.kernels.matmul import EXACT_32, TILE_ROWS, update_sums
-from neurosim.kernels.rng import fold, lane
-from neurosim.kernels.words import above, bitwise_and, rounded, shift_right, shift_right_unsigned
+from neurosim.kernels.lanes import (
+    add,
+    add_where_above,
+    bit_and,
+    count_different,
+    largest_magnitude,
+    load_16,
+    load_32,
+    maximum,
+    minimum,
+    multiply,
+    multiply_high,
+    numbers_16,
+    numbers_32,
+    shift_right,
+    shift_right_unsigned,
+    splat_16,
+    splat_32,
+    store,
+    subtract,
+)
+from neurosim.kernels.matmul import EXACT_32, TILE, float_block, update_sums
+from neurosim.kernels.registers import LANES
+from neurosim.kernels.rng import column_bits, fold
+from neurosim.kernels.words import NEAREST, STOCHASTIC, TOWARDS_ZERO, rounded
 
-_STOCHASTIC = 3
+_UPPER = np.uint64(32)
+_HIGHEST_16, _HIGHEST_32 = (1 << 15) - 1, (1 << 31) - 1
+_WORDS = 1 << 17  # more than any weight and its change in 32-bit lanes
 MATRIX_SAMPLES = 16
 """Samples in a step from which on BLAS may pay."""
-MATRIX_DENSITY = 0.3
+MATRIX_DENSITY = 0.75
 """Active share of the presynaptic units from which on it does."""
-_LANE = 16
-_COUNTABLE = 1 << 14  # columns whose counts surely fit 16 bits
+MATRIX_WORDS = 1 << 20
+"""Weights from which on it does: smaller memories stay in the cache, where events are as fast."""
+
+
+@kernel
+def measure(signal, start, stride):
+    """(Non-zero entries, the largest magnitude) of signal[start : start + stride], int32[:]."""
+    zero = splat_32(0)
+    count, most = 0, splat_32(0)
+    for j in range(start, start + stride, LANES):
+        y = load_32(signal, j)
+        count += count_different(y, zero)
+        most = maximum(most, maximum(y, subtract(zero, y)))
+    return count, largest_magnitude(most)
 
 
 @inlined
-def _row_16(weights, i, code, signal, part, xor, multiply, floor_shift, drop, mask, low, high):
-    """One row in 16-bit lanes: 0 < shift <= 16 and |code * signal| < 2**15. At most 2**15 columns, for the counts.
+def fits_16(largest_code, largest, rule):
+    """Whether products can be split by 16-bit multiplications: see `rows_16`."""
+    shift, mode, low, high = rule
+    if mode != STOCHASTIC or shift <= 0 or shift > 16 or largest_code > _HIGHEST_16:
+        return False
+    return (
+        largest << (16 - shift) <= _HIGHEST_16
+        and ((largest * largest_code) >> shift) + 2 + max(high, -low) <= _HIGHEST_16
+    )
 
-    reference: w = clip(w + ((code * signal[j] + u) >> shift)), as floor plus carry: (p >> s) + (u > (2**s - 1 - p % 2**s))
+
+@inlined
+def fits_32(largest, rule):
+    """Whether sums up to `largest` can be rounded in 32-bit lanes."""
+    shift = rule[0]
+    return -16 <= shift <= 30 and (largest << max(-shift, 0)) + (1 << max(shift, 0)) <= _HIGHEST_32 - _WORDS
+
+
+@kernel
+def rows_16(weights, first, stride, unit, code, start, n, signal, row_key, rule):
+    """One sample's update of the rows of its events. Returns (changed, clipped).
+
+    signal: int16[stride], the local signals times 2**(16 - shift). So the upper half of a 32-bit product is
+    floor(code * y / 2**shift) and the lower half the fraction; the fraction plus u carries where it exceeds ~u.
     """
-    changed = np.int16(0)
-    clipped = np.int16(0)
-    for j in range((weights.shape[1] >> 5) << 5):
-        u = shift_right_unsigned(np.uint16(np.uint16(part ^ xor[j]) * multiply[j]), drop)
-        old = np.int16(weights[i, j])
-        product = np.int16(code * signal[j])
-        floor = shift_right(product, floor_shift)
-        room = bitwise_and(np.uint16(~product), mask)
-        new = np.int16(np.int16(old + floor) + np.int16(above(u, room)))
-        kept = min(max(new, low), high)
-        changed = np.int16(changed + np.int16(kept != old))
-        clipped = np.int16(clipped + np.int16(kept != new))
-        weights[i, j] = kept
+    lowest, highest, column = splat_16(rule[2]), splat_16(rule[3]), numbers_16()
+    changed, clipped = 0, 0
+    for e in range(start, start + n):
+        i = unit[e]
+        at = first + i * stride
+        word = fold(row_key, i)
+        c, step = splat_16(code[e]), np.int64(word >> _UPPER)
+        not_u = subtract(splat_16(~np.int64(word)), multiply(splat_16(step), column))
+        on = splat_16(step * LANES)
+        for j in range(0, stride, LANES):
+            y, old = load_16(signal, j), load_16(weights, at + j)
+            new = add_where_above(add(old, multiply_high(c, y)), multiply(c, y), not_u)
+            kept = maximum(minimum(new, highest), lowest)
+            changed += count_different(kept, old)
+            clipped += count_different(kept, new)
+            store(weights, at + j, kept)
+            not_u = subtract(not_u, on)
     return changed, clipped
 
 
 @inlined
-def _row_32(weights, i, code, signal, part, xor, multiply, shift, drop, low, high):
-    """One row in 32-bit lanes: 0 < shift <= 16 and |code * signal| + 2**shift <= 2**31."""
-    changed = np.int32(0)
-    clipped = np.int32(0)
-    for j in range((weights.shape[1] >> 5) << 5):
-        u = np.int32(shift_right_unsigned(np.uint16(np.uint16(part ^ xor[j]) * multiply[j]), drop))
-        old = np.int32(weights[i, j])
-        new = np.int32(old + shift_right(np.int32(np.int32(code * signal[j]) + u), shift))
-        kept = min(max(new, low), high)
-        changed = np.int32(changed + np.int32(kept != old))
-        clipped = np.int32(clipped + np.int32(kept != new))
-        weights[i, j] = kept
-    return changed, clipped
-
-
-@inlined
-def _row_32_two_lanes(weights, i, code, signal, part, part_1, xor, multiply, xor_1, multiply_1, shift, low, high):
-    """As `_row_32` for 16 < shift <= 30: the random bits come from two lanes."""
-    upper, drop = np.int32(1 << (shift - 16)), np.int32(32 - shift)
-    changed = np.int32(0)
-    clipped = np.int32(0)
-    for j in range((weights.shape[1] >> 5) << 5):
-        v0 = np.int32(np.uint16(np.uint16(part ^ xor[j]) * multiply[j]))
-        v1 = np.int32(np.uint16(np.uint16(part_1 ^ xor_1[j]) * multiply_1[j]))
-        u = np.int32(np.int32(v0 * upper) + shift_right(v1, drop))
-        old = np.int32(weights[i, j])
-        new = np.int32(old + shift_right(np.int32(np.int32(code * signal[j]) + u), shift))
-        kept = min(max(new, low), high)
-        changed = np.int32(changed + np.int32(kept != old))
-        clipped = np.int32(clipped + np.int32(kept != new))
-        weights[i, j] = kept
+def _row_32(weights, at, stride, c, signal, from_, word, rule):
+    """One row in 32-bit lanes, any rounding: w + ((c * y + u) >> shift), u random or what the rounding adds."""
+    shift, mode, low, high = rule
+    lowest, highest, places = splat_32(low), splat_32(high), splat_32(max(shift, 0))
+    changed, clipped = 0, 0
+    if mode == STOCHASTIC and shift > 0:
+        begin, step = np.int64(word), np.int64(word >> _UPPER)
+        if shift <= 16:  # the same sequence modulo 2**16, in the upper half of a lane
+            begin, step = begin << 16, step << 16
+        u = add(splat_32(begin), multiply(splat_32(step), numbers_32()))
+        on, drop = splat_32(step * LANES), splat_32(32 - shift)
+        for j in range(0, stride, LANES):
+            old = load_32(weights, at + j)
+            product = multiply(c, load_32(signal, from_ + j))
+            new = add(old, shift_right(add(product, shift_right_unsigned(u, drop)), places))
+            kept = maximum(minimum(new, highest), lowest)
+            changed += count_different(kept, old)
+            clipped += count_different(kept, new)
+            store(weights, at + j, kept)
+            u = add(u, on)
+        return changed, clipped
+    to_nearest, to_zero = mode == NEAREST and shift > 0, mode == TOWARDS_ZERO and shift > 0
+    half, odd = splat_32((1 << (max(shift, 1) - 1)) - 1 if to_nearest else 0), splat_32(1 if to_nearest else 0)
+    below, sign = splat_32((1 << shift) - 1 if to_zero else 0), splat_32(31)
+    for j in range(0, stride, LANES):
+        old = load_32(weights, at + j)
+        product = multiply(c, load_32(signal, from_ + j))
+        added = add(half, bit_and(shift_right(product, places), odd))
+        added = add(added, bit_and(shift_right(product, sign), below))
+        new = add(old, shift_right(add(product, added), places))
+        kept = maximum(minimum(new, highest), lowest)
+        changed += count_different(kept, old)
+        clipped += count_different(kept, new)
+        store(weights, at + j, kept)
     return changed, clipped
 
 
 @kernel
-def _row_64(weights, i, code, signal, word, xor, multiply, rule):
-    """One row in 64-bit lanes: any shift, any rounding, any product below 2**62."""
+def rows_32(weights, first, stride, unit, code, start, n, signal, from_, row_key, rule):
+    """One sample's update of the rows of its events. signal: int32[:], from `from_` on. Returns (changed, clipped)."""
+    changed, clipped = 0, 0
+    left = max(-rule[0], 0)
+    for e in range(start, start + n):
+        i = unit[e]
+        c = splat_32(np.int64(code[e]) << left)
+        a, b = _row_32(weights, first + i * stride, stride, c, signal, from_, fold(row_key, i), rule)
+        changed += a
+        clipped += b
+    return changed, clipped
+
+
+@kernel
+def row_64(weights, at, stride, code, signal, from_, word, rule):
+    """One row in 64-bit lanes: any shift, any rounding, any product below 2**62. Returns (changed, clipped)."""
     shift, mode, low, high = rule
-    changed = 0
-    clipped = 0
-    for j in range(weights.shape[1]):
-        product = np.int64(code) * np.int64(signal[j])
+    changed, clipped = 0, 0
+    for j in range(stride):
+        product = np.int64(code) * np.int64(signal[from_ + j])
         if product != 0:
-            u = np.uint64(0)
-            if mode == _STOCHASTIC and shift > 0:
-                for a in range(4):
-                    u = (u << np.uint64(16)) | np.uint64(lane(word, a, xor[a, j], multiply[a, j]))
-                u >>= np.uint64(64 - shift)
-            old = np.int64(weights[i, j])
-            new = old + rounded(product, shift, mode, np.int64(u))
+            u = column_bits(word, j, shift) if mode == STOCHASTIC and shift > 0 else np.int64(0)
+            old = np.int64(weights[at + j])
+            new = old + rounded(product, shift, mode, u)
             kept = min(max(new, low), high)
             changed += kept != old
             clipped += kept != new
-            weights[i, j] = kept
+            weights[at + j] = kept
     return changed, clipped
 
 
 @kernel
-def lanes_needed(largest, shift, mode):
-    """The narrowest lanes that hold products up to `largest`: 16, 32 or 64."""
-    if mode != _STOCHASTIC or shift <= 0:
-        return 64
-    if shift <= 16 and largest < 1 << 15:
-        return 16
-    if shift <= 30 and largest + (1 << shift) <= 1 << 31:
-        return 32
-    return 64
+def update_online(
+    weights, first, stride, unit, code, start, n, largest_code, signal, from_, largest, narrow, row_key, rule
+):
+    """One sample's update of all rows with an event. Returns (changed, clipped).
 
-
-@kernel
-def measure(signal, narrow_signal):
-    """Non-zero entries and the largest magnitude of a signal; a copy of it in 16 bits where they hold it."""
-    count = np.int32(0)
-    largest = np.int32(0)
-    for j in range((signal.shape[0] >> 5) << 5):
-        y = signal[j]
-        count = np.int32(count + np.int32(y != 0))
-        largest = max(largest, max(y, np.int32(-y)))
-        narrow_signal[j] = np.int16(y)
-    return np.int64(count), np.int64(largest)
-
-
-@kernel
-def _rows_16(weights, unit, code, n_events, signal, row_key, mix, rule):
-    shift, _, low, high = rule
-    xor, multiply = mix[0][0], mix[1][0]
-    floor_shift, drop, mask = np.int16(min(shift, 15)), np.uint16(16 - shift), np.uint16((1 << shift) - 1)
-    low16, high16 = np.int16(low), np.int16(high)
-    changed = np.int64(0)
-    clipped = np.int64(0)
-    for e in range(n_events):
-        i = unit[e]
-        part = np.uint16(fold(row_key, i) & np.uint64(0xFFFF))
-        a, b = _row_16(
-            weights, i, np.int16(code[e]), signal, part, xor, multiply, floor_shift, drop, mask, low16, high16
-        )
-        changed += a
-        clipped += b
-    return changed, clipped
-
-
-@kernel
-def _rows_32(weights, unit, code, n_events, signal, row_key, mix, rule):
-    shift, _, low, high = rule
-    xor, multiply, drop = mix[0][0], mix[1][0], np.uint16(16 - shift)
-    low32, high32, shift32 = np.int32(low), np.int32(high), np.int32(shift)
-    changed = np.int64(0)
-    clipped = np.int64(0)
-    for e in range(n_events):
-        i = unit[e]
-        part = np.uint16(fold(row_key, i) & np.uint64(0xFFFF))
-        a, b = _row_32(weights, i, np.int32(code[e]), signal, part, xor, multiply, shift32, drop, low32, high32)
-        changed += a
-        clipped += b
-    return changed, clipped
-
-
-@kernel
-def _rows_32_two_lanes(weights, unit, code, n_events, signal, row_key, mix, rule):
-    shift, _, low, high = rule
-    xor, multiply, xor_1, multiply_1 = mix[0][0], mix[1][0], mix[0][1], mix[1][1]
-    low32, high32, shift32 = np.int32(low), np.int32(high), np.int32(shift)
-    changed = np.int64(0)
-    clipped = np.int64(0)
-    for e in range(n_events):
-        i = unit[e]
-        word = fold(row_key, i)
-        part = np.uint16(word & np.uint64(0xFFFF))
-        part_1 = np.uint16((word >> np.uint64(16)) & np.uint64(0xFFFF))
-        a, b = _row_32_two_lanes(
-            weights,
-            i,
-            np.int32(code[e]),
-            signal,
-            part,
-            part_1,
-            xor,
-            multiply,
-            xor_1,
-            multiply_1,
-            shift32,
-            low32,
-            high32,
-        )
-        changed += a
-        clipped += b
-    return changed, clipped
-
-
-@kernel
-def update_online(weights, unit, code, n_events, signal, narrow_signal, largest, row_key, mix, rule):
-    """One sample's update of all rows with an event. Returns changed, clipped.
-
-    unit, code: int32[n_events]; signal: int32[stride], narrow_signal: int16[stride], the same where it fits;
-    largest: bound of |code * signal|; mix: (xor, multiply), uint16[4, stride]; rule: (shift, rounding, low, high).
+    signal: int32[:], `stride` of them from `from_` on, up to `largest`; narrow: int16[stride], room.
     """
-    lanes = lanes_needed(largest, rule[0], rule[1])
-    if lanes == 16 and weights.shape[1] <= _COUNTABLE:
-        return _rows_16(weights, unit, code, n_events, narrow_signal, row_key, mix, rule)
-    if lanes <= 32 and rule[0] <= _LANE:
-        return _rows_32(weights, unit, code, n_events, signal, row_key, mix, rule)
-    if lanes <= 32:
-        return _rows_32_two_lanes(weights, unit, code, n_events, signal, row_key, mix, rule)
-    changed = np.int64(0)
-    clipped = np.int64(0)
-    for e in range(n_events):
-        a, b = _row_64(weights, unit[e], code[e], signal, fold(row_key, unit[e]), mix[0], mix[1], rule)
+    if fits_16(largest_code, largest, rule):
+        factor = splat_16(1 << (16 - rule[0]))
+        for j in range(0, stride, LANES):
+            store(narrow, j, multiply(load_16(signal, from_ + j), factor))
+        return rows_16(weights, first, stride, unit, code, start, n, narrow, row_key, rule)
+    if fits_32(largest_code * largest, rule):
+        return rows_32(weights, first, stride, unit, code, start, n, signal, from_, row_key, rule)
+    changed, clipped = 0, 0
+    for e in range(start, start + n):
+        i = unit[e]
+        a, b = row_64(weights, first + i * stride, stride, code[e], signal, from_, fold(row_key, i), rule)
         changed += a
         clipped += b
     return changed, clipped
 
 
 @kernel
-def sort_by_row(unit, code, count, n_rows, row_start, row_sample, row_code):
-    """Sort a batch's events by row, samples in order within a row (a counting sort).
+def sort_by_row(unit, code, start, count, n_rows, row_start, row_sample, row_code):
+    """Sort a step's events by row, samples in order within a row (a counting sort).
 
-    unit, code: int32[samples, :]; count: int32[samples]; row_start: int32[n_rows + 1] out; row_sample, row_code: int32 out.
+    unit, code: int32[samples, :], from `start` on; count: int32[samples]; row_start: int32[n_rows + 1] out; row_sample,
+    row_code: int32 out.
     """
-    row_start[: n_rows + 1] = 0
+    for i in range(n_rows + 1):
+        row_start[i] = 0
     for b in range(count.shape[0]):
-        for e in range(count[b]):
+        for e in range(start, start + count[b]):
             row_start[unit[b, e] + 1] += 1
     for i in range(n_rows):
         row_start[i + 1] += row_start[i]
     for b in range(count.shape[0]):
-        for e in range(count[b]):
+        for e in range(start, start + count[b]):
             i = unit[b, e]
             at = row_start[i]
             row_sample[at] = b
@@ -243,112 +226,104 @@ def sort_by_row(unit, code, count, n_rows, row_start, row_sample, row_code):
     row_start[0] = 0
 
 
-@kernel
-def count_nonzero(sums):
-    """How many sums are not 0."""
-    count = 0
-    for j in range(sums.shape[0]):
-        count += sums[j] != 0
-    return count
+@inlined
+def _code_sum(code, start, stop):
+    found = np.int64(0)
+    for e in range(start, stop):
+        found += abs(np.int64(code[e]))
+    return found
 
 
 @kernel
-def update_batch(weights, signal, scratch, row_key, mix, rule, levels, quantiser, execution):
+def by_matrix(execution, row_start, row_code, n_rows, stride, samples, largest):
+    """Whether a step's update sums go by BLAS: exact in float32, and where it pays (or is asked for)."""
+    if execution == 1 or samples * stride > TILE:
+        return False
+    events = row_start[n_rows]
+    worth = (
+        samples >= MATRIX_SAMPLES and n_rows * stride >= MATRIX_WORDS and events >= MATRIX_DENSITY * samples * n_rows
+    )
+    if execution == 0 and not worth:
+        return False
+    most = np.int64(0)
+    for i in range(n_rows):
+        most = max(most, _code_sum(row_code, row_start[i], row_start[i + 1]))
+    return most * largest < EXACT_32
+
+
+@kernel
+def update_batch(
+    weights, first, stride, n_rows, samples, largest_code, largest, scratch, row_key, rule, levels, quantiser, execution
+):
     """The update of a step of several samples whose events are sorted by row: one exact sum, one rounding, one saturation.
 
-    signal: int32[samples, stride]; quantiser: (number of levels or 0, first threshold, first decoded value);
-    execution: 0 as it pays, 1 event by event, 2 by BLAS. Returns attempted, rows, changed, clipped.
+    The local signals stand in scratch.block, int32[samples * stride], and, where they fit, in narrow_block, int16;
+    quantiser: (number of levels or 0, first threshold, first decoded value); execution: 0 as it pays, 1 event by event,
+    2 by BLAS. Returns (attempted, rows, changed, clipped).
     """
-    shift, mode, low, high = rule
-    n_rows, stride = weights.shape
-    sums, wide_sums = scratch.sums[:stride], scratch.wide_sums[:stride]
-    start_of, sample_of, code_of = scratch.row_start, scratch.row_sample, scratch.row_code
-    xor, multiply, xor_1, multiply_1 = mix[0][0], mix[1][0], mix[0][1], mix[1][1]
-    low32, high32, shift32, one = np.int32(low), np.int32(high), np.int32(shift), np.int32(1)
-    largest = np.int64(0)
-    for b in range(signal.shape[0]):
-        largest = max(largest, measure(signal[b], scratch.narrow_signal)[1])
-    matrix = quantiser[0] == 0 and _pays(execution, start_of, code_of, n_rows, signal.shape[0], largest)
-    room = TILE_ROWS if matrix else 0
-    real_signal = signal[: signal.shape[0] if matrix else 0].astype(np.float32)
-    activity = np.empty((room, signal.shape[0] if matrix else 0), np.float32)
-    product = np.empty((room, stride), np.float32)
-    attempted, rows, changed, clipped = 0, 0, np.int64(0), np.int64(0)
+    row_start, row_sample, row_code = scratch.row_start, scratch.row_sample, scratch.row_code
+    sums, wide_sums = scratch.sums, scratch.wide_sums
+    quantised, narrow = quantiser[0] > 0, largest <= _HIGHEST_16 and largest_code <= _HIGHEST_16
+    matrix = not quantised and by_matrix(execution, row_start, row_code, n_rows, stride, samples, largest)
+    tile_rows = TILE // max(samples, stride)
+    if matrix:
+        float_block(scratch.tile_a, scratch.block, samples * stride)
+    attempted, rows, changed, clipped = 0, 0, 0, 0
+    zero, one = splat_32(0), splat_32(1 << max(-rule[0], 0))
     for i in range(n_rows):
-        if matrix and i % TILE_ROWS == 0:
-            part = min(TILE_ROWS, n_rows - i)
-            update_sums(product, activity, real_signal, i, part, start_of, sample_of, code_of)
-        start, stop = start_of[i], start_of[i + 1]
+        if matrix and i % tile_rows == 0:
+            part = min(tile_rows, n_rows - i)
+            signal = scratch.tile_a[: samples * stride].reshape((samples, stride))
+            activity = scratch.tile_b[: part * samples].reshape((part, samples))
+            product = scratch.tile_c[: part * stride].reshape((part, stride))
+            update_sums(product, activity, signal, i, part, row_start, row_sample, row_code)
+        start, stop = np.int64(row_start[i]), np.int64(row_start[i + 1])
         if start == stop:
             continue
-        total_code = np.int64(0)
-        for e in range(start, stop):
-            total_code += abs(np.int64(code_of[e]))
-        word = fold(row_key, i)
-        lanes = lanes_needed(total_code * largest, shift, mode)
-        if lanes <= 32 and quantiser[0] == 0:
+        word, at = fold(row_key, i), first + i * stride
+        bound = (stop - start) * largest_code * largest
+        if not quantised and not fits_32(bound, rule):
+            bound = _code_sum(row_code, start, stop) * largest
+        if not quantised and fits_32(bound, rule):
             if matrix:
-                for j in range((stride >> 5) << 5):
-                    sums[j] = np.int32(product[i % TILE_ROWS, j])
-            else:
-                sums[:] = 0
-                accumulate(sums, signal, sample_of[start:stop], code_of[start:stop], stop - start)
-            n = np.int32(0)
-            for j in range((stride >> 5) << 5):
-                n = np.int32(n + np.int32(sums[j] != 0))
-            if n > 0:
-                part_0 = np.uint16(word & np.uint64(0xFFFF))
-                if shift <= _LANE:
-                    drop = np.uint16(16 - shift)
-                    a, c = _row_32(weights, i, one, sums, part_0, xor, multiply, shift32, drop, low32, high32)
-                else:
-                    part_1 = np.uint16((word >> np.uint64(16)) & np.uint64(0xFFFF))
-                    a, c = _row_32_two_lanes(
-                        weights, i, one, sums, part_0, part_1, xor, multiply, xor_1, multiply_1, shift32, low32, high32
-                    )
-                changed += a
-                clipped += c
-        else:
-            if matrix:
+                row = (i % tile_rows) * stride
                 for j in range(stride):
-                    wide_sums[j] = np.int64(product[i % TILE_ROWS, j])
+                    sums[j] = np.int32(scratch.tile_c[row + j])
+            elif narrow:
+                accumulate(sums, scratch.narrow_block, 0, stride, row_sample, row_code, start, stop - start)
             else:
-                _sum_wide(wide_sums, signal, sample_of, code_of, start, stop, levels, quantiser)
-            n = np.int32(count_nonzero(wide_sums))
+                accumulate_words(sums, scratch.block, 0, stride, row_sample, row_code, start, stop - start)
+            n = 0
+            for j in range(0, stride, LANES):
+                n += count_different(load_32(sums, j), zero)
             if n > 0:
-                d, f = _row_64(weights, i, np.int64(1), wide_sums, word, mix[0], mix[1], rule)
-                changed += d
-                clipped += f
+                a, b = _row_32(weights, at, stride, one, sums, 0, word, rule)
+                changed += a
+                clipped += b
+        else:
+            _sum_wide(wide_sums, scratch.block, stride, row_sample, row_code, start, stop, levels, quantiser)
+            n = 0
+            for j in range(stride):
+                n += wide_sums[j] != 0
+            if n > 0:
+                a, b = row_64(weights, at, stride, 1, wide_sums, 0, word, rule)
+                changed += a
+                clipped += b
         attempted += n
         rows += n > 0
     return attempted, rows, changed, clipped
 
 
 @kernel
-def _pays(execution, start_of, code_of, n_rows, samples, largest):
-    """Whether a step's update sums go by BLAS: exact in float32, and dense enough (or asked for)."""
-    if execution == 1:
-        return False
-    events = start_of[n_rows]
-    if execution == 0 and (samples < MATRIX_SAMPLES or events < MATRIX_DENSITY * samples * n_rows):
-        return False
-    most = np.int64(0)
-    for i in range(n_rows):
-        total = np.int64(0)
-        for e in range(start_of[i], start_of[i + 1]):
-            total += abs(np.int64(code_of[e]))
-        most = max(most, total)
-    return most * largest < EXACT_32
-
-
-@kernel
-def _sum_wide(sums, signal, sample_of, code_of, start, stop, levels, quantiser):
+def _sum_wide(sums, signal, stride, row_sample, row_code, start, stop, levels, quantiser):
     """One row's update sum in 64 bits, each sample's part quantised where the channel says so."""
     n_levels, threshold, decode = quantiser
-    sums[:] = 0
+    for j in range(stride):
+        sums[j] = 0
     for e in range(start, stop):
-        for j in range(sums.shape[0]):
-            x = np.int64(code_of[e]) * np.int64(signal[sample_of[e], j])
+        at = np.int64(row_sample[e]) * stride
+        for j in range(stride):
+            x = np.int64(row_code[e]) * np.int64(signal[at + j])
             if x != 0 and n_levels > 0:
                 x = requantise(x, levels, threshold, decode, n_levels)
             sums[j] += x

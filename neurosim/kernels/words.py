@@ -1,69 +1,37 @@
-"""Words: shifts and comparisons in an operand's own width, rounding and saturation (docs/substrate.md 1).
-
-Numba promotes every integer to 64 bits, and LLVM cannot narrow a shift by a variable again: eight lanes a vector instead
-of 32. The intrinsics here keep 16 and 32 bits what they are.
-"""
+"""Words: rounding in scalars and in vectors (docs/substrate.md 1)."""
 
 from __future__ import annotations
 
-import numpy as np
-from numba.extending import intrinsic
+from neurosim.kernels.jit import inlined
+from neurosim.kernels.lanes import add, bit_and, multiply, shift_right
 
-from neurosim.kernels.jit import inlined, kernel
-
-
-def _same_width(instruction):
-    @intrinsic
-    def operation(typing_context, a, b):
-        def codegen(context, builder, signature, arguments):
-            return getattr(builder, instruction)(*arguments)
-
-        return a(a, a), codegen
-
-    return operation
+FLOOR, NEAREST, TOWARDS_ZERO, STOCHASTIC = 0, 1, 2, 3
 
 
-shift_right = _same_width("ashr")
-"""Arithmetic shift of a by b; both of one type, 0 <= b < width."""
-shift_right_unsigned = _same_width("lshr")
-bitwise_and = _same_width("and_")
-
-
-@intrinsic
-def above(typing_context, a, b):
-    """1 where a > b as unsigned numbers, else 0, in the operands' type."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.zext(builder.icmp_unsigned(">", *arguments), arguments[0].type)
-
-    return a(a, a), codegen
-
-
-@kernel
+@inlined
 def rounded(x, shift, mode, u):
-    """round(x, shift) of docs/substrate.md 1 for an int64 x; u is used by stochastic rounding alone."""
+    """round(x, shift) for an int64 x; u is used by stochastic rounding alone."""
     if shift <= 0:
         return x << -shift
-    if mode == 0:
+    if mode == FLOOR:
         return x >> shift
-    if mode == 1:
+    if mode == NEAREST:
         return (x + (1 << (shift - 1)) - 1 + ((x >> shift) & 1)) >> shift
-    if mode == 2:
+    if mode == TOWARDS_ZERO:
         return x >> shift if x >= 0 else -((-x) >> shift)
     return (x + u) >> shift
 
 
-@kernel
+@inlined
 def nearest_terms(shift):
-    """What `nearest_32` needs for one shift, as int32: (scale, bias, whether the floor's last bit counts, shift)."""
+    """What `nearest` needs for one shift: (factor, what is added, whether the floor's last bit is added, shift)."""
     if shift <= 0:
-        return np.int32(1 << -shift), np.int32(0), np.int32(0), np.int32(0)
-    return np.int32(1), np.int32((1 << (shift - 1)) - 1), np.int32(1), np.int32(shift)
+        return 1 << -shift, 0, 0, 0
+    return 1, (1 << (shift - 1)) - 1, 1, shift
 
 
 @inlined
-def nearest_32(x, scale, bias, odd, shift):
-    """`rounded` to nearest in 32-bit lanes, where the registers say that nothing can overflow."""
-    scaled = np.int32(x * scale)
-    last = bitwise_and(shift_right(scaled, shift), odd)
-    return shift_right(np.int32(np.int32(scaled + bias) + last), shift)
+def nearest(x, factor, bias, odd, shift):
+    """`rounded` to nearest of a vector, its terms in vectors, where the registers say that nothing can overflow."""
+    scaled = multiply(x, factor)
+    return shift_right(add(add(scaled, bias), bit_and(shift_right(scaled, shift), odd)), shift)

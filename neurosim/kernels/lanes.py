@@ -1,0 +1,363 @@
+"""Vectors of 32 lanes, 16 or 32 bits each: the kernels' inner loops say what one vector does, LLVM says how on this machine.
+
+Left to itself the compiler checks at every row whether arrays overlap, and works in lanes that are wider than the words.
+With vectors written out, a row of weights is a handful of instructions (AVX-512, AVX2, SSE or NEON: LLVM splits a vector
+where the machine's are shorter). Nothing here depends on a machine: every operation is LLVM's own, and exact.
+
+Arrays are read and written at whole multiples of 32 elements; rows are padded to that (`registers.LANES`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic, models, register_model
+
+from neurosim.kernels.registers import LANES
+
+
+class Vector(types.Type):
+    """The type of a vector: `lanes` signed integers of `bits` bits."""
+
+    def __init__(self, bits: int, lanes: int = LANES) -> None:
+        self.bits, self.lanes = bits, lanes
+        super().__init__(name=f"Vector({bits}x{lanes})")
+
+
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, vector: Vector) -> None:
+        super().__init__(manager, vector, _llvm(vector))
+
+
+def _llvm(vector: Any) -> ir.VectorType:
+    return ir.VectorType(ir.IntType(vector.bits), vector.lanes)
+
+
+register_model(Vector)(_VectorModel)
+
+LANES_16, LANES_32, SUMS = Vector(16), Vector(32), Vector(32, LANES // 2)
+
+
+def _indices(numbers: list[int]) -> ir.Constant:
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), numbers)
+
+
+def _filled(builder: Any, vector: ir.VectorType, scalar: Any) -> Any:
+    """A vector with the scalar in every lane."""
+    empty = ir.Constant(vector, ir.Undefined)
+    one = builder.insert_element(empty, scalar, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, empty, _indices([0] * vector.count))
+
+
+def _pointer(context: Any, builder: Any, signature: Any, arguments: Any, element: ir.Type) -> Any:
+    """Where the first two arguments, an array and an index, point to."""
+    array, at = arguments[:2]
+    data = context.make_array(signature.args[0])(context, builder, array).data
+    index = context.cast(builder, at, signature.args[1], types.intp)
+    return builder.bitcast(builder.gep(data, [index]), ir.PointerType(element))
+
+
+# ---------------------------------------------------------------------- memory
+
+
+def _load(vector):
+    @intrinsic
+    def load(typing_context, array, at):
+        width, signed = array.dtype.bitwidth, array.dtype.signed
+
+        def codegen(context, builder, signature, arguments):
+            element = ir.VectorType(ir.IntType(width), LANES)
+            found = builder.load(_pointer(context, builder, signature, arguments, element), align=width // 8)
+            if width < vector.bits:
+                return (builder.sext if signed else builder.zext)(found, _llvm(vector))
+            return found if width == vector.bits else builder.trunc(found, _llvm(vector))
+
+        return vector(array, at), codegen
+
+    return load
+
+
+load_16 = _load(LANES_16)
+"""load_16(array, at): elements at … at + 31, widened to 16 bits (or their lower 16)."""
+load_32 = _load(LANES_32)
+
+
+@intrinsic
+def store(typing_context, array, at, vector):
+    """array[at : at + 32] = vector, each lane's lower bits where the elements are narrower."""
+    width = array.dtype.bitwidth
+
+    def codegen(context, builder, signature, arguments):
+        element = ir.VectorType(ir.IntType(width), LANES)
+        value = arguments[2]
+        if width != vector.bits:
+            value = (builder.trunc if width < vector.bits else builder.sext)(value, element)
+        builder.store(value, _pointer(context, builder, signature, arguments, element), align=width // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, at, vector), codegen
+
+
+@intrinsic
+def nonzero_bits(typing_context, array, at):
+    """Bit i is 1 where array[at + i] is not 0, i = 0 … 31: int64."""
+    width = array.dtype.bitwidth
+
+    def codegen(context, builder, signature, arguments):
+        element = ir.VectorType(ir.IntType(width), LANES)
+        found = builder.load(_pointer(context, builder, signature, arguments, element), align=width // 8)
+        return _bits(builder, builder.icmp_unsigned("!=", found, ir.Constant(element, [0] * LANES)))
+
+    return types.int64(array, at), codegen
+
+
+# ---------------------------------------------------------------------- lanes
+
+
+def _splat(vector):
+    @intrinsic
+    def splat(typing_context, x):
+        def codegen(context, builder, signature, arguments):
+            scalar = context.cast(builder, arguments[0], signature.args[0], types.int64)
+            return _filled(builder, _llvm(vector), builder.trunc(scalar, ir.IntType(vector.bits)))
+
+        return vector(x), codegen
+
+    return splat
+
+
+splat_16 = _splat(LANES_16)
+"""splat_16(x): the lower bits of x in every lane."""
+splat_32 = _splat(LANES_32)
+
+
+def _numbers(vector):
+    @intrinsic
+    def numbers(typing_context):
+        def codegen(context, builder, signature, arguments):
+            return ir.Constant(_llvm(vector), list(range(LANES)))
+
+        return vector(), codegen
+
+    return numbers
+
+
+numbers_16 = _numbers(LANES_16)
+"""numbers_16(): 0, 1, … 31."""
+numbers_32 = _numbers(LANES_32)
+
+
+def _binary(instruction):
+    @intrinsic
+    def operation(typing_context, a, b):
+        def codegen(context, builder, signature, arguments):
+            return getattr(builder, instruction)(*arguments)
+
+        return a(a, b), codegen
+
+    return operation
+
+
+add, subtract, multiply = _binary("add"), _binary("sub"), _binary("mul")
+bit_and, shift_right, shift_right_unsigned = _binary("and_"), _binary("ashr"), _binary("lshr")
+
+
+def _choice(comparison):
+    @intrinsic
+    def operation(typing_context, a, b):
+        def codegen(context, builder, signature, arguments):
+            x, y = arguments
+            return builder.select(builder.icmp_signed(comparison, x, y), x, y)
+
+        return a(a, b), codegen
+
+    return operation
+
+
+minimum, maximum = _choice("<"), _choice(">")
+
+
+@intrinsic
+def multiply_high(typing_context, a, b):
+    """The upper half of each signed product."""
+
+    def codegen(context, builder, signature, arguments):
+        wide = ir.VectorType(ir.IntType(2 * a.bits), a.lanes)
+        x, y = (builder.sext(v, wide) for v in arguments)
+        upper = builder.lshr(builder.mul(x, y), ir.Constant(wide, [a.bits] * a.lanes))
+        return builder.trunc(upper, _llvm(a))
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def add_where_above(typing_context, x, a, b):
+    """One more than x where a > b as unsigned numbers, else x."""
+
+    def codegen(context, builder, signature, arguments):
+        value, p, q = arguments
+        more = builder.add(value, ir.Constant(_llvm(x), [1] * x.lanes))
+        return builder.select(builder.icmp_unsigned(">", p, q), more, value)
+
+    return x(x, a, b), codegen
+
+
+# ---------------------------------------------------------------------- counts of a vector
+
+
+def _bits(builder: Any, mask: Any) -> Any:
+    """A mask of 32 lanes as the lower bits of an int64."""
+    return builder.zext(builder.bitcast(mask, ir.IntType(LANES)), ir.IntType(64))
+
+
+def _call(builder: Any, name: str, result: ir.Type, arguments: list[Any]) -> Any:
+    function = ir.FunctionType(result, [a.type for a in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), arguments)
+
+
+@intrinsic
+def count_different(typing_context, a, b):
+    """In how many lanes a != b: int64."""
+
+    def codegen(context, builder, signature, arguments):
+        bits = _bits(builder, builder.icmp_unsigned("!=", *arguments))
+        return _call(builder, "llvm.ctpop.i64", ir.IntType(64), [bits])
+
+    return types.int64(a, b), codegen
+
+
+@intrinsic
+def count_lost(typing_context, before, factor, after):
+    """In how many lanes before and factor are not 0, but after is: int64."""
+
+    def codegen(context, builder, signature, arguments):
+        zero = ir.Constant(_llvm(before), [0] * before.lanes)
+        x, f, y = arguments
+        alive = builder.and_(builder.icmp_unsigned("!=", x, zero), builder.icmp_unsigned("!=", f, zero))
+        bits = _bits(builder, builder.and_(alive, builder.icmp_unsigned("==", y, zero)))
+        return _call(builder, "llvm.ctpop.i64", ir.IntType(64), [bits])
+
+    return types.int64(before, factor, after), codegen
+
+
+@intrinsic
+def lowest_bit(typing_context, bits):
+    """The number of the lowest 1 in an int64 that is not 0: int64."""
+
+    def codegen(context, builder, signature, arguments):
+        return _call(builder, "llvm.cttz.i64", ir.IntType(64), [arguments[0], ir.Constant(ir.IntType(1), 1)])
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def largest_magnitude(typing_context, a):
+    """The largest |lane|: int64. No lane may be the lowest number of its width."""
+
+    def codegen(context, builder, signature, arguments):
+        x = arguments[0]
+        negative = builder.sub(ir.Constant(_llvm(a), [0] * a.lanes), x)
+        size = builder.select(builder.icmp_signed(">", x, negative), x, negative)
+        found = _call(builder, f"llvm.vector.reduce.smax.v{a.lanes}i{a.bits}", ir.IntType(a.bits), [size])
+        return builder.sext(found, ir.IntType(64))
+
+    return types.int64(a), codegen
+
+
+@intrinsic
+def total(typing_context, sums):
+    """The sum of the lanes, in their own width: int64."""
+
+    def codegen(context, builder, signature, arguments):
+        name = f"llvm.vector.reduce.add.v{sums.lanes}i{sums.bits}"
+        return builder.sext(_call(builder, name, ir.IntType(sums.bits), list(arguments)), ir.IntType(64))
+
+    return types.int64(sums), codegen
+
+
+# ---------------------------------------------------------------------- sums of pairs of products
+#
+# Processors multiply 16-bit lanes and add neighbouring products into 32 bits in one instruction (pmaddwd, vpdpwssd). Two
+# rows are interleaved lane by lane within groups of eight, as their unpack instructions do it, so that neighbours belong
+# to one column; `columns` puts the two halves of the sums into the order of the columns.
+
+_HALVES = tuple([8 * group + 4 * half + i for group in range(4) for i in range(4)] for half in range(2))
+
+
+@intrinsic
+def no_sums(typing_context):
+    """Half a vector's sums, all 0."""
+
+    def codegen(context, builder, signature, arguments):
+        return ir.Constant(_llvm(SUMS), [0] * SUMS.lanes)
+
+    return SUMS(), codegen
+
+
+@intrinsic
+def pair(typing_context, p, q):
+    """Two 16-bit factors, for `add_pairs`: a vector p, q, p, q, …"""
+
+    def codegen(context, builder, signature, arguments):
+        word, lower = ir.IntType(32), ir.Constant(ir.IntType(32), 0xFFFF)
+        x, y = (
+            builder.trunc(context.cast(builder, v, t, types.int64), word)
+            for v, t in zip(arguments, signature.args, strict=True)
+        )
+        both = builder.or_(builder.and_(x, lower), builder.shl(y, ir.Constant(word, 16)))
+        return builder.bitcast(_filled(builder, _llvm(SUMS), both), _llvm(LANES_16))
+
+    return LANES_16(p, q), codegen
+
+
+def _pair_products(builder: Any, sums: Any, x: Any, y: Any) -> Any:
+    """Sums + x * y of neighbouring 16-bit lanes."""
+    wide = ir.VectorType(ir.IntType(32), LANES)
+    products = builder.mul(builder.sext(x, wide), builder.sext(y, wide))
+    empty = ir.Constant(wide, ir.Undefined)
+    even = builder.shuffle_vector(products, empty, _indices(list(range(0, LANES, 2))))
+    odd = builder.shuffle_vector(products, empty, _indices(list(range(1, LANES, 2))))
+    return builder.add(sums, builder.add(even, odd))
+
+
+def _add_pairs(half):
+    order = [i + LANES * row for i in _HALVES[half] for row in range(2)]
+
+    @intrinsic
+    def operation(typing_context, sums, a, b, factors):
+        def codegen(context, builder, signature, arguments):
+            total_so_far, row_a, row_b, pq = arguments
+            mixed = builder.shuffle_vector(row_a, row_b, _indices(order))
+            return _pair_products(builder, total_so_far, mixed, pq)
+
+        return sums(sums, a, b, factors), codegen
+
+    return operation
+
+
+add_pairs_low = _add_pairs(0)
+"""add_pairs_low(sums, a, b, pair(p, q)): sums + p * a + q * b for the columns of the first half; a, b: 16-bit vectors."""
+add_pairs_high = _add_pairs(1)
+
+
+@intrinsic
+def add_products(typing_context, sums, a, b):
+    """Sums + a * b, neighbouring lanes added up: for a sum along a row, whose columns need no order."""
+
+    def codegen(context, builder, signature, arguments):
+        return _pair_products(builder, *arguments)
+
+    return sums(sums, a, b), codegen
+
+
+@intrinsic
+def columns(typing_context, low, high):
+    """Both halves of the sums as a vector of 32 columns in their order."""
+    at = {column: i for i, column in enumerate((*_HALVES[0], *_HALVES[1]))}
+
+    def codegen(context, builder, signature, arguments):
+        return builder.shuffle_vector(*arguments, _indices([at[column] for column in range(LANES)]))
+
+    return LANES_32(low, high), codegen
