@@ -123,27 +123,25 @@ def synapse(smoke):
 
 
 def scaling(smoke):
-    """Nanoseconds a synaptic operation from 10^4 to 10^7 synapses, and memory at the largest."""
+    """Nanoseconds a synaptic operation from 10^4 to 10^7 synapses, every input active, and memory at the largest."""
     rows, found = [], []
     for exponent in (4, 5, 6) if smoke else (4, 5, 6, 7):
-        side = round((10**exponent) ** 0.5)
+        side = 32 * round((10**exponent) ** 0.5 / 32)
         net = network((side,), inputs=side)
         rng = np.random.default_rng(0)
-        pixels = rng.integers(1, 256, (64, side)) * (rng.random((64, side)) < 0.2)
-        codes, labels = net.encode(pixels.astype(np.uint8), 255), rng.integers(0, 10, 64)
-        repeat = max(1, 10**6 // 10**exponent)
+        n = 64 * max(1, 10**6 // 10**exponent)
+        codes, labels = net.encode(rng.integers(2, 256, (n, side)).astype(np.uint8), 255), rng.integers(0, 10, n)
 
-        def work(net=net, codes=codes, labels=labels, repeat=repeat):
-            for _ in range(repeat):
-                net.train(codes, labels, rate=RATE)
+        def work(net=net, codes=codes, labels=labels):
+            net.train(codes, labels, rate=RATE)
 
         before = net.counts()
-        seconds = interleaved({"train": work}, 3)["train"]
+        seconds = interleaved({"train": work}, 5)["train"]
         counts = net.counts()
-        share = repeat * 64 / (counts.samples - before.samples)
+        share = n / (counts.samples - before.samples)
         operations = sum(counts.total(a) - before.total(a) for a in ("mac", "update_pair")) * share
         found.append(seconds * 1e9 / operations)
-        rows.append(Row(f"10^{exponent} synapses", found[-1], "ns a synaptic operation"))
+        rows.append(Row(f"{side}-{side}-10, 10^{exponent} synapses", found[-1], "ns a synaptic operation"))
     rows.append(Row("slowest / fastest size", max(found) / min(found), "x", 2, least=False))
     rows.append(
         Row("memory at 10^7 synapses / weights", _memory(), "x", 1.5, least=False, note="resident, less that before")

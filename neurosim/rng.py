@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 STREAM_WEIGHTS, STREAM_CONNECTION, STREAM_VALUE, STREAM_ORDER = 0, 1, 2, 3
+STREAM_WEIGHT_UPDATE, STREAM_FEEDBACK_UPDATE, STREAM_BLANK_OUT = 4, 5, 6
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -32,6 +33,12 @@ def fold_array(h: NDArray[np.uint64] | int, x: NDArray[np.uint64]) -> NDArray[np
         z = (z ^ (z >> np.uint64(27))) * np.uint64(_MIX_B)
         mixed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
     return mixed
+
+
+def layer_key(seed: int, stream: int, layer: int) -> int:
+    """The key of (seed, stream, layer) without its last part, the step, as a register holds it: a signed 64-bit integer."""
+    found = fold(fold(fold(0, seed), stream), layer)
+    return found - (1 << 64) if found >> 63 else found
 
 
 def key(seed: int, stream: int, a: int, b: int) -> int:

@@ -18,7 +18,14 @@ from neurosim.chip.spec import PRODUCT_WORD, NetworkSpec
 from neurosim.chip.tables import neuron_table, softmax_table
 from neurosim.errors import NeurosimError
 from neurosim.formats import Quantiser
-from neurosim.rng import STREAM_WEIGHTS, words
+from neurosim.rng import (
+    STREAM_BLANK_OUT,
+    STREAM_FEEDBACK_UPDATE,
+    STREAM_WEIGHT_UPDATE,
+    STREAM_WEIGHTS,
+    layer_key,
+    words,
+)
 
 _INT16 = 1 << 15
 _INT32 = 1 << 31
@@ -118,7 +125,6 @@ class Compiler:
         values = {
             "layers": len(spec.layers),
             "route": ROUTES[channel.route],
-            "seed": spec.seed,
             "error_shift": spec.output(spec.last).frac - received.frac,
             "received_low": received.low,
             "received_high": received.high,
@@ -201,6 +207,7 @@ class Compiler:
             "sum_wide": largest >= _INT32 or code.max_abs >= _INT16,
             "bias_code": code.one if described.bias else 0,
             "blank_out": described.blank_out,
+            "blank_out_key": layer_key(spec.seed, STREAM_BLANK_OUT, layer),
             "frozen": described.frozen,
             "code_max": code.max_abs,
             "address_narrow": address.rounding == "nearest"
@@ -226,6 +233,7 @@ class Compiler:
         registers = {
             "update_shift": spec.presynaptic(layer).frac + signal_frac - weight.frac,
             "update_round": ROUNDINGS[weight.rounding],
+            "update_key": layer_key(spec.seed, STREAM_WEIGHT_UPDATE, layer),
         }
         error = spec.channel.error
         if layer in (*spec.senders, spec.last) and error is not None and spec.channel.quantises_at_source:
@@ -244,6 +252,7 @@ class Compiler:
             "matrix": MATRICES[channel.matrix],
             "received_shift": word.frac - channel.gain_of(layer, n_senders),
             "adaptive": channel.adaptive,
+            "feedback_key": layer_key(spec.seed, STREAM_FEEDBACK_UPDATE, layer),
             "feedback_low": word.low,
             "feedback_high": word.high,
             "feedback_round": ROUNDINGS[word.rounding],

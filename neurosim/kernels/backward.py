@@ -7,8 +7,18 @@ import numpy as np
 from neurosim.kernels.channel import quantise, requantise
 from neurosim.kernels.dense import accumulate, accumulate_wide, row_products, row_products_wide
 from neurosim.kernels.jit import inlined, kernel
-from neurosim.kernels.lanes import count_different, count_lost, load_32, maximum, minimum, multiply, splat_32, store
-from neurosim.kernels.registers import CHIP, HEALTH, LANES, LAYER, TALLY
+from neurosim.kernels.lanes import (
+    HALF,
+    count_different,
+    count_lost,
+    load_32,
+    maximum,
+    minimum,
+    multiply,
+    splat_32,
+    store,
+)
+from neurosim.kernels.registers import CHIP, HEALTH, LAYER, TALLY
 from neurosim.kernels.words import NEAREST, nearest, nearest_terms, rounded
 
 _N_OUT, _STRIDE, _CODE, _CODE_EVENT = (
@@ -205,7 +215,7 @@ def _local_signals_32(program, scratch, tally, layer, b):
     a, c, d, e = nearest_terms(registers[_RECEIVED_SHIFT])
     factor, bias, odd, shift = splat_32(a), splat_32(c), splat_32(d), splat_32(e)
     received, local, clipped, lost = 0, 0, 0, 0
-    for i in range(0, registers[_STRIDE], LANES):
+    for i in range(0, registers[_N_OUT], HALF):
         exact = nearest(load_32(scratch.sums, i), factor, bias, odd, shift)
         j = minimum(maximum(exact, low), high)
         slope = load_32(slopes, first + i)

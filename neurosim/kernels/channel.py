@@ -6,6 +6,8 @@ import numpy as np
 
 from neurosim.kernels.jit import inlined, kernel
 
+_FEW = 16
+
 
 @kernel
 def quantise(magnitude, levels, threshold, n_levels):
@@ -13,6 +15,11 @@ def quantise(magnitude, levels, threshold, n_levels):
 
     magnitude: int64 > 0; thresholds stand in levels[threshold : threshold + n_levels], falling.
     """
+    if n_levels <= _FEW:  # all at once: errors are unforeseeable, and so would be a search's branches
+        k = 0
+        for i in range(threshold, threshold + n_levels):
+            k += magnitude < levels[i]
+        return k if k < n_levels else -1
     if magnitude < levels[threshold + n_levels - 1]:
         return -1
     low, high = 0, n_levels - 1

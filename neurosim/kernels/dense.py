@@ -6,17 +6,20 @@ import numpy as np
 
 from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.lanes import (
+    HALF,
     add,
     add_pairs_high,
     add_pairs_low,
     add_products,
-    columns,
+    columns_0,
+    columns_1,
     load_16,
     load_32,
     lowest_bit,
     multiply,
     no_sums,
     nonzero_bits,
+    numbers_32,
     pair,
     splat_32,
     store,
@@ -50,8 +53,10 @@ def accumulate(sums, weights, first, stride, unit, code, start, n):
             a_low, a_high = add_pairs_low(a_low, x, x, factors), add_pairs_high(a_high, x, x, factors)
             x = load_16(weights, p + LANES)
             b_low, b_high = add_pairs_low(b_low, x, x, factors), add_pairs_high(b_high, x, x, factors)
-        store(sums, j, columns(a_low, a_high))
-        store(sums, j + LANES, columns(b_low, b_high))
+        store(sums, j, columns_0(a_low, a_high))
+        store(sums, j + HALF, columns_1(a_low, a_high))
+        store(sums, j + LANES, columns_0(b_low, b_high))
+        store(sums, j + LANES + HALF, columns_1(b_low, b_high))
         j += 2 * LANES
     if j < stride:
         low, high = no_sums(), no_sums()
@@ -63,13 +68,14 @@ def accumulate(sums, weights, first, stride, unit, code, start, n):
             e = start + n - 1
             x, factors = load_16(weights, first + unit[e] * stride + j), pair(code[e], 0)
             low, high = add_pairs_low(low, x, x, factors), add_pairs_high(high, x, x, factors)
-        store(sums, j, columns(low, high))
+        store(sums, j, columns_0(low, high))
+        store(sums, j + HALF, columns_1(low, high))
 
 
 @kernel
 def accumulate_words(sums, words, first, stride, unit, code, start, n):
     """The same for rows of 32-bit words. words: int32[:]; sums: int32[:] out."""
-    for j in range(0, stride, LANES):
+    for j in range(0, stride, HALF):
         found = splat_32(0)
         for e in range(start, start + n):
             row = load_32(words, first + unit[e] * stride + j)
@@ -112,6 +118,9 @@ def row_products_wide(sums, weights, first, stride, vector, n_rows):
         sums[i] = found
 
 
+_ALL = (1 << LANES) - 1
+
+
 @inlined
 def _note(codes, at, i, unit, code, to, tallied, first):
     unit[to] = i
@@ -128,6 +137,13 @@ def gather(codes, at, n, unit, code, start, tallied, first):
     to, i = start, 0
     while i + LANES <= n:
         bits = nonzero_bits(codes, at + i)
+        if bits == _ALL:
+            for k in range(0, LANES, HALF):
+                store(unit, to + k, add(numbers_32(), splat_32(i + k)))
+                store(code, to + k, load_32(codes, at + i + k))
+            for k in range(first + i, first + i + LANES):
+                tallied[k] += 1
+            to, bits = to + LANES, 0
         while bits != 0:
             _note(codes, at, i + lowest_bit(bits), unit, code, to, tallied, first)
             bits &= bits - 1

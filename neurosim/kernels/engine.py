@@ -11,9 +11,9 @@ import numpy as np
 from neurosim.kernels.backward import learning_channel, recompute_products
 from neurosim.kernels.forward import emit, forward_layer
 from neurosim.kernels.jit import inlined, kernel
-from neurosim.kernels.lanes import load_32, store
-from neurosim.kernels.registers import CHIP, HEALTH, LANES, LAYER, TALLY
-from neurosim.kernels.rng import STREAM_FEEDBACK_UPDATE, STREAM_WEIGHT_UPDATE, key
+from neurosim.kernels.lanes import HALF, load_32, store
+from neurosim.kernels.registers import CHIP, HEALTH, LAYER, TALLY
+from neurosim.kernels.rng import step_key
 from neurosim.kernels.update import measure, sort_by_row, update_batch, update_online
 from neurosim.kernels.words import STOCHASTIC
 
@@ -45,12 +45,12 @@ _FEEDBACK_SHIFT, _FEEDBACK_ROUND, _FEEDBACK_LOW, _FEEDBACK_HIGH = (
     LAYER["feedback_low"],
     LAYER["feedback_high"],
 )
+_UPDATE_KEY, _FEEDBACK_KEY = LAYER["update_key"], LAYER["feedback_key"]
 _LEVELS, _THRESHOLD, _DECODE = LAYER["update_levels"], LAYER["update_threshold"], LAYER["update_decode"]
-_MATRIX, _LAYERS, _ROUTE, _SEED, _RECEIVED_MAX, _EXECUTION = (
+_MATRIX, _LAYERS, _ROUTE, _RECEIVED_MAX, _EXECUTION = (
     LAYER["matrix"],
     CHIP["layers"],
     CHIP["route"],
-    CHIP["seed"],
     CHIP["received_max"],
     CHIP["execution"],
 )
@@ -63,12 +63,12 @@ _NEVER = 63  # the shift of what does not learn
 @kernel
 def _learn_batch(weights, place, events, largest, signals, from_, rule, drawn, levels, quantiser, scratch, execution):
     """The part of `_learn` for several samples: sorted by row, one sum a weight. Returns (attempted, rows, changed, clipped)."""
-    first, stride, n_rows = place
+    first, stride, columns, n_rows = place
     unit, code, start, count, largest_code = events
     samples = count.shape[0]
     for b in range(samples):
         signal = signals[b]
-        for j in range(0, stride, LANES):
+        for j in range(0, stride, HALF):
             y = load_32(signal, from_ + j)
             store(scratch.block, b * stride + j, y)
             store(scratch.narrow_block, b * stride + j, y)
@@ -77,6 +77,7 @@ def _learn_batch(weights, place, events, largest, signals, from_, rule, drawn, l
         weights,
         first,
         stride,
+        columns,
         n_rows,
         samples,
         largest_code,
@@ -94,18 +95,18 @@ def _learn_batch(weights, place, events, largest, signals, from_, rule, drawn, l
 def _learn(weights, place, events, signals, from_, counters, rule, drawn, levels, quantiser, scratch, execution):
     """Update one memory after a step, and count. Returns how many signals were not 0.
 
-    weights: int8 or int16[:]; place: (first, stride, rows); events: (unit, code int32[samples, :], where they start,
+    weights: int8 or int16[:]; place: (first, stride, columns, rows); events: (unit, code int32[samples, :], where they start,
     count int32[samples], the largest |code|); signals: int32[samples, :], from `from_` on; counters: (this layer's counts,
     health, the first of the nine counters from pairs to words_64, and that of clipped weights); rule:
     (shift, rounding, low, high), or a shift of 63 or more where nothing is to learn; drawn: the key of the rows' words.
     """
-    first, stride, _ = place
+    first, stride, columns, _ = place
     unit, code, start, count, largest_code = events
     counts, health, first_count, clipped_at = counters
     samples = count.shape[0]
     found, pairs, active, largest = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for b in range(samples):
-        n, most = measure(signals[b], from_, stride)
+        n, most = measure(signals[b], from_, columns)
         found += n
         pairs += count[b] * n
         active += count[b] if n > 0 else 0
@@ -118,7 +119,7 @@ def _learn(weights, place, events, signals, from_, counters, rule, drawn, levels
         return found
     if samples == 1 and quantiser[0] == 0:
         changed, clipped = update_online(
-            weights, first, stride, unit[0], code[0], start, np.int64(count[0]), largest_code, signals[0], from_, largest,
+            weights, first, stride, columns, unit[0], code[0], start, np.int64(count[0]), largest_code, signals[0], from_, largest,
             scratch.narrow_signal, drawn, rule,
         )  # fmt: skip
         attempted, rows = pairs, active
@@ -148,15 +149,15 @@ def _update(program, memory, scratch, tally, layer, n_samples, step, rate, of_fe
             scratch.sent_count[sender, :n_samples],
             chip[_RECEIVED_MAX],
         )
-        place = (registers[_FEEDBACK], registers[_FEEDBACK_STRIDE], registers[_FEEDBACK_ROWS])
+        place = (registers[_FEEDBACK], registers[_FEEDBACK_STRIDE], registers[_N_OUT], registers[_FEEDBACK_ROWS])
         rule = (
             registers[_FEEDBACK_SHIFT] + rate,
             registers[_FEEDBACK_ROUND],
             registers[_FEEDBACK_LOW],
             registers[_FEEDBACK_HIGH],
         )
-        stream, is_wide, quantiser = (
-            STREAM_FEEDBACK_UPDATE,
+        partial_key, is_wide, quantiser = (
+            registers[_FEEDBACK_KEY],
             registers[_FEEDBACK_WIDE],
             (np.int64(0), np.int64(0), np.int64(0)),
         )
@@ -164,15 +165,15 @@ def _update(program, memory, scratch, tally, layer, n_samples, step, rate, of_fe
     else:
         unit, code, signal = scratch.event_unit, scratch.event_code, scratch.signal
         start, count, largest = registers[_EVENT], scratch.event_count[layer, :n_samples], registers[_CODE_MAX]
-        place = (registers[_WEIGHT], registers[_STRIDE], registers[_ROWS])
+        place = (registers[_WEIGHT], registers[_STRIDE], registers[_N_OUT], registers[_ROWS])
         shift = registers[_UPDATE_SHIFT] + rate if registers[_FROZEN] == 0 else np.int64(_NEVER)
         rule = (shift, registers[_UPDATE_ROUND], registers[_UPDATE_LOW], registers[_UPDATE_HIGH])
-        stream, is_wide = STREAM_WEIGHT_UPDATE, registers[_WIDE_WEIGHT]
+        partial_key, is_wide = registers[_UPDATE_KEY], registers[_WIDE_WEIGHT]
         quantiser = (registers[_LEVELS], registers[_THRESHOLD], registers[_DECODE])
         first_count, clipped_at = np.int64(_PAIRS), np.int64(_WEIGHT_SATURATED)
     events = (unit, code, start, count, largest)
     counters = (tally.counts[layer], tally.health[layer], first_count, clipped_at)
-    drawn, from_, levels = key(chip[_SEED], stream, layer, step), registers[_CODE], program.levels
+    drawn, from_, levels = step_key(partial_key, step), registers[_CODE], program.levels
     if is_wide != 0:
         found = _learn(
             memory.wide,

@@ -6,10 +6,22 @@ import numpy as np
 
 from neurosim.kernels.dense import accumulate, accumulate_wide, gather
 from neurosim.kernels.jit import inlined, kernel
-from neurosim.kernels.lanes import count_different, load_32, maximum, minimum, splat_32, store
+from neurosim.kernels.lanes import (
+    HALF,
+    bit_and,
+    count_different,
+    first_lanes,
+    load_32,
+    look_up,
+    maximum,
+    minimum,
+    shift_right,
+    splat_32,
+    store,
+)
 from neurosim.kernels.matmul import EXACT_32, matrix_sums
-from neurosim.kernels.registers import CHIP, HEALTH, LANES, LAYER
-from neurosim.kernels.rng import STREAM_BLANK_OUT, column_bits, fold, key
+from neurosim.kernels.registers import CHIP, HEALTH, LAYER
+from neurosim.kernels.rng import column_bits, fold, step_key
 from neurosim.kernels.words import nearest, nearest_terms, rounded
 
 _N_IN, _ROWS, _N_OUT, _STRIDE = LAYER["n_in"], LAYER["rows"], LAYER["n_out"], LAYER["stride"]
@@ -30,7 +42,7 @@ _SHIFT, _ROUND, _LOW, _HIGH = (
 _TABLE, _SOFTMAX, _SOFTMAX_BITS = LAYER["table"], LAYER["softmax"], LAYER["softmax_bits"]
 _OUTPUT_HIGH, _OUTPUT_BITS = LAYER["output_high"], LAYER["output_bits"]
 _WEIGHT_LOW, _WEIGHT_HIGH = LAYER["weight_low"], LAYER["weight_high"]
-_SEED, _EXECUTION = CHIP["seed"], CHIP["execution"]
+_BLANK_OUT_KEY, _EXECUTION = LAYER["blank_out_key"], CHIP["execution"]
 _PREACTIVATION_SATURATED = HEALTH["preactivation_saturated"]
 _BY_EVENT = 1
 _ALL = 256
@@ -65,7 +77,7 @@ def emit(program, scratch, tally, layer, b, codes, at, training, step):
     unit, code = scratch.event_unit[b], scratch.event_code[b]
     n = gather(codes, at, registers[_N_IN], unit, code, start, tally.events, first)
     if training and registers[_BLANK_OUT] > 0:
-        word = fold(key(program.chip[_SEED], STREAM_BLANK_OUT, layer, step), b)
+        word = fold(step_key(registers[_BLANK_OUT_KEY], step), b)
         n = _drop_events(unit, code, start, n, registers[_BLANK_OUT], word, tally.events, first)
     if registers[_BIAS_CODE] > 0:  # the bias stands last: evaluation with blank-out relies on it
         unit[start + n] = registers[_N_IN]
@@ -99,7 +111,7 @@ def _softmax(program, registers, address, code):
 
 
 @inlined
-def activate(program, scratch, layer, b):
+def _activate(program, scratch, layer, b):
     """Addresses to output codes and derivatives of one sample: a table holds both, code * 256 + derivative."""
     registers = program.layers[layer]
     n, first = registers[_N_OUT], registers[_CODE]
@@ -107,11 +119,11 @@ def activate(program, scratch, layer, b):
     if registers[_SOFTMAX] != 0:
         _softmax(program, registers, address[first : first + n], code[first : first + n])
         return
-    tables, at = program.tables, registers[_TABLE] - registers[_LOW]
-    for j in range(first, first + n):
-        entry = tables[np.uint64(at + address[j])]
-        code[j] = entry >> 8
-        slope[j] = entry & 0xFF
+    at, places, derivative = registers[_TABLE] - registers[_LOW], splat_32(8), splat_32(0xFF)
+    for j in range(0, n, HALF):
+        entry = first_lanes(look_up(program.tables, at, load_32(address, first + j)), n - j)
+        store(code, first + j, shift_right(entry, places))
+        store(slope, first + j, bit_and(entry, derivative))
 
 
 @kernel
@@ -145,7 +157,7 @@ def _addresses_32(scratch, tally, layer, b, registers, sums):
     factor, bias, odd, shift = splat_32(a), splat_32(c), splat_32(d), splat_32(e)
     low, high = splat_32(registers[_LOW]), splat_32(registers[_HIGH])
     clipped = 0
-    for j in range(0, registers[_STRIDE], LANES):
+    for j in range(0, registers[_N_OUT], HALF):
         exact = nearest(load_32(sums, j), factor, bias, odd, shift)
         found = minimum(maximum(exact, low), high)
         clipped += count_different(found, exact)
@@ -231,7 +243,7 @@ def forward_layer(program, memory, scratch, tally, layer, n_samples, training):
         _sum_matrix(program, memory, scratch, layer, n_samples)
         for b in range(n_samples):
             _addresses(scratch, tally, layer, b, registers, scratch.block, b * registers[_STRIDE], _NONE)
-            activate(program, scratch, layer, b)
+            _activate(program, scratch, layer, b)
         return
     for b in range(n_samples):
         if scaled:
@@ -244,4 +256,4 @@ def forward_layer(program, memory, scratch, tally, layer, n_samples, training):
                 _addresses(scratch, tally, layer, b, registers, scratch.wide_sums, _NONE, _NONE)
             else:
                 _addresses(scratch, tally, layer, b, registers, scratch.sums, _NONE, _NONE)
-        activate(program, scratch, layer, b)
+        _activate(program, scratch, layer, b)

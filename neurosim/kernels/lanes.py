@@ -1,10 +1,10 @@
-"""Vectors of 32 lanes, 16 or 32 bits each: the kernels' inner loops say what one vector does, LLVM says how on this machine.
+"""Vectors of 32 lanes of 16 bits or 16 lanes of 32: the kernels' inner loops say what one vector does, LLVM says how.
 
 Left to itself the compiler checks at every row whether arrays overlap, and works in lanes that are wider than the words.
 With vectors written out, a row of weights is a handful of instructions (AVX-512, AVX2, SSE or NEON: LLVM splits a vector
 where the machine's are shorter). Nothing here depends on a machine: every operation is LLVM's own, and exact.
 
-Arrays are read and written at whole multiples of 32 elements; rows are padded to that (`registers.LANES`).
+Rows are padded to a multiple of 32 elements (`registers.LANES`), so whole vectors are read and written, without tails.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from numba.extending import intrinsic, models, register_model
 
 from neurosim.kernels.registers import LANES
 
+HALF = LANES // 2
+"""Lanes of a vector of 32-bit words."""
+
 
 class Vector(types.Type):
     """The type of a vector: `lanes` signed integers of `bits` bits."""
 
-    def __init__(self, bits: int, lanes: int = LANES) -> None:
+    def __init__(self, bits: int, lanes: int) -> None:
         self.bits, self.lanes = bits, lanes
         super().__init__(name=f"Vector({bits}x{lanes})")
 
@@ -37,7 +40,7 @@ def _llvm(vector: Any) -> ir.VectorType:
 
 register_model(Vector)(_VectorModel)
 
-LANES_16, LANES_32, SUMS = Vector(16), Vector(32), Vector(32, LANES // 2)
+LANES_16, LANES_32 = Vector(16, LANES), Vector(32, HALF)
 
 
 def _indices(numbers: list[int]) -> ir.Constant:
@@ -68,7 +71,7 @@ def _load(vector):
         width, signed = array.dtype.bitwidth, array.dtype.signed
 
         def codegen(context, builder, signature, arguments):
-            element = ir.VectorType(ir.IntType(width), LANES)
+            element = ir.VectorType(ir.IntType(width), vector.lanes)
             found = builder.load(_pointer(context, builder, signature, arguments, element), align=width // 8)
             if width < vector.bits:
                 return (builder.sext if signed else builder.zext)(found, _llvm(vector))
@@ -82,15 +85,16 @@ def _load(vector):
 load_16 = _load(LANES_16)
 """load_16(array, at): elements at … at + 31, widened to 16 bits (or their lower 16)."""
 load_32 = _load(LANES_32)
+"""load_32(array, at): elements at … at + 15, widened to 32 bits."""
 
 
 @intrinsic
 def store(typing_context, array, at, vector):
-    """array[at : at + 32] = vector, each lane's lower bits where the elements are narrower."""
+    """array[at :] = vector, each lane's lower bits where the elements are narrower."""
     width = array.dtype.bitwidth
 
     def codegen(context, builder, signature, arguments):
-        element = ir.VectorType(ir.IntType(width), LANES)
+        element = ir.VectorType(ir.IntType(width), vector.lanes)
         value = arguments[2]
         if width != vector.bits:
             value = (builder.trunc if width < vector.bits else builder.sext)(value, element)
@@ -137,7 +141,7 @@ def _numbers(vector):
     @intrinsic
     def numbers(typing_context):
         def codegen(context, builder, signature, arguments):
-            return ir.Constant(_llvm(vector), list(range(LANES)))
+            return ir.Constant(_llvm(vector), list(range(vector.lanes)))
 
         return vector(), codegen
 
@@ -147,6 +151,7 @@ def _numbers(vector):
 numbers_16 = _numbers(LANES_16)
 """numbers_16(): 0, 1, … 31."""
 numbers_32 = _numbers(LANES_32)
+"""numbers_32(): 0, 1, … 15."""
 
 
 def _binary(instruction):
@@ -204,12 +209,43 @@ def add_where_above(typing_context, x, a, b):
     return x(x, a, b), codegen
 
 
+@intrinsic
+def first_lanes(typing_context, x, n):
+    """The first n lanes of x, 0 in the others."""
+
+    def codegen(context, builder, signature, arguments):
+        count = builder.trunc(context.cast(builder, arguments[1], signature.args[1], types.int64), ir.IntType(x.bits))
+        lane = ir.Constant(_llvm(x), list(range(x.lanes)))
+        inside = builder.icmp_signed("<", lane, _filled(builder, _llvm(x), count))
+        return builder.select(inside, arguments[0], ir.Constant(_llvm(x), [0] * x.lanes))
+
+    return x(x, n), codegen
+
+
+@intrinsic
+def look_up(typing_context, table, at, indices):
+    """table[at + index] in each lane; table: int32[:]. Lane by lane: processors' gathers are no faster."""
+
+    def codegen(context, builder, signature, arguments):
+        array, start, where = arguments
+        data = context.make_array(signature.args[0])(context, builder, array).data
+        base = builder.gep(data, [context.cast(builder, start, signature.args[1], types.intp)])
+        found = ir.Constant(_llvm(indices), ir.Undefined)
+        for i in range(indices.lanes):
+            lane = ir.Constant(ir.IntType(32), i)
+            index = builder.sext(builder.extract_element(where, lane), ir.IntType(64))
+            found = builder.insert_element(found, builder.load(builder.gep(base, [index])), lane)
+        return found
+
+    return indices(table, at, indices), codegen
+
+
 # ---------------------------------------------------------------------- counts of a vector
 
 
 def _bits(builder: Any, mask: Any) -> Any:
-    """A mask of 32 lanes as the lower bits of an int64."""
-    return builder.zext(builder.bitcast(mask, ir.IntType(LANES)), ir.IntType(64))
+    """A mask of lanes as the lower bits of an int64."""
+    return builder.zext(builder.bitcast(mask, ir.IntType(mask.type.count)), ir.IntType(64))
 
 
 def _call(builder: Any, name: str, result: ir.Type, arguments: list[Any]) -> Any:
@@ -281,19 +317,20 @@ def total(typing_context, sums):
 #
 # Processors multiply 16-bit lanes and add neighbouring products into 32 bits in one instruction (pmaddwd, vpdpwssd). Two
 # rows are interleaved lane by lane within groups of eight, as their unpack instructions do it, so that neighbours belong
-# to one column; `columns` puts the two halves of the sums into the order of the columns.
+# to one column; `columns_0` and `columns_1` put the two
+# halves of the sums into the order of the columns.
 
 _HALVES = tuple([8 * group + 4 * half + i for group in range(4) for i in range(4)] for half in range(2))
 
 
 @intrinsic
 def no_sums(typing_context):
-    """Half a vector's sums, all 0."""
+    """Sums of 16 columns, all 0."""
 
     def codegen(context, builder, signature, arguments):
-        return ir.Constant(_llvm(SUMS), [0] * SUMS.lanes)
+        return ir.Constant(_llvm(LANES_32), [0] * LANES_32.lanes)
 
-    return SUMS(), codegen
+    return LANES_32(), codegen
 
 
 @intrinsic
@@ -307,7 +344,7 @@ def pair(typing_context, p, q):
             for v, t in zip(arguments, signature.args, strict=True)
         )
         both = builder.or_(builder.and_(x, lower), builder.shl(y, ir.Constant(word, 16)))
-        return builder.bitcast(_filled(builder, _llvm(SUMS), both), _llvm(LANES_16))
+        return builder.bitcast(_filled(builder, _llvm(LANES_32), both), _llvm(LANES_16))
 
     return LANES_16(p, q), codegen
 
@@ -352,12 +389,21 @@ def add_products(typing_context, sums, a, b):
     return sums(sums, a, b), codegen
 
 
-@intrinsic
-def columns(typing_context, low, high):
-    """Both halves of the sums as a vector of 32 columns in their order."""
+def _columns(half):
     at = {column: i for i, column in enumerate((*_HALVES[0], *_HALVES[1]))}
+    order = [at[column] for column in range(half * HALF, (half + 1) * HALF)]
 
-    def codegen(context, builder, signature, arguments):
-        return builder.shuffle_vector(*arguments, _indices([at[column] for column in range(LANES)]))
+    @intrinsic
+    def columns(typing_context, low, high):
+        def codegen(context, builder, signature, arguments):
+            return builder.shuffle_vector(*arguments, _indices(order))
 
-    return LANES_32(low, high), codegen
+        return LANES_32(low, high), codegen
+
+    return columns
+
+
+columns_0 = _columns(0)
+"""columns_0(low, high): the sums of columns 0 … 15 in their order."""
+columns_1 = _columns(1)
+"""columns_1(low, high): the sums of columns 16 … 31."""

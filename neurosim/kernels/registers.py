@@ -20,19 +20,19 @@ def _enumerate(names: str) -> dict[str, int]:
 
 
 LAYER = _enumerate(
-    """n_in rows n_out stride weight wide_weight weight_low weight_high sum_wide bias_code blank_out frozen
+    """n_in rows n_out stride weight wide_weight weight_low weight_high sum_wide bias_code blank_out blank_out_key frozen
     event unit_event code code_event unit_code code_max address_shift address_round address_low address_high
     table softmax softmax_bits output_high output_bits update_shift update_round
     address_narrow received_narrow update_levels update_threshold update_decode source_threshold source_alpha
     matrix feedback feedback_rows feedback_stride feedback_wide feedback_sum_wide received_shift product_shift
-    adaptive feedback_update_shift feedback_round feedback_low feedback_high"""
+    update_key adaptive feedback_key feedback_update_shift feedback_round feedback_low feedback_high"""
 )
 """Registers of a layer, by name: int64[n_layers, len(LAYER)]. `weight`, `feedback`, `table` and the
 thresholds are first indices in the flat memories and tables; `event`, `code`, `code_event` those of a sample's row in the
-scratch arrays; `unit_event` and `unit_code` those of the counters by unit."""
+scratch arrays; `unit_event` and `unit_code` those of the counters by unit. Keys of randomness lack the step (`rng.step_key`)."""
 
 CHIP = _enumerate(
-    """layers route seed error_shift received_low received_high received_max received_round target_high target_low
+    """layers route error_shift received_low received_high received_max received_round target_high target_low
     source always_sent levels decode received received_threshold received_decode received_levels received_alpha
     local local_threshold local_decode local_levels local_alpha top_quantised execution"""
 )

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import inlined
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_B = np.uint64(0x94D049BB133111EB)
 _LOWER_16, _LOWER_32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
-
-STREAM_WEIGHT_UPDATE = 4
-STREAM_FEEDBACK_UPDATE = 5
-STREAM_BLANK_OUT = 6
 
 
 @inlined
@@ -30,10 +26,10 @@ def fold(h, x):
     return mix(h + _GOLDEN * (np.uint64(x) + np.uint64(1)))
 
 
-@kernel
-def key(seed, stream, layer, step):
-    """The key of one layer's draws of one step."""
-    return fold(fold(fold(fold(np.uint64(0), seed), stream), layer), step)
+@inlined
+def step_key(register, step):
+    """The key of one layer's draws of one step, from the key of (seed, stream, layer) that a register holds."""
+    return fold(np.uint64(register), step)
 
 
 @inlined

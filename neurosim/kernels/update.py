@@ -12,6 +12,7 @@ from neurosim.kernels.channel import requantise
 from neurosim.kernels.dense import accumulate, accumulate_words
 from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.lanes import (
+    HALF,
     add,
     add_where_above,
     bit_and,
@@ -49,11 +50,11 @@ MATRIX_WORDS = 1 << 20
 
 
 @kernel
-def measure(signal, start, stride):
-    """(Non-zero entries, the largest magnitude) of signal[start : start + stride], int32[:]."""
+def measure(signal, start, columns):
+    """(Non-zero entries, the largest magnitude) of signal[start : start + columns], int32[:]."""
     zero = splat_32(0)
     count, most = 0, splat_32(0)
-    for j in range(start, start + stride, LANES):
+    for j in range(start, start + columns, HALF):
         y = load_32(signal, j)
         count += count_different(y, zero)
         most = maximum(most, maximum(y, subtract(zero, y)))
@@ -80,7 +81,7 @@ def fits_32(largest, rule):
 
 
 @kernel
-def rows_16(weights, first, stride, unit, code, start, n, signal, row_key, rule):
+def rows_16(weights, first, stride, columns, unit, code, start, n, signal, row_key, rule):
     """One sample's update of the rows of its events. Returns (changed, clipped).
 
     signal: int16[stride], the local signals times 2**(16 - shift). So the upper half of a 32-bit product is
@@ -95,7 +96,7 @@ def rows_16(weights, first, stride, unit, code, start, n, signal, row_key, rule)
         c, step = splat_16(code[e]), np.int64(word >> _UPPER)
         not_u = subtract(splat_16(~np.int64(word)), multiply(splat_16(step), column))
         on = splat_16(step * LANES)
-        for j in range(0, stride, LANES):
+        for j in range(0, columns, LANES):
             y, old = load_16(signal, j), load_16(weights, at + j)
             new = add_where_above(add(old, multiply_high(c, y)), multiply(c, y), not_u)
             kept = maximum(minimum(new, highest), lowest)
@@ -107,7 +108,7 @@ def rows_16(weights, first, stride, unit, code, start, n, signal, row_key, rule)
 
 
 @inlined
-def _row_32(weights, at, stride, c, signal, from_, word, rule):
+def _row_32(weights, at, columns, c, signal, from_, word, rule):
     """One row in 32-bit lanes, any rounding: w + ((c * y + u) >> shift), u random or what the rounding adds."""
     shift, mode, low, high = rule
     lowest, highest, places = splat_32(low), splat_32(high), splat_32(max(shift, 0))
@@ -117,8 +118,8 @@ def _row_32(weights, at, stride, c, signal, from_, word, rule):
         if shift <= 16:  # the same sequence modulo 2**16, in the upper half of a lane
             begin, step = begin << 16, step << 16
         u = add(splat_32(begin), multiply(splat_32(step), numbers_32()))
-        on, drop = splat_32(step * LANES), splat_32(32 - shift)
-        for j in range(0, stride, LANES):
+        on, drop = splat_32(step * HALF), splat_32(32 - shift)
+        for j in range(0, columns, HALF):
             old = load_32(weights, at + j)
             product = multiply(c, load_32(signal, from_ + j))
             new = add(old, shift_right(add(product, shift_right_unsigned(u, drop)), places))
@@ -131,7 +132,7 @@ def _row_32(weights, at, stride, c, signal, from_, word, rule):
     to_nearest, to_zero = mode == NEAREST and shift > 0, mode == TOWARDS_ZERO and shift > 0
     half, odd = splat_32((1 << (max(shift, 1) - 1)) - 1 if to_nearest else 0), splat_32(1 if to_nearest else 0)
     below, sign = splat_32((1 << shift) - 1 if to_zero else 0), splat_32(31)
-    for j in range(0, stride, LANES):
+    for j in range(0, columns, HALF):
         old = load_32(weights, at + j)
         product = multiply(c, load_32(signal, from_ + j))
         added = add(half, bit_and(shift_right(product, places), odd))
@@ -145,25 +146,25 @@ def _row_32(weights, at, stride, c, signal, from_, word, rule):
 
 
 @kernel
-def rows_32(weights, first, stride, unit, code, start, n, signal, from_, row_key, rule):
+def rows_32(weights, first, stride, columns, unit, code, start, n, signal, from_, row_key, rule):
     """One sample's update of the rows of its events. signal: int32[:], from `from_` on. Returns (changed, clipped)."""
     changed, clipped = 0, 0
     left = max(-rule[0], 0)
     for e in range(start, start + n):
         i = unit[e]
         c = splat_32(np.int64(code[e]) << left)
-        a, b = _row_32(weights, first + i * stride, stride, c, signal, from_, fold(row_key, i), rule)
+        a, b = _row_32(weights, first + i * stride, columns, c, signal, from_, fold(row_key, i), rule)
         changed += a
         clipped += b
     return changed, clipped
 
 
 @kernel
-def row_64(weights, at, stride, code, signal, from_, word, rule):
+def row_64(weights, at, columns, code, signal, from_, word, rule):
     """One row in 64-bit lanes: any shift, any rounding, any product below 2**62. Returns (changed, clipped)."""
     shift, mode, low, high = rule
     changed, clipped = 0, 0
-    for j in range(stride):
+    for j in range(columns):
         product = np.int64(code) * np.int64(signal[from_ + j])
         if product != 0:
             u = column_bits(word, j, shift) if mode == STOCHASTIC and shift > 0 else np.int64(0)
@@ -178,23 +179,24 @@ def row_64(weights, at, stride, code, signal, from_, word, rule):
 
 @kernel
 def update_online(
-    weights, first, stride, unit, code, start, n, largest_code, signal, from_, largest, narrow, row_key, rule
+    weights, first, stride, columns, unit, code, start, n, largest_code, signal, from_, largest, narrow, row_key, rule
 ):
     """One sample's update of all rows with an event. Returns (changed, clipped).
 
-    signal: int32[:], `stride` of them from `from_` on, up to `largest`; narrow: int16[stride], room.
+    columns: of the row's `stride`, those in use; signal: int32[:], `columns` of them from `from_` on, up to `largest`;
+    narrow: int16[stride], room.
     """
     if fits_16(largest_code, largest, rule):
         factor = splat_16(1 << (16 - rule[0]))
-        for j in range(0, stride, LANES):
+        for j in range(0, columns, LANES):
             store(narrow, j, multiply(load_16(signal, from_ + j), factor))
-        return rows_16(weights, first, stride, unit, code, start, n, narrow, row_key, rule)
+        return rows_16(weights, first, stride, columns, unit, code, start, n, narrow, row_key, rule)
     if fits_32(largest_code * largest, rule):
-        return rows_32(weights, first, stride, unit, code, start, n, signal, from_, row_key, rule)
+        return rows_32(weights, first, stride, columns, unit, code, start, n, signal, from_, row_key, rule)
     changed, clipped = 0, 0
     for e in range(start, start + n):
         i = unit[e]
-        a, b = row_64(weights, first + i * stride, stride, code[e], signal, from_, fold(row_key, i), rule)
+        a, b = row_64(weights, first + i * stride, columns, code[e], signal, from_, fold(row_key, i), rule)
         changed += a
         clipped += b
     return changed, clipped
@@ -253,8 +255,9 @@ def by_matrix(execution, row_start, row_code, n_rows, stride, samples, largest):
 
 @kernel
 def update_batch(
-    weights, first, stride, n_rows, samples, largest_code, largest, scratch, row_key, rule, levels, quantiser, execution
-):
+    weights, first, stride, columns, n_rows, samples, largest_code, largest, scratch, row_key, rule, levels, quantiser,
+    execution,
+):  # fmt: skip
     """The update of a step of several samples whose events are sorted by row: one exact sum, one rounding, one saturation.
 
     The local signals stand in scratch.block, int32[samples * stride], and, where they fit, in narrow_block, int16;
@@ -294,19 +297,19 @@ def update_batch(
             else:
                 accumulate_words(sums, scratch.block, 0, stride, row_sample, row_code, start, stop - start)
             n = 0
-            for j in range(0, stride, LANES):
+            for j in range(0, columns, HALF):
                 n += count_different(load_32(sums, j), zero)
             if n > 0:
-                a, b = _row_32(weights, at, stride, one, sums, 0, word, rule)
+                a, b = _row_32(weights, at, columns, one, sums, 0, word, rule)
                 changed += a
                 clipped += b
         else:
             _sum_wide(wide_sums, scratch.block, stride, row_sample, row_code, start, stop, levels, quantiser)
             n = 0
-            for j in range(stride):
+            for j in range(columns):
                 n += wide_sums[j] != 0
             if n > 0:
-                a, b = row_64(weights, at, stride, 1, wide_sums, 0, word, rule)
+                a, b = row_64(weights, at, columns, 1, wide_sums, 0, word, rule)
                 changed += a
                 clipped += b
         attempted += n
