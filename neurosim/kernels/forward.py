@@ -51,7 +51,7 @@ MATRIX_SAMPLES = 16
 """Samples in a step from which on BLAS may pay."""
 MATRIX_DENSITY = 0.75
 """Active share of the presynaptic units from which on it does."""
-MATRIX_WORDS = 1 << 20
+MATRIX_WORDS = 1 << 22
 """Weights from which on it does: smaller memories stay in the cache, where events are as fast."""
 
 

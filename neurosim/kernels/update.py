@@ -45,7 +45,7 @@ MATRIX_SAMPLES = 16
 """Samples in a step from which on BLAS may pay."""
 MATRIX_DENSITY = 0.75
 """Active share of the presynaptic units from which on it does."""
-MATRIX_WORDS = 1 << 20
+MATRIX_WORDS = 1 << 22
 """Weights from which on it does: smaller memories stay in the cache, where events are as fast."""
 
 
@@ -204,24 +204,38 @@ def update_online(
 
 @kernel
 def sort_by_row(unit, code, start, count, n_rows, row_start, row_sample, row_code):
-    """Sort a step's events by row, samples in order within a row (a counting sort).
+    """Sort a step's events by row, samples in order within a row.
 
     unit, code: int32[samples, :], from `start` on; count: int32[samples]; row_start: int32[n_rows + 1] out; row_sample,
-    row_code: int32 out.
+    row_code: int32 out. Where most units are active every sample gets a place in every row, code 0 where it was silent:
+    one store an event. Elsewhere it is a counting sort.
     """
+    samples = count.shape[0]
+    if 2 * count.sum() > n_rows * samples:
+        for i in range(n_rows + 1):
+            row_start[i] = i * samples
+        for i in range(0, n_rows * samples, samples):
+            for b in range(samples):
+                row_sample[i + b], row_code[i + b] = b, 0
+        for b in range(samples):
+            units, codes = unit[b], code[b]
+            for e in range(start, start + count[b]):
+                row_code[units[e] * samples + b] = codes[e]
+        return
     for i in range(n_rows + 1):
         row_start[i] = 0
-    for b in range(count.shape[0]):
+    for b in range(samples):
+        units = unit[b]
         for e in range(start, start + count[b]):
-            row_start[unit[b, e] + 1] += 1
+            row_start[units[e] + 1] += 1
     for i in range(n_rows):
         row_start[i + 1] += row_start[i]
-    for b in range(count.shape[0]):
+    for b in range(samples):
+        units, codes = unit[b], code[b]
         for e in range(start, start + count[b]):
-            i = unit[b, e]
+            i = units[e]
             at = row_start[i]
-            row_sample[at] = b
-            row_code[at] = code[b, e]
+            row_sample[at], row_code[at] = b, codes[e]
             row_start[i] = at + 1
     for i in range(n_rows, 0, -1):
         row_start[i] = row_start[i - 1]
