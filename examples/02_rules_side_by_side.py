@@ -15,14 +15,14 @@ from neurosim.studies.float_engine import FloatNetwork
 
 BATCH = 20
 HEAD = "| rule | eta | chip, % | floats, % | difference | within 1.0 | codes a sample | nJ a sample |"
-ONE_BIT = ns.RULES["srbp"].replace(error=ns.Quantiser(1, alpha=0.25))
+ONE_BIT = ns.RULES["srbp"].replace(error=ns.Quantiser(1))  # alpha 1/4 by default
 NO_FEEDBACK = ns.RULES["srbp"].replace(feedback=ns.FeedbackCrossbar(density=0.0))
 RATES = {"rbp": 6, "srbp": 6, "top-only": 6}  # k of eta = 2**-k; 7 for the others
 CASES = {  # channel, k, binary places of the 8-bit output weights: 8 is a range of +-0.5, 6 of +-2
     **{name: (channel, RATES.get(name, 7), 8) for name, channel in ns.RULES.items()},
     "top-only, output weights to 2": (ns.RULES["top-only"], 6, 6),
-    "srbp, 1-bit error, alpha 1/4": (ONE_BIT, 6, 8),
-    "srbp, 1-bit error, alpha 1": (ONE_BIT.replace(error=ns.Quantiser(1)), 7, 8),
+    "srbp, 1-bit error": (ONE_BIT, 6, 8),
+    "srbp, 1-bit error, alpha 1": (ONE_BIT.replace(error=ns.Quantiser(1, alpha=1.0)), 7, 8),
     "srbp, density 0": (NO_FEEDBACK, 6, 8),
 }
 
@@ -73,9 +73,7 @@ def main() -> None:
         print(row, flush=True)
     pairs = zip(nets["srbp, density 0"], nets["top-only"], strict=True)
     equal = all(np.array_equal(a.weights(h), b.weights(h)) for a, b in pairs for h in range(3))
-    above = [
-        chip["srbp, 1-bit error, alpha 1/4"] - chip[name] for name in ("top-only", "top-only, output weights to 2")
-    ]
+    above = [chip["srbp, 1-bit error"] - chip[name] for name in ("top-only", "top-only, output weights to 2")]
     lines += [
         "",
         f"SRBP with a 1-bit error is {above[0]:.1f} points above top-only, {above[1]:.1f} above top-only at its best.",

@@ -1,6 +1,10 @@
 """The engine equals the slow reference on every weight, code and counter (docs/substrate.md; long form: `make fuzz`)."""
 
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,3 +81,27 @@ def test_same_bits_by_events_or_blas_in_one_piece_or_resumed(rule, batch_size):
     ):
         for name, array in reference.items():
             assert np.array_equal(array, other[name]), name
+
+
+_DIGEST = """
+import hashlib
+from tests.test_twin import trained
+found = hashlib.sha256()
+for batch_size, execution in ((1, "event"), (20, "event"), (20, "blas")):
+    for array in trained(batch_size, execution=execution).values():
+        found.update(array.tobytes())
+print(found.hexdigest())
+"""
+
+
+def test_same_bits_with_one_thread_and_two():
+    digests = set()
+    for threads in ("1", "2"):
+        names = ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        env = {**os.environ, **dict.fromkeys(names, threads)}
+        root = Path(__file__).parent.parent
+        out = subprocess.run(
+            [sys.executable, "-c", _DIGEST], env=env, cwd=root, capture_output=True, text=True, check=True
+        )
+        digests.add(out.stdout)
+    assert len(digests) == 1

@@ -19,7 +19,7 @@ from neurosim.chip.layers import Dense
 from neurosim.chip.program import Compiler, padded
 from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
-from neurosim.formats import check, check_whole
+from neurosim.formats import Fixed, check, check_whole
 from neurosim.kernels import engine
 from neurosim.kernels.matmul import TILE
 from neurosim.kernels.registers import CHIP, EXECUTIONS, HEALTH, TALLY, Memory, Program, Scratch, Tally
@@ -168,9 +168,7 @@ class Network:
             msg = f"inputs: {flat.shape[1]} values a sample, and the network has {self.spec.inputs} inputs"
             raise NeurosimError(msg)
         word = self.spec.input
-        kind = next(
-            k for k in (np.uint8, np.int16, np.int32) if np.iinfo(k).min <= word.low and word.high <= np.iinfo(k).max
-        )
+        kind = _code_type(word)
         if flat.dtype in (np.uint8, np.bool_):
             table = word.encode_array(np.arange(256) / (full_scale or 1.0)).astype(kind)
             return table[flat.astype(np.uint8)]
@@ -191,13 +189,13 @@ class Network:
     ) -> int:
         """Learn from samples in the given order; returns how many were classified right as they came.
 
-        codes: uint8 or int16[samples, n_in], made by `encode`; labels: int64[samples], 0 … classes-1; rate: k of
+        codes: uint8 or int16[samples, n_in], made by `encode`; labels: whole numbers [samples], 0 … classes-1; rate: k of
         eta = 2**-k; order: indices of samples (all, in their order). Raises LossError for a loss that `strict` names.
         """
-        order = np.arange(len(codes)) if order is None else order
+        codes, labels = self._checked_codes(codes), self._checked_labels(labels, len(codes))
+        order = np.arange(len(codes)) if order is None else self._checked_order(order, len(codes))
         self._set_execution(execution)
         check_whole("batch_size", batch_size, 1, 1 << 16)
-        self._check_labels(labels)
         self._set_rate(rate)
         self.batch_size = max(self.batch_size, batch_size)
         scratch = self._room(min(batch_size, max(1, len(order))))
@@ -250,6 +248,7 @@ class Network:
 
     def predict(self, codes: NDArray[Any], *, execution: str = "auto") -> NDArray[np.int64]:
         """The classes of samples: int64[samples]. Counted apart from training."""
+        codes = self._checked_codes(codes)
         self._set_execution(execution)
         room = self._room(min(_EVALUATED_TOGETHER, max(1, len(codes))) if execution != "event" else 1)
         order, together = np.arange(len(codes)), room.code.shape[0]
@@ -259,7 +258,7 @@ class Network:
 
     def evaluate(self, codes: NDArray[Any], labels: NDArray[np.int64], *, execution: str = "auto") -> float:
         """Accuracy, 0 to 1. The test counts start anew: they are those of the last evaluation."""
-        self._check_labels(labels)
+        labels = self._checked_labels(labels, len(codes))
         for counter in self.test_tally:
             counter[...] = 0
         self.tested_samples = 0
@@ -280,12 +279,39 @@ class Network:
             self._program = self._program._replace(levels=self._compiler.set_rate(rate))
         self._rate = rate
 
-    def _check_labels(self, labels: NDArray[np.int64]) -> None:
-        classes = self.spec.layers[-1].n
-        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+    def _checked_codes(self, codes: NDArray[Any]) -> NDArray[Any]:
+        """Input codes as the kernels read them. Raises NeurosimError for what `encode` cannot have made."""
+        codes, word = np.ascontiguousarray(codes), self.spec.input
+        if codes.ndim != 2 or codes.shape[1] != self.spec.inputs:
+            msg = f"codes: {list(codes.shape)}, and the network has {self.spec.inputs} inputs, so [samples, {self.spec.inputs}]"
+            raise NeurosimError(msg)
+        if codes.dtype.kind not in "iu":
+            msg = f"codes: {codes.dtype}; they are integers, made by `encode`"
+            raise NeurosimError(msg)
+        kind = _code_type(word)
+        if codes.size and not word.low <= int(codes.min()) <= int(codes.max()) <= word.high:
+            msg = f"codes: {int(codes.min())}..{int(codes.max())}, and the input word holds {word.low}..{word.high}: use `encode`"
+            raise NeurosimError(msg)
+        return codes.astype(kind, copy=False)
+
+    def _checked_labels(self, labels: NDArray[Any], n: int) -> NDArray[np.int64]:
+        labels, classes = np.asarray(labels), self.spec.layers[-1].n
+        if labels.shape != (n,) or labels.dtype.kind not in "iu":
+            msg = f"labels: {labels.dtype}{list(labels.shape)}, and there are {n} samples: one whole number for each"
+            raise NeurosimError(msg)
+        if n and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
             wrong = int(labels.min()) if labels.min() < 0 else int(labels.max())
             msg = f"labels: {wrong} is out of range: the network has {classes} outputs, so 0..{classes - 1}"
             raise NeurosimError(msg)
+        return labels.astype(np.int64, copy=False)
+
+    @staticmethod
+    def _checked_order(order: NDArray[Any], n: int) -> NDArray[np.int64]:
+        order = np.asarray(order)
+        if order.ndim != 1 or (order.size and not 0 <= int(order.min()) <= int(order.max()) < n):
+            msg = f"order: must list samples by number, 0..{n - 1}"
+            raise NeurosimError(msg)
+        return order.astype(np.int64, copy=False)
 
     # ------------------------------------------------------------------ what happened
 
@@ -331,6 +357,12 @@ class Network:
 
     def _crossbars(self) -> list[NDArray[np.integer[Any]] | None]:
         return [self.feedback(layer) for layer in range(len(self.spec.layers))]
+
+
+def _code_type(word: Fixed) -> type[np.integer[Any]]:
+    """The narrowest type that holds a word's codes: uint8, int16 or int32."""
+    kinds: tuple[type[np.integer[Any]], ...] = (np.uint8, np.int16, np.int32)
+    return next(k for k in kinds if np.iinfo(k).min <= word.low and word.high <= np.iinfo(k).max)
 
 
 def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
