@@ -175,7 +175,6 @@ class Compiler:
         sizes.unit_code += n
         sizes.stride = max(sizes.stride, stride)
         sizes.rows = max(sizes.rows, rows, n)
-        sizes.product = max(sizes.product, stride)
 
     def _reserve(self, n: int, *, wide: bool) -> None:
         if wide:
@@ -278,23 +277,32 @@ class Compiler:
         self._reserve(n_senders * stride, wide=wide)
         sizes.rows = max(sizes.rows, n_senders)
         if channel.matrix == "product":
-            sizes.product = max(sizes.product, described.n * n_senders, n_senders * n_senders)
-            registers["product_shift"] = self._prove_product(layer)
+            sizes.product = max(sizes.product, described.n * padded(n_senders))
+            registers |= self._product_registers(layer)
         return registers
 
-    def _prove_product(self, layer: int) -> int:
-        """The shift from the exact product of all weights above to SBP's word; refused where 64 bits do not hold it."""
-        above = self.spec.layers[layer + 1 :]
-        largest = above[-1].weight.max_abs
-        for between in above[:-1]:
-            largest *= between.n * between.weight.max_abs
+    def _product_registers(self, layer: int) -> dict[str, int]:
+        """From the exact product of all weights above to SBP's word; refused where 64 bits do not hold it."""
+        largest = self._largest_product(layer)
         if largest >= _INT64:
             msg = (
                 f"layer {layer}: the exact product of the weights above needs {largest.bit_length() + 1} bits, and 63 are "
                 f"there: use fewer layers, fewer neurons or narrower weights with matrix='product'"
             )
             raise NeurosimError(msg)
-        return sum(layer.weight.frac for layer in above) - PRODUCT_WORD.frac
+        return {
+            "product_shift": sum(above.weight.frac for above in self.spec.layers[layer + 1 :]) - PRODUCT_WORD.frac,
+            "product_narrow": largest < _INT32,
+            "product_widens": layer > 0 and self._largest_product(layer - 1) >= _INT32,
+        }
+
+    def _largest_product(self, layer: int) -> int:
+        """The largest |entry| that the product of the weights above a layer can have."""
+        above = self.spec.layers[layer + 1 :]
+        largest = above[-1].weight.max_abs
+        for between in above[:-1]:
+            largest *= between.n * between.weight.max_abs
+        return largest
 
     def set_rate(self, rate: int) -> NDArray[np.int64]:
         """Rebuild the update quantiser's levels for eta = 2**-rate; returns all levels."""

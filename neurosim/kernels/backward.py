@@ -9,6 +9,7 @@ from neurosim.kernels.dense import accumulate, accumulate_wide, row_products, ro
 from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.lanes import (
     HALF,
+    add,
     count_different,
     count_lost,
     load_32,
@@ -72,6 +73,7 @@ _ERROR_SATURATED, _ERROR_UNDERFLOW, _DECODE_UNDERFLOW = (
 )
 _RECEIVED_SATURATED, _RECEIVED_UNDERFLOW = HEALTH["received_saturated"], HEALTH["received_underflow"]
 _RECEIVED_NARROW = LAYER["received_narrow"]
+_PRODUCT_NARROW, _PRODUCT_WIDENS = LAYER["product_narrow"], LAYER["product_widens"]
 _PRODUCT_SHIFT, _FEEDBACK_LOW, _FEEDBACK_HIGH = LAYER["product_shift"], LAYER["feedback_low"], LAYER["feedback_high"]
 _ROUTE_LAYERED, _ROUTE_TARGET, _ROUTE_NONE = 1, 3, 0
 _TRANSPOSE = 2
@@ -314,34 +316,56 @@ def learning_channel(program, memory, scratch, tally, b, label):
             scratch.signal[b, first + scratch.sent_unit[b, start + e]] = scratch.sent_code[b, start + e]
 
 
+@inlined
+def _store_product(memory, registers, i, k, exact):
+    """C[k, i] of SBP from the exact product."""
+    x = rounded(np.int64(exact), registers[_PRODUCT_SHIFT], NEAREST, np.int64(0))
+    x = min(max(x, registers[_FEEDBACK_LOW]), registers[_FEEDBACK_HIGH])
+    memory.wide[registers[_FEEDBACK] + k * registers[_FEEDBACK_STRIDE] + i] = x
+
+
+@inlined
+def _weight(memory, registers, at):
+    return np.int64(memory.wide[at]) if registers[_WIDE_WEIGHT] != 0 else np.int64(memory.narrow[at])
+
+
 @kernel
 def recompute_products(program, memory, scratch):
-    """SBP: the products of the weights above each hidden layer, exact in 64 bits, then rounded once into C's word.
+    """SBP: the products of the weights above each hidden layer, exact, then rounded once into C's word.
 
-    reference: P^h = W^(h+1) P^(h+1) as [n_h, n_out], stored as C[k, i] = P^h[i, k].
+    reference: P^h = W^(h+1) P^(h+1) as [n_h, n_out], stored as C[k, i] = P^h[i, k]. Rows of P are padded to whole vectors;
+    sums are in 32-bit lanes where the words prove that these hold them, else in 64 bits.
     """
-    layers = program.chip[_LAYERS]
-    n_out = program.layers[layers - 1, _N_OUT]
-    a, b = scratch.product[0], scratch.product[1]
-    for k in range(n_out):
-        for i in range(n_out):
-            a[k * n_out + i] = 1 if k == i else 0
-    width = n_out
-    for layer in range(layers - 2, -1, -1):
+    last = program.chip[_LAYERS] - 1
+    n_out, stride = program.layers[last, _N_OUT], program.layers[last, _STRIDE]
+    p, q, wide_p, wide_q = scratch.product[0], scratch.product[1], scratch.wide_product[0], scratch.wide_product[1]
+    for layer in range(last - 1, -1, -1):
         above, registers = program.layers[layer + 1], program.layers[layer]
-        n, is_wide, target = registers[_N_OUT], above[_WIDE_WEIGHT] != 0, registers[_FEEDBACK]
+        n, width, narrow = registers[_N_OUT], above[_N_OUT], registers[_PRODUCT_NARROW] != 0
         for i in range(n):
             at = above[_WEIGHT] + i * above[_STRIDE]
+            if layer == last - 1:
+                for k in range(stride):
+                    w = _weight(memory, above, at + k)
+                    q[i * stride + k] = w
+                    wide_q[i * stride + k] = w
+            elif narrow:
+                for k in range(0, n_out, HALF):
+                    found = splat_32(0)
+                    for j in range(width):
+                        w = splat_32(_weight(memory, above, at + j))
+                        found = add(found, multiply(w, load_32(p, j * stride + k)))
+                    store(q, i * stride + k, found)
+            else:
+                for k in range(i * stride, i * stride + n_out):
+                    wide_q[k] = 0
+                for j in range(width):
+                    w = _weight(memory, above, at + j)
+                    for k in range(n_out):
+                        wide_q[i * stride + k] += w * wide_p[j * stride + k]
             for k in range(n_out):
-                b[i * n_out + k] = 0
-            for j in range(width):
-                w = np.int64(memory.wide[at + j]) if is_wide else np.int64(memory.narrow[at + j])
-                for k in range(n_out):
-                    b[i * n_out + k] += w * a[j * n_out + k]
-            for k in range(n_out):
-                x = rounded(b[i * n_out + k], registers[_PRODUCT_SHIFT], NEAREST, np.int64(0))
-                memory.wide[target + k * registers[_FEEDBACK_STRIDE] + i] = min(
-                    max(x, registers[_FEEDBACK_LOW]), registers[_FEEDBACK_HIGH]
-                )
-        a, b = b, a
-        width = n
+                _store_product(memory, registers, i, k, q[i * stride + k] if narrow else wide_q[i * stride + k])
+        if narrow and registers[_PRODUCT_WIDENS] != 0:
+            for i in range(n * stride):
+                wide_q[i] = q[i]
+        p, q, wide_p, wide_q = q, p, wide_q, wide_p

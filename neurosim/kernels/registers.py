@@ -25,6 +25,7 @@ LAYER = _enumerate(
     table softmax softmax_bits output_high output_bits update_shift update_round
     address_narrow received_narrow update_levels update_threshold update_decode source_threshold source_alpha
     matrix feedback feedback_rows feedback_stride feedback_wide feedback_sum_wide received_shift product_shift
+    product_narrow product_widens
     update_key adaptive feedback_key feedback_update_shift feedback_round feedback_low feedback_high"""
 )
 """Registers of a layer, by name: int64[n_layers, len(LAYER)]. `weight`, `feedback`, `table` and the
@@ -89,7 +90,8 @@ class Scratch(NamedTuple):
     sent_unit, sent_code, sent_count: the same for values on the learning channel, by sending layer;
     code, slope, address, signal: int32[samples, code_size], output codes, derivatives, addresses and local signals by
     neuron, 0 in padded columns; narrow_signal: int16[widest], sums: int32[widest], wide_sums: int64[widest];
-    product: int64[2, widest layer x outputs]; block: int32[samples x widest], narrow_block: int16 of the same size;
+    product: int32[2, widest hidden layer x stride of the outputs], wide_product: int64 of that shape;
+    block: int32[samples x widest], narrow_block: int16 of the same size;
     tile_a, tile_b, tile_c: float32[matmul.TILE], room for BLAS;
     row_start: int32[most rows + 2], row_sample, row_code: int32[events of a step], events sorted by row.
     """
@@ -107,7 +109,8 @@ class Scratch(NamedTuple):
     narrow_signal: NDArray[np.int16]
     sums: NDArray[np.int32]
     wide_sums: NDArray[np.int64]
-    product: NDArray[np.int64]
+    product: NDArray[np.int32]
+    wide_product: NDArray[np.int64]
     block: NDArray[np.int32]
     narrow_block: NDArray[np.int16]
     tile_a: NDArray[np.float32]

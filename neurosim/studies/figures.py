@@ -108,7 +108,7 @@ def channel_traffic(record: Record, path: Path) -> None:
     counts, layout = record.train_counts, record.layout
     per = max(1, counts.samples)
     layers = range(len(layout.neurons))
-    with _figure(path, "Bits sent per learning sample", (7.0, 1.6 + 0.55 * len(layout.neurons))) as axis:
+    with _figure(path, "Bits sent per learning sample", (7.0, 1.9 + 0.55 * len(layout.neurons))) as axis:
         events = [counts.total("event", layer=i) * layout.event_bits[i] / per for i in layers]
         codes = [counts.total("error_code_bit", layer=i) / per for i in layers]
         for values, offset, colour, label in (
@@ -122,7 +122,7 @@ def channel_traffic(record: Record, path: Path) -> None:
         axis.set_xscale("symlog", linthresh=1)
         axis.set_xlabel("bits per sample")
         axis.margins(x=0.15)
-        axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+        axis.get_figure().legend(loc="outside lower center", ncols=2)
 
 
 FIGURES = {
