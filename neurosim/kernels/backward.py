@@ -6,6 +6,7 @@ import numpy as np
 
 from neurosim.kernels.channel import quantise, requantise
 from neurosim.kernels.dense import accumulate, accumulate_wide, row_products, row_products_wide
+from neurosim.kernels.forward import weight_at
 from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.lanes import (
     HALF,
@@ -324,11 +325,6 @@ def _store_product(memory, registers, i, k, exact):
     memory.wide[registers[_FEEDBACK] + k * registers[_FEEDBACK_STRIDE] + i] = x
 
 
-@inlined
-def _weight(memory, registers, at):
-    return np.int64(memory.wide[at]) if registers[_WIDE_WEIGHT] != 0 else np.int64(memory.narrow[at])
-
-
 @kernel
 def recompute_products(program, memory, scratch):
     """SBP: the products of the weights above each hidden layer, exact, then rounded once into C's word.
@@ -346,21 +342,21 @@ def recompute_products(program, memory, scratch):
             at = above[_WEIGHT] + i * above[_STRIDE]
             if layer == last - 1:
                 for k in range(stride):
-                    w = _weight(memory, above, at + k)
+                    w = weight_at(memory, above, at + k)
                     q[i * stride + k] = w
                     wide_q[i * stride + k] = w
             elif narrow:
                 for k in range(0, n_out, HALF):
                     found = splat_32(0)
                     for j in range(width):
-                        w = splat_32(_weight(memory, above, at + j))
+                        w = splat_32(weight_at(memory, above, at + j))
                         found = add(found, multiply(w, load_32(p, j * stride + k)))
                     store(q, i * stride + k, found)
             else:
                 for k in range(i * stride, i * stride + n_out):
                     wide_q[k] = 0
                 for j in range(width):
-                    w = _weight(memory, above, at + j)
+                    w = weight_at(memory, above, at + j)
                     for k in range(n_out):
                         wide_q[i * stride + k] += w * wide_p[j * stride + k]
             for k in range(n_out):

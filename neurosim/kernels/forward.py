@@ -217,7 +217,8 @@ def _sum_matrix(program, memory, scratch, layer, n_samples):
 
 
 @inlined
-def _weight(memory, registers, at):
+def weight_at(memory, registers, at):
+    """One weight of a layer, by its place in the memory: int64."""
     return np.int64(memory.wide[at]) if registers[_WIDE_WEIGHT] != 0 else np.int64(memory.narrow[at])
 
 
@@ -230,7 +231,7 @@ def _scaled_addresses(memory, scratch, tally, layer, b, registers):
     row = registers[_WEIGHT] + registers[_N_IN] * registers[_STRIDE]
     for j in range(registers[_N_OUT]):
         part = wide[j] if registers[_SUM_WIDE] != 0 else np.int64(scratch.sums[j])
-        wide[j] = part * keep + (_ALL * bias * _weight(memory, registers, row + j) if bias > 0 else 0)
+        wide[j] = part * keep + (_ALL * bias * weight_at(memory, registers, row + j) if bias > 0 else 0)
     _addresses(scratch, tally, layer, b, registers, wide, _NONE, np.int64(8))
 
 
