@@ -43,7 +43,7 @@ class Tallies:
         return cls(
             samples,
             steps,
-            tuple({name: int(tally.counts[layer, i]) for name, i in TALLY.items()} for layer in n),
+            tuple({name: int(tally.counts[layer, i]) for name, i in TALLY.indices.items()} for layer in n),
             tuple(part.copy() for part in np.split(tally.events, event_ends)),
             tuple(part.copy() for part in np.split(tally.codes, code_ends)),
         )

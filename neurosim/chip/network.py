@@ -22,7 +22,7 @@ from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, check, check_whole
 from neurosim.kernels import engine
 from neurosim.kernels.matmul import TILE
-from neurosim.kernels.registers import CHIP, EXECUTIONS, HEALTH, TALLY, Memory, Program, Scratch, Tally
+from neurosim.kernels.registers import CHIP, EXECUTION, HEALTH, TALLY, Memory, Program, Scratch, Tally
 from neurosim.ops import Layout, OpCounts
 
 _EVALUATED_TOGETHER = 64  # samples; more gain nothing, and room for them is kept
@@ -265,8 +265,8 @@ class Network:
         return float((self.predict(codes, execution=execution) == labels).mean())
 
     def _set_execution(self, execution: str) -> None:
-        check("execution", execution, tuple(EXECUTIONS))
-        self._compiler.chip[CHIP["execution"]] = EXECUTIONS[execution]
+        check("execution", execution, tuple(EXECUTION.indices))
+        self._compiler.chip[CHIP["execution"]] = EXECUTION[execution]
 
     def _set_rate(self, rate: int) -> None:
         check_whole("rate", rate, -32, 62)
@@ -317,7 +317,7 @@ class Network:
 
     def health(self) -> dict[str, list[int]]:
         """Losses of training by kind, one number a layer (docs/substrate.md 8)."""
-        losses = {name: self.train_tally.health[:, i].tolist() for name, i in HEALTH.items()}
+        losses = {name: self.train_tally.health[:, i].tolist() for name, i in HEALTH.indices.items()}
         attempted, changed = TALLY["update_attempted"], TALLY["weight_changed"]
         losses["dead_updates"] = (self.train_tally.counts[:, attempted] - self.train_tally.counts[:, changed]).tolist()
         return losses

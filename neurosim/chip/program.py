@@ -118,18 +118,18 @@ class Compiler:
         return at
 
     def _compile_chip(self) -> None:
-        from neurosim.kernels.registers import ROUNDINGS, ROUTES
+        from neurosim.kernels.registers import ROUNDING, ROUTE
 
         spec, channel, received = self.spec, self.spec.channel, self.spec.received
         high, low = spec.targets
         values = {
             "layers": len(spec.layers),
-            "route": ROUTES[channel.route],
+            "route": ROUTE[channel.route],
             "error_shift": spec.output(spec.last).frac - received.frac,
             "received_low": received.low,
             "received_high": received.high,
             "received_max": received.max_abs,
-            "received_round": ROUNDINGS[received.rounding],
+            "received_round": ROUNDING[received.rounding],
             "target_high": high,
             "target_low": low,
             "source": channel.quantises_at_source,
@@ -183,7 +183,7 @@ class Compiler:
             self.sizes.narrow += n
 
     def _forward_registers(self, layer: int) -> dict[str, int]:
-        from neurosim.kernels.registers import ROUNDINGS
+        from neurosim.kernels.registers import ROUNDING
 
         spec, described = self.spec, self.spec.layers[layer]
         weight, code, address, output = (
@@ -213,7 +213,7 @@ class Compiler:
             and code.max_abs < _INT16
             and _fits_32(largest, weight.frac + code.frac - address.frac),
             "address_shift": weight.frac + code.frac - address.frac,
-            "address_round": ROUNDINGS[address.rounding],
+            "address_round": ROUNDING[address.rounding],
             "address_low": address.low,
             "address_high": address.high,
             "table": table,
@@ -224,14 +224,14 @@ class Compiler:
         }
 
     def _update_registers(self, layer: int) -> dict[str, int]:
-        from neurosim.kernels.registers import ROUNDINGS
+        from neurosim.kernels.registers import ROUNDING
 
         spec, weight = self.spec, self.spec.layers[layer].weight
         exact_top = layer == spec.last and spec.channel.top == "exact"
         signal_frac = spec.output(layer).frac if exact_top else spec.received.frac
         registers = {
             "update_shift": spec.presynaptic(layer).frac + signal_frac - weight.frac,
-            "update_round": ROUNDINGS[weight.rounding],
+            "update_round": ROUNDING[weight.rounding],
             "update_key": layer_key(spec.seed, STREAM_WEIGHT_UPDATE, layer),
         }
         error = spec.channel.error
@@ -242,19 +242,19 @@ class Compiler:
         return registers
 
     def _feedback_registers(self, layer: int) -> dict[str, int]:
-        from neurosim.kernels.registers import MATRICES, ROUNDINGS
+        from neurosim.kernels.registers import MATRIX, ROUNDING
 
         spec, channel, sizes = self.spec, self.spec.channel, self.sizes
         described, word = spec.layers[layer], spec.feedback_word(layer)
         n_senders, stride = spec.layers[spec.sender(layer)].n, padded(described.n)
         registers = {
-            "matrix": MATRICES[channel.matrix],
+            "matrix": MATRIX[channel.matrix],
             "received_shift": word.frac - channel.gain_of(layer, n_senders),
             "adaptive": channel.adaptive,
             "feedback_key": layer_key(spec.seed, STREAM_FEEDBACK_UPDATE, layer),
             "feedback_low": word.low,
             "feedback_high": word.high,
-            "feedback_round": ROUNDINGS[word.rounding],
+            "feedback_round": ROUNDING[word.rounding],
             "feedback_update_shift": spec.received.frac + spec.output(layer).frac - word.frac,
         }
         largest = n_senders * word.max_abs * spec.received.max_abs

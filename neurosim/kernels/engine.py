@@ -12,51 +12,10 @@ from neurosim.kernels.backward import learning_channel, recompute_products
 from neurosim.kernels.forward import emit, forward_layer
 from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.lanes import HALF, load_32, store
-from neurosim.kernels.registers import CHIP, HEALTH, LAYER, TALLY
+from neurosim.kernels.registers import CHIP, HEALTH, LAYER, MATRIX, ROUNDING, ROUTE, TALLY
 from neurosim.kernels.rng import step_key
 from neurosim.kernels.update import measure, sort_by_row, update_batch, update_online
-from neurosim.kernels.words import STOCHASTIC
 
-_ROWS, _N_OUT, _STRIDE, _FROZEN = LAYER["rows"], LAYER["n_out"], LAYER["stride"], LAYER["frozen"]
-_WEIGHT, _WIDE_WEIGHT, _EVENT, _CODE, _CODE_EVENT, _CODE_MAX = (
-    LAYER["weight"],
-    LAYER["wide_weight"],
-    LAYER["event"],
-    LAYER["code"],
-    LAYER["code_event"],
-    LAYER["code_max"],
-)
-_UPDATE_SHIFT, _UPDATE_ROUND, _UPDATE_LOW, _UPDATE_HIGH = (
-    LAYER["update_shift"],
-    LAYER["update_round"],
-    LAYER["weight_low"],
-    LAYER["weight_high"],
-)
-_ADAPTIVE, _FEEDBACK, _FEEDBACK_ROWS, _FEEDBACK_STRIDE, _FEEDBACK_WIDE = (
-    LAYER["adaptive"],
-    LAYER["feedback"],
-    LAYER["feedback_rows"],
-    LAYER["feedback_stride"],
-    LAYER["feedback_wide"],
-)
-_FEEDBACK_SHIFT, _FEEDBACK_ROUND, _FEEDBACK_LOW, _FEEDBACK_HIGH = (
-    LAYER["feedback_update_shift"],
-    LAYER["feedback_round"],
-    LAYER["feedback_low"],
-    LAYER["feedback_high"],
-)
-_UPDATE_KEY, _FEEDBACK_KEY = LAYER["update_key"], LAYER["feedback_key"]
-_LEVELS, _THRESHOLD, _DECODE = LAYER["update_levels"], LAYER["update_threshold"], LAYER["update_decode"]
-_MATRIX, _LAYERS, _ROUTE, _RECEIVED_MAX, _EXECUTION = (
-    LAYER["matrix"],
-    CHIP["layers"],
-    CHIP["route"],
-    CHIP["received_max"],
-    CHIP["execution"],
-)
-_SIGNALLED, _PAIRS, _F_PAIRS = TALLY["signalled"], TALLY["update_pairs"], TALLY["feedback_pairs"]
-_WEIGHT_SATURATED, _FEEDBACK_SATURATED = HEALTH["weight_saturated"], HEALTH["feedback_saturated"]
-_PRODUCT, _ROUTE_LAYERED = 3, 1
 _NEVER = 63  # the shift of what does not learn
 
 
@@ -130,7 +89,7 @@ def _learn(weights, place, events, signals, from_, counters, rule, drawn, levels
     counts[first_count + 2] += attempted
     counts[first_count + 3] += rows
     counts[first_count + 4] += changed
-    if rule[1] == STOCHASTIC and rule[0] > 0:
+    if rule[1] == ROUNDING.stochastic and rule[0] > 0:
         counts[first_count + 5] += rows
         counts[first_count + 6 + (rule[0] > 16) + (rule[0] > 32)] += attempted
     health[clipped_at] += clipped
@@ -142,38 +101,47 @@ def _update(program, memory, scratch, tally, layer, n_samples, step, rate, of_fe
     """The weights of one layer, or its adaptive crossbar: rows are senders with a value, columns its own output codes."""
     chip, registers = program.chip, program.layers[layer]
     if of_feedback:
-        sender = layer + 1 if chip[_ROUTE] == _ROUTE_LAYERED else chip[_LAYERS] - 1
+        sender = layer + 1 if chip[CHIP.route] == ROUTE.layered else chip[CHIP.layers] - 1
         unit, code, signal = scratch.sent_unit, scratch.sent_code, scratch.code
         start, count, largest = (
-            program.layers[sender, _CODE_EVENT],
+            program.layers[sender, LAYER.code_event],
             scratch.sent_count[sender, :n_samples],
-            chip[_RECEIVED_MAX],
+            chip[CHIP.received_max],
         )
-        place = (registers[_FEEDBACK], registers[_FEEDBACK_STRIDE], registers[_N_OUT], registers[_FEEDBACK_ROWS])
+        place = (
+            registers[LAYER.feedback],
+            registers[LAYER.feedback_stride],
+            registers[LAYER.n_out],
+            registers[LAYER.feedback_rows],
+        )
         rule = (
-            registers[_FEEDBACK_SHIFT] + rate,
-            registers[_FEEDBACK_ROUND],
-            registers[_FEEDBACK_LOW],
-            registers[_FEEDBACK_HIGH],
+            registers[LAYER.feedback_update_shift] + rate,
+            registers[LAYER.feedback_round],
+            registers[LAYER.feedback_low],
+            registers[LAYER.feedback_high],
         )
         partial_key, is_wide, quantiser = (
-            registers[_FEEDBACK_KEY],
-            registers[_FEEDBACK_WIDE],
+            registers[LAYER.feedback_key],
+            registers[LAYER.feedback_wide],
             (np.int64(0), np.int64(0), np.int64(0)),
         )
-        first_count, clipped_at = np.int64(_F_PAIRS), np.int64(_FEEDBACK_SATURATED)
+        first_count, clipped_at = np.int64(TALLY.feedback_pairs), np.int64(HEALTH.feedback_saturated)
     else:
         unit, code, signal = scratch.event_unit, scratch.event_code, scratch.signal
-        start, count, largest = registers[_EVENT], scratch.event_count[layer, :n_samples], registers[_CODE_MAX]
-        place = (registers[_WEIGHT], registers[_STRIDE], registers[_N_OUT], registers[_ROWS])
-        shift = registers[_UPDATE_SHIFT] + rate if registers[_FROZEN] == 0 else np.int64(_NEVER)
-        rule = (shift, registers[_UPDATE_ROUND], registers[_UPDATE_LOW], registers[_UPDATE_HIGH])
-        partial_key, is_wide = registers[_UPDATE_KEY], registers[_WIDE_WEIGHT]
-        quantiser = (registers[_LEVELS], registers[_THRESHOLD], registers[_DECODE])
-        first_count, clipped_at = np.int64(_PAIRS), np.int64(_WEIGHT_SATURATED)
+        start, count, largest = (
+            registers[LAYER.event],
+            scratch.event_count[layer, :n_samples],
+            registers[LAYER.code_max],
+        )
+        place = (registers[LAYER.weight], registers[LAYER.stride], registers[LAYER.n_out], registers[LAYER.rows])
+        shift = registers[LAYER.update_shift] + rate if registers[LAYER.frozen] == 0 else np.int64(_NEVER)
+        rule = (shift, registers[LAYER.update_round], registers[LAYER.weight_low], registers[LAYER.weight_high])
+        partial_key, is_wide = registers[LAYER.update_key], registers[LAYER.wide_weight]
+        quantiser = (registers[LAYER.update_levels], registers[LAYER.update_threshold], registers[LAYER.update_decode])
+        first_count, clipped_at = np.int64(TALLY.update_pairs), np.int64(HEALTH.weight_saturated)
     events = (unit, code, start, count, largest)
     counters = (tally.counts[layer], tally.health[layer], first_count, clipped_at)
-    drawn, from_, levels = step_key(partial_key, step), registers[_CODE], program.levels
+    drawn, from_, levels = step_key(partial_key, step), registers[LAYER.code], program.levels
     if is_wide != 0:
         found = _learn(
             memory.wide,
@@ -187,7 +155,7 @@ def _update(program, memory, scratch, tally, layer, n_samples, step, rate, of_fe
             levels,
             quantiser,
             scratch,
-            chip[_EXECUTION],
+            chip[CHIP.execution],
         )
     else:
         found = _learn(
@@ -202,19 +170,19 @@ def _update(program, memory, scratch, tally, layer, n_samples, step, rate, of_fe
             levels,
             quantiser,
             scratch,
-            chip[_EXECUTION],
+            chip[CHIP.execution],
         )
     if not of_feedback:
-        tally.counts[layer, _SIGNALLED] += found
+        tally.counts[layer, TALLY.signalled] += found
 
 
 @inlined
 def _winner(program, scratch, b):
     """The lowest index among the largest addresses of the output layer."""
-    registers = program.layers[program.chip[_LAYERS] - 1]
-    first, address = registers[_CODE], scratch.address[b]
+    registers = program.layers[program.chip[CHIP.layers] - 1]
+    first, address = registers[LAYER.code], scratch.address[b]
     best = 0
-    for j in range(registers[_N_OUT]):
+    for j in range(registers[LAYER.n_out]):
         if address[first + j] > address[first + best]:
             best = j
     return best
@@ -230,8 +198,8 @@ def run(program, memory, scratch, tally, inputs, labels, order, batch_size, step
     chip = program.chip
     for begin in range(0, order.shape[0], batch_size):
         n = min(batch_size, order.shape[0] - begin)
-        for layer in range(chip[_LAYERS]):
-            at = program.layers[layer - 1, _CODE] if layer > 0 else np.int64(0)
+        for layer in range(chip[CHIP.layers]):
+            at = program.layers[layer - 1, LAYER.code] if layer > 0 else np.int64(0)
             for b in range(n):
                 if layer > 0:
                     emit(program, scratch, tally, layer, b, scratch.code[b], at, learning, step)
@@ -242,12 +210,12 @@ def run(program, memory, scratch, tally, inputs, labels, order, batch_size, step
             predictions[begin + b] = _winner(program, scratch, b)
         if not learning:
             continue
-        if program.layers[0, _MATRIX] == _PRODUCT:
+        if program.layers[0, LAYER.matrix] == MATRIX.product:
             recompute_products(program, memory, scratch)
         for b in range(n):
             learning_channel(program, memory, scratch, tally, b, labels[order[begin + b]])
-        for job in range(2 * chip[_LAYERS]):
+        for job in range(2 * chip[CHIP.layers]):
             layer, of_feedback = job >> 1, job & 1 == 1
-            if not of_feedback or program.layers[layer, _ADAPTIVE] != 0:
+            if not of_feedback or program.layers[layer, LAYER.adaptive] != 0:
                 _update(program, memory, scratch, tally, layer, n, step, rate, of_feedback)
         step += 1

@@ -6,6 +6,7 @@ that registers point into. So one compiled engine runs every network, as one chi
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +16,25 @@ LANES = 32
 """Rows of weights are padded to a multiple of this many columns, one vector (`lanes`)."""
 
 
-def _enumerate(names: str) -> dict[str, int]:
-    return {name: i for i, name in enumerate(names.split())}
+class Registers(ModuleType):
+    """The names of a register file, each with its index: `LAYER.n_out` in kernels, a mapping elsewhere.
+
+    A module, because Numba takes a module's attributes as the constants that they are.
+    """
+
+    def __init__(self, names: str) -> None:
+        super().__init__("registers")
+        self.indices = {name: i for i, name in enumerate(names.split())}
+        vars(self).update(self.indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, name: str) -> int:
+        return self.indices[name]
 
 
-LAYER = _enumerate(
+LAYER = Registers(
     """n_in rows n_out stride weight wide_weight weight_low weight_high sum_wide bias_code blank_out blank_out_key frozen
     event unit_event code code_event unit_code code_max address_shift address_round address_low address_high
     table softmax softmax_bits output_high output_bits update_shift update_round
@@ -32,14 +47,14 @@ LAYER = _enumerate(
 thresholds are first indices in the flat memories and tables; `event`, `code`, `code_event` those of a sample's row in the
 scratch arrays; `unit_event` and `unit_code` those of the counters by unit. Keys of randomness lack the step (`rng.step_key`)."""
 
-CHIP = _enumerate(
+CHIP = Registers(
     """layers route error_shift received_low received_high received_max received_round target_high target_low
     source always_sent levels decode received received_threshold received_decode received_levels received_alpha
     local local_threshold local_decode local_levels local_alpha top_quantised execution"""
 )
 """Registers of the whole chip, by name: int64[len(CHIP)]."""
 
-TALLY = _enumerate(
+TALLY = Registers(
     """quantised received signalled local
     update_pairs update_active update_attempted update_rows weight_changed
     update_row_words update_words_16 update_words_32 update_words_64
@@ -48,16 +63,16 @@ TALLY = _enumerate(
 )
 """Counters of a layer (docs/substrate.md 8), beside the counters by unit."""
 
-HEALTH = _enumerate(
+HEALTH = Registers(
     """preactivation_saturated weight_saturated feedback_saturated error_saturated error_underflow decode_underflow
     received_saturated received_underflow"""
 )
 """Loss counters of a layer."""
 
-ROUNDINGS = {"floor": 0, "nearest": 1, "zero": 2, "stochastic": 3}
-ROUTES = {"none": 0, "layered": 1, "skip": 2, "target": 3}
-EXECUTIONS = {"auto": 0, "event": 1, "blas": 2}
-MATRICES = {"none": 0, "random": 1, "transpose": 2, "product": 3}
+ROUNDING = Registers("floor nearest zero stochastic")
+ROUTE = Registers("none layered skip target")
+EXECUTION = Registers("auto event blas")
+MATRIX = Registers("none random transpose product")
 
 
 class Program(NamedTuple):

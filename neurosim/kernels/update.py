@@ -34,9 +34,9 @@ from neurosim.kernels.lanes import (
     subtract,
 )
 from neurosim.kernels.matmul import EXACT_32, TILE, float_block, update_sums
-from neurosim.kernels.registers import LANES
+from neurosim.kernels.registers import EXECUTION, LANES, ROUNDING
 from neurosim.kernels.rng import column_bits, fold
-from neurosim.kernels.words import NEAREST, STOCHASTIC, TOWARDS_ZERO, rounded
+from neurosim.kernels.words import rounded
 
 _UPPER = np.uint64(32)
 _HIGHEST_16, _HIGHEST_32 = (1 << 15) - 1, (1 << 31) - 1
@@ -65,7 +65,7 @@ def measure(signal, start, columns):
 def fits_16(largest_code, largest, rule):
     """Whether products can be split by 16-bit multiplications: see `rows_16`."""
     shift, mode, low, high = rule
-    if mode != STOCHASTIC or shift <= 0 or shift > 16 or largest_code > _HIGHEST_16:
+    if mode != ROUNDING.stochastic or shift <= 0 or shift > 16 or largest_code > _HIGHEST_16:
         return False
     return (
         largest << (16 - shift) <= _HIGHEST_16
@@ -113,7 +113,7 @@ def _row_32(weights, at, columns, c, signal, from_, word, rule):
     shift, mode, low, high = rule
     lowest, highest, places = splat_32(low), splat_32(high), splat_32(max(shift, 0))
     changed, clipped = 0, 0
-    if mode == STOCHASTIC and shift > 0:
+    if mode == ROUNDING.stochastic and shift > 0:
         begin, step = np.int64(word), np.int64(word >> _UPPER)
         if shift <= 16:  # the same sequence modulo 2**16, in the upper half of a lane
             begin, step = begin << 16, step << 16
@@ -129,7 +129,7 @@ def _row_32(weights, at, columns, c, signal, from_, word, rule):
             store(weights, at + j, kept)
             u = add(u, on)
         return changed, clipped
-    to_nearest, to_zero = mode == NEAREST and shift > 0, mode == TOWARDS_ZERO and shift > 0
+    to_nearest, to_zero = mode == ROUNDING.nearest and shift > 0, mode == ROUNDING.zero and shift > 0
     half, odd = splat_32((1 << (max(shift, 1) - 1)) - 1 if to_nearest else 0), splat_32(1 if to_nearest else 0)
     below, sign = splat_32((1 << shift) - 1 if to_zero else 0), splat_32(31)
     for j in range(0, columns, HALF):
@@ -167,7 +167,7 @@ def row_64(weights, at, columns, code, signal, from_, word, rule):
     for j in range(columns):
         product = np.int64(code) * np.int64(signal[from_ + j])
         if product != 0:
-            u = column_bits(word, j, shift) if mode == STOCHASTIC and shift > 0 else np.int64(0)
+            u = column_bits(word, j, shift) if mode == ROUNDING.stochastic and shift > 0 else np.int64(0)
             old = np.int64(weights[at + j])
             new = old + rounded(product, shift, mode, u)
             kept = min(max(new, low), high)
@@ -253,13 +253,13 @@ def _code_sum(code, start, stop):
 @kernel
 def by_matrix(execution, row_start, row_code, n_rows, stride, samples, largest):
     """Whether a step's update sums go by BLAS: exact in float32, and where it pays (or is asked for)."""
-    if execution == 1 or samples * stride > TILE:
+    if execution == EXECUTION.event or samples * stride > TILE:
         return False
     events = row_start[n_rows]
     worth = (
         samples >= MATRIX_SAMPLES and n_rows * stride >= MATRIX_WORDS and events >= MATRIX_DENSITY * samples * n_rows
     )
-    if execution == 0 and not worth:
+    if execution == EXECUTION.auto and not worth:
         return False
     most = np.int64(0)
     for i in range(n_rows):

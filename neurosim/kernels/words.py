@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from neurosim.kernels.jit import inlined
 from neurosim.kernels.lanes import add, bit_and, multiply, shift_right
-
-FLOOR, NEAREST, TOWARDS_ZERO, STOCHASTIC = 0, 1, 2, 3
+from neurosim.kernels.registers import ROUNDING
 
 
 @inlined
@@ -13,11 +12,11 @@ def rounded(x, shift, mode, u):
     """round(x, shift) for an int64 x; u is used by stochastic rounding alone."""
     if shift <= 0:
         return x << -shift
-    if mode == FLOOR:
+    if mode == ROUNDING.floor:
         return x >> shift
-    if mode == NEAREST:
+    if mode == ROUNDING.nearest:
         return (x + (1 << (shift - 1)) - 1 + ((x >> shift) & 1)) >> shift
-    if mode == TOWARDS_ZERO:
+    if mode == ROUNDING.zero:
         return x >> shift if x >= 0 else -((-x) >> shift)
     return (x + u) >> shift
 
