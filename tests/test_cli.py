@@ -102,10 +102,11 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path, monkeypatch, batch_size):
 
 def test_ctrl_c_leaves_a_checkpoint(tmp_path):
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "neurosim", "train", "digits", "--epochs", "100000", "--out", str(out), "--quiet"]
+    train = ["train", "digits", "--epochs", "100000", "--halve-every", "0", "--out", str(out), "--quiet"]
+    command = [sys.executable, "-m", "neurosim", *train]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 240
-    while not (out / "checkpoint.npz").exists() and time.monotonic() < deadline:
+    while not (out / "checkpoint.npz").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -133,6 +134,8 @@ MISTAKES = {
     "density": (["train", "digits", "--feedback-density", "1.5"], "feedback"),
     "activation": (["train", "digits", "--activation", "swish"], "swish"),
     "rate": (["train", "digits", "--learning-rate", "0.3"], "learning_rate=0.3"),
+    "schedule": (["train", "digits", "--epochs", "300"], "halve_every=2: in epoch 300 of 300, rate=155"),
+    "first rate": (["train", "digits", "--learning-rate", "2^-60"], "learning_rate="),
     "number": (["train", "digits", "--epochs", "many"], "epochs='many'"),
     "negative": (["train", "digits", "--epochs", "-3"], "epochs=-3"),
     "hidden": (["train", "digits", "--hidden", "0"], "layer.n=0"),

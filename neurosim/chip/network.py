@@ -268,13 +268,17 @@ class Network:
         check("execution", execution, tuple(EXECUTION.indices))
         self._compiler.chip[CHIP["execution"]] = EXECUTION[execution]
 
-    def _set_rate(self, rate: int) -> None:
+    def check_rate(self, rate: int) -> None:
+        """Raise NeurosimError if eta = 2**-rate is beyond what the updates' words can say."""
         check_whole("rate", rate, -32, 62)
         for layer in range(len(self.spec.layers)):
             shift = self._register(layer, "update_shift") + rate
             if shift > 62:
                 msg = f"rate={rate}: layer {layer} would shift its updates by {shift} places, and 62 are the most"
                 raise NeurosimError(msg)
+
+    def _set_rate(self, rate: int) -> None:
+        self.check_rate(rate)
         if self.spec.channel.update is not None and rate != self._rate:
             self._program = self._program._replace(levels=self._compiler.set_rate(rate))
         self._rate = rate

@@ -124,6 +124,7 @@ class _Run:
         self.data = build.data_set(config)
         spec = build.network(config, self.data)
         self.network = Network(spec, strict=set(config.strict) | {"accumulator", "state", "decode"})
+        self._check_last_rate()
         self.name = "-".join(str(n) for n in (spec.inputs, *(layer.n for layer in spec.layers)))
         self.train_codes = self.network.encode(self.data.train_inputs, self.data.full_scale)
         self.test_codes = self.network.encode(self.data.test_inputs, self.data.full_scale)
@@ -133,6 +134,17 @@ class _Run:
         self.seconds = 0.0
         self.epochs: list[dict[str, float]] = []
         self.samples_per_second = 2000.0
+
+    def _check_last_rate(self) -> None:
+        """Refuse a schedule whose end the words cannot say, before the first epoch and not after the hundredth."""
+        config = self.config
+        for epoch in (0, max(0, config.epochs - 1)):
+            try:
+                self.network.check_rate(config.rate_in(epoch))
+            except NeurosimError as error:
+                name = "learning_rate" if epoch == 0 else "halve_at" if config.halve_at else "halve_every"
+                msg = f"{name}={getattr(config, name)}: in epoch {epoch + 1} of {config.epochs}, {error}"
+                raise NeurosimError(msg) from None
 
     @property
     def checkpoint(self) -> Path:
