@@ -221,6 +221,7 @@ def _price(given: argparse.Namespace) -> int:
 
 
 def _hardware(given: argparse.Namespace) -> int:
+    from rich.markup import escape
     from rich.table import Table
 
     from neurosim import costs
@@ -237,8 +238,9 @@ def _hardware(given: argparse.Namespace) -> int:
     model = costs.load(given.name)
     console.print(f"[bold]{model.name}[/bold]: {model.summary}\n")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("constant", "low", "nominal", "high", "unit", "basis, tag", "source"):
+    for column in ("constant", "low", "nominal", "high", "unit", "basis, tag", "note"):
         table.add_column(column, overflow="fold")
+    notes: dict[str, int] = {}
     for row in costs.explain(model):
         numbers = [
             f"{row[k]:.4g}" if isinstance(row[k], int | float) else str(row[k] or "")
@@ -251,9 +253,16 @@ def _hardware(given: argparse.Namespace) -> int:
             *numbers,
             str(row["unit"] or ""),
             ", ".join(x for x in (row["basis"], row["tag"]) if x),
-            str(row["source"]),
+            str(notes.setdefault(str(row["source"]), len(notes) + 1)),
         )
     console.print(table)
+    console.print("\n[bold]Notes[/bold]: where each constant comes from, or why it was chosen")
+    listed = Table(box=None, pad_edge=False, show_header=False)
+    listed.add_column(justify="right")
+    listed.add_column(overflow="fold")
+    for source, number in notes.items():
+        listed.add_row(str(number), escape(source))
+    console.print(listed)
     return 0
 
 

@@ -7,6 +7,7 @@ import doctest
 import functools
 import gzip
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -79,7 +80,7 @@ def _pooch(outcome):
         Path(path).mkdir(parents=True, exist_ok=True)
         (Path(path) / fname).write_bytes(outcome(url))
 
-    return types.SimpleNamespace(retrieve=retrieve, HTTPDownloader=dict)
+    return types.SimpleNamespace(retrieve=retrieve, HTTPDownloader=dict, get_logger=logging.getLogger)
 
 
 def _arrays(n=6, m=4, dtype=np.uint8):

@@ -133,6 +133,8 @@ def locate(name: str, entry: Entry) -> Path:
 
 def _retrieve(url: str, md5: str, path: Path) -> None:
     pooch = importlib.import_module("pooch")  # 0.2 s, needed once
+    if not sys.stderr.isatty():
+        pooch.get_logger().setLevel("WARNING")
     downloader = pooch.HTTPDownloader(timeout=TIMEOUT_S)
     pooch.retrieve(url, f"md5:{md5}", fname=path.name, path=path.parent, downloader=downloader)
 
