@@ -218,7 +218,10 @@ def test_more_bits_are_never_cheaper(op: Op, wider: int, name: str) -> None:
     for row_thin, row_thick in zip(thin.energy, thick.energy, strict=True):
         assert row_thin[:3] == row_thick[:3]
         assert all(a <= b * (1 + 1e-12) for a, b in zip(row_thin[3:], row_thick[3:], strict=True))
-    if (op.action, wide.bits) != ("random_word", 64):  # the mixer makes these: another unit, one a core and not one a lane
+    if (op.action, wide.bits) != (
+        "random_word",
+        64,
+    ):  # the mixer makes these: another unit, one a core and not one a lane
         assert thin.area_um2 <= thick.area_um2
 
 
