@@ -71,6 +71,11 @@ def parser() -> argparse.ArgumentParser:
     price.add_argument("run", metavar="RUN", help="the folder that --out made")
     price.add_argument("--hardware", metavar="NAME,…", required=True, help="models, or paths of .toml files")
     _output_flags(price)
+    again = commands.add_parser("reproduce", help="make a published finding again: table, figure, verdicts")
+    again.add_argument("name", nargs="?", metavar="NAME")
+    again.add_argument("--list", action="store_true", help="what there is")
+    again.add_argument("--quick", action="store_true", help="a smaller run, labelled so")
+    again.add_argument("--out", metavar="DIR", help="write NAME.csv, NAME.md and NAME.png, .svg here")
     return top
 
 
@@ -92,7 +97,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 for a mistake of the user's, 130 when interrupted."""
     try:
         given = parser().parse_args(arguments)
-        command = {"train": _train, "hardware": _hardware, "datasets": _datasets, "rules": _rules, "price": _price}
+        command = {
+            "train": _train,
+            "hardware": _hardware,
+            "datasets": _datasets,
+            "rules": _rules,
+            "price": _price,
+            "reproduce": _reproduce,
+        }
         code = command[given.command](given)
         sys.stdout.flush()
     except NeurosimError as error:
@@ -217,6 +229,44 @@ def _price(given: argparse.Namespace) -> int:
     record = Record.load(given.run)
     record.cost = record.price([name for name in given.hardware.split(",") if name])
     _emit(record, given, {"run": given.run, "cost": {name: cost.to_dict() for name, cost in record.cost.items()}})
+    return 0
+
+
+def _reproduce(given: argparse.Namespace) -> int:
+    from rich.table import Table
+
+    from neurosim.studies.reproduction import STUDIES, reproduce
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    if given.list or given.name is None:
+        for column in ("study", "what it reproduces"):
+            table.add_column(column)
+        for name, (what, _) in STUDIES.items():
+            table.add_row(name, what)
+        _console().print(table)
+        return 0
+    console, watched = _console(), sys.stderr.isatty()
+
+    def progress(doing: str) -> None:
+        if watched:
+            print(f"\r\033[K{doing}", end="", file=sys.stderr, flush=True)
+
+    found = reproduce(given.name, Path(given.out) if given.out else None, quick=given.quick, progress=progress)
+    progress("")
+    console.print(
+        f"[bold]{found.title}[/bold]{' (quick: smaller than what the claims are about)' if given.quick else ''}\n"
+    )
+    for column in found.header:
+        table.add_column(column)
+    for row in found.rows:
+        table.add_row(*map(str, row))
+    console.print(table)
+    console.print()
+    for verdict in found.verdicts:
+        console.print(verdict.line(), markup=False)
+    if given.out:
+        kinds = ", ".join(f"{given.name}.{kind}" for kind in ("csv", "md", "png", "svg"))
+        print(f"wrote {given.out}/: {kinds}", file=sys.stderr)
     return 0
 
 

@@ -27,27 +27,27 @@ _COLOURS = {"forward": "#4477aa", "error": "#ccbb44", "feedback": "#ee6677", "up
 
 
 @contextmanager
-def _figure(path: Path, title: str, size: tuple[float, float] = (7.0, 4.0)) -> Iterator[Any]:
+def figure(path: Path, title: str, size: tuple[float, float] = (7.0, 4.0)) -> Iterator[Any]:
     """One axis to draw on; both files appear whole when the block ends."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
-        axis = figure.add_subplot()
+        drawing = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(drawing)
+        axis = drawing.add_subplot()
         axis.set_title(title)
         yield axis
         for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
             drawn = io.BytesIO()
-            figure.savefig(drawn, format=kind, metadata=metadata)
+            drawing.savefig(drawn, format=kind, metadata=metadata)
             write(path.with_suffix(f".{kind}"), lambda part, drawn=drawn: part.write(drawn.getvalue()))  # type: ignore[misc]
 
 
 def learning_curve(record: Record, path: Path) -> None:
     """Accuracy against epoch, training (as presented) and test."""
-    with _figure(path, f"{record.config.data}, {record.network}, {record.config.rule}") as axis:
+    with figure(path, f"{record.config.data}, {record.network}, {record.config.rule}") as axis:
         at = range(1, len(record.epochs) + 1)
         for key, label, colour in (
             ("train_accuracy", "training, as presented", "#bbbbbb"),
@@ -72,7 +72,7 @@ def energy_by_component(record: Record, path: Path) -> None:
     """Energy of a learning sample by component, stacked by phase; the band of the sum of each as a line."""
     models = list(record.cost.values())
     names = [c for c in COMPONENTS if any(c in m.energy_by_component for m in models)]
-    with _figure(
+    with figure(
         path, "Energy of one learning sample, by component", (8.0, 1.4 + 0.32 * len(names) * len(models))
     ) as axis:
         height = 0.8 / max(1, len(models))
@@ -108,7 +108,7 @@ def channel_traffic(record: Record, path: Path) -> None:
     counts, layout = record.train_counts, record.layout
     per = max(1, counts.samples)
     layers = range(len(layout.neurons))
-    with _figure(path, "Bits sent per learning sample", (7.0, 1.9 + 0.55 * len(layout.neurons))) as axis:
+    with figure(path, "Bits sent per learning sample", (7.0, 1.9 + 0.55 * len(layout.neurons))) as axis:
         events = [counts.total("event", layer=i) * layout.event_bits[i] / per for i in layers]
         codes = [counts.total("error_code_bit", layer=i) / per for i in layers]
         for values, offset, colour, label in (
