@@ -34,7 +34,7 @@ def test_the_theory_holds():
 def test_verdicts_say_how_they_are_known():
     for grade, words in GRADES.items():
         line = Verdict("x learns", "97 %", grade, "96 %", "+-0.5", passed=False).line()
-        assert line.startswith("FAIL: x learns: ")
+        assert line.startswith("FAIL: x learns. Said: 97 % (")
         assert words in line
     with pytest.raises(NeurosimError, match=r"verdict\.grade"):
         Verdict("x", "1", "surely", "1", "0", passed=True)

@@ -43,9 +43,10 @@ class Verdict:
 
     def line(self) -> str:
         """As it is printed and written."""
+        verdict = "pass" if self.passed else "FAIL"
         return (
-            f"{'pass' if self.passed else 'FAIL'}: {self.claim}: {GRADES[self.grade]} {self.said}; here {self.found} "
-            f"({self.tolerance})"
+            f"{verdict}: {self.claim}. Said: {self.said} ({GRADES[self.grade]}). Found: {self.found}. "
+            f"Tolerance: {self.tolerance}."
         )
 
 
