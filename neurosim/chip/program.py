@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.chip.channel import refuse_off_chip
+from neurosim.chip.crossbar import deviates
+from neurosim.chip.layers import OUTPUT
 from neurosim.chip.spec import PRODUCT_WORD, NetworkSpec
 from neurosim.chip.tables import neuron_table, softmax_table
 from neurosim.errors import NeurosimError
-from neurosim.formats import Quantiser
+from neurosim.formats import Quantiser, check
 from neurosim.rng import (
     STREAM_BLANK_OUT,
     STREAM_FEEDBACK_UPDATE,
@@ -68,6 +71,8 @@ class Compiler:
     def __init__(self, spec: NetworkSpec) -> None:
         from neurosim.kernels.registers import CHIP, LAYER
 
+        refuse_off_chip(spec.channel)
+        check("layer.activation", spec.layers[-1].activation, OUTPUT)
         self.spec = spec
         self._chip_names, self._layer_names = CHIP, LAYER
         self.chip = np.zeros(len(CHIP), np.int64)
@@ -250,7 +255,7 @@ class Compiler:
         registers = {
             "matrix": MATRIX[channel.matrix],
             "received_shift": word.frac - channel.gain_of(layer, n_senders),
-            "adaptive": channel.adaptive,
+            "adaptive": channel.adaptive is True,
             "feedback_key": layer_key(spec.seed, STREAM_FEEDBACK_UPDATE, layer),
             "feedback_low": word.low,
             "feedback_high": word.high,
@@ -338,14 +343,23 @@ class Compiler:
 
 
 def initial_weights(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:
-    """Uniform initial weights of one layer, without the bias row: int64[n_in, n_out] (docs/substrate.md 6)."""
+    """Initial weights of one layer, without the bias row: int64[n_in, n_out] (docs/substrate.md 6)."""
     n_in, described = spec.n_in(layer), spec.layers[layer]
     draws = words(spec.seed, STREAM_WEIGHTS, layer, 0, n_in * described.n).reshape(n_in, described.n)
     if described.weight.bits == 1:
         return 1 - 2 * (draws >> np.uint64(63)).astype(np.int64)
+    if described.initial == "normal":
+        return described.weight.encode_array(real_weights(spec, layer))
     limit = described.init_gain * math.sqrt(6 / (n_in + described.n)) * 2.0**described.weight.frac
     reach = min(described.weight.high, max(1, round(limit)))
     return ((draws >> np.uint64(32)) % np.uint64(2 * reach + 1)).astype(np.int64) - reach
+
+
+def real_weights(spec: NetworkSpec, layer: int) -> NDArray[np.float64]:
+    """Initial weights of one layer in real numbers, without the bias row: float64[n_in, n_out] (docs/substrate.md 6)."""
+    n_in, described = spec.n_in(layer), spec.layers[layer]
+    drawn = deviates(words(spec.seed, STREAM_WEIGHTS, layer, 0, n_in * described.n), described.initial)
+    return drawn.reshape(n_in, described.n) * (described.init_gain * math.sqrt(2 / (n_in + described.n)))
 
 
 def quantiser_steps(quantiser: Quantiser) -> tuple[int, int]:
