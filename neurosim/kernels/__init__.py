@@ -46,7 +46,7 @@ _users_folder = numba.config.CACHE_DIR
 try:
     numba.config.CACHE_DIR = CACHE_FOLDER or _users_folder
     for _name in (
-        "registers", "lanes", "words", "rng", "dense", "matmul", "channel", "update", "forward", "backward", "engine",
+        "registers", "lanes", "words", "rng", "dense", "matmul", "channel", "update", "forward", "backward", "engine", "tiles", "maps",
     ):  # fmt: skip
         importlib.import_module(f"{__name__}.{_name}")
 finally:
