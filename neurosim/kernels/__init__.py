@@ -46,7 +46,8 @@ _users_folder = numba.config.CACHE_DIR
 try:
     numba.config.CACHE_DIR = CACHE_FOLDER or _users_folder
     for _name in (
-        "registers", "lanes", "words", "rng", "dense", "matmul", "channel", "update", "forward", "backward", "engine", "real",
+        "registers", "lanes", "words", "rng", "dense", "matmul", "channel", "update", "forward", "backward", "engine",
+        "tiles", "maps", "real",
     ):  # fmt: skip
         importlib.import_module(f"{__name__}.{_name}")
 finally:
