@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neurosim.chip.channel import Channel
 from neurosim.chip.counting import Tallies, layout, operations
-from neurosim.chip.layers import Dense
+from neurosim.chip.layers import Layer
 from neurosim.chip.program import Compiler, padded
 from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
@@ -68,8 +68,8 @@ class Network:
 
     def __init__(
         self,
-        inputs: int | NetworkSpec,
-        layers: Sequence[Dense] = (),
+        inputs: int | tuple[int, int, int] | NetworkSpec,
+        layers: Sequence[Layer] = (),
         channel: Channel | None = None,
         *,
         strict: frozenset[str] | set[str] = STRICT,
@@ -116,7 +116,7 @@ class Network:
     def _view(self, layer: int, start: str, rows: str, stride: str, wide: str) -> NDArray[np.integer[Any]]:
         memory = self._memory.wide if self._register(layer, wide) else self._memory.narrow
         at, n, width = self._register(layer, start), self._register(layer, rows), self._register(layer, stride)
-        return memory[at : at + n * width].reshape(n, width)[:, : self.spec.layers[layer].n]
+        return memory[at : at + n * width].reshape(n, width)[:, : self.spec.layers[layer].columns]
 
     def _new_tally(self) -> Tally:
         n, sizes = len(self.spec.layers), self._compiler.sizes
@@ -164,8 +164,8 @@ class Network:
         full_scale: the raw value that stands for 1 (255 for pixels); None for data that is used as it is.
         """
         flat = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
-        if flat.shape[1] != self.spec.inputs:
-            msg = f"inputs: {flat.shape[1]} values a sample, and the network has {self.spec.inputs} inputs"
+        if flat.shape[1] != self.spec.n_inputs:
+            msg = f"inputs: {flat.shape[1]} values a sample, and the network has {self.spec.n_inputs} inputs"
             raise NeurosimError(msg)
         word = self.spec.input
         kind = _code_type(word)
@@ -243,7 +243,7 @@ class Network:
         codes = self.encode(batch, full_scale)
         correct = self.train(codes, labels, rate=rate, batch_size=len(batch))
         first = self._register(self.spec.last, "code")
-        output = self._room(1).code[: len(batch), first : first + self.spec.layers[-1].n].copy()
+        output = self._room(1).code[: len(batch), first : first + self.spec.n_out(self.spec.last)].copy()
         return Step(output, correct, self.health())
 
     def predict(self, codes: NDArray[Any], *, execution: str = "auto") -> NDArray[np.int64]:
@@ -286,8 +286,8 @@ class Network:
     def _checked_codes(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Input codes as the kernels read them. Raises NeurosimError for what `encode` cannot have made."""
         codes, word = np.ascontiguousarray(codes), self.spec.input
-        if codes.ndim != 2 or codes.shape[1] != self.spec.inputs:
-            msg = f"codes: {list(codes.shape)}, and the network has {self.spec.inputs} inputs, so [samples, {self.spec.inputs}]"
+        if codes.ndim != 2 or codes.shape[1] != self.spec.n_inputs:
+            msg = f"codes: {list(codes.shape)}, and the network has {self.spec.n_inputs} inputs, so [samples, {self.spec.n_inputs}]"
             raise NeurosimError(msg)
         if codes.dtype.kind not in "iu":
             msg = f"codes: {codes.dtype}; they are integers, made by `encode`"
@@ -299,7 +299,7 @@ class Network:
         return codes.astype(kind, copy=False)
 
     def _checked_labels(self, labels: NDArray[Any], n: int) -> NDArray[np.int64]:
-        labels, classes = np.asarray(labels), self.spec.layers[-1].n
+        labels, classes = np.asarray(labels), self.spec.n_out(self.spec.last)
         if labels.shape != (n,) or labels.dtype.kind not in "iu":
             msg = f"labels: {labels.dtype}{list(labels.shape)}, and there are {n} samples: one whole number for each"
             raise NeurosimError(msg)

@@ -69,6 +69,8 @@ class Compiler:
         from neurosim.kernels.registers import CHIP, LAYER
 
         self.spec = spec
+        if spec.convolutions:
+            raise NeurosimError("network.layers: no kernels for Conv2d yet")
         self._chip_names, self._layer_names = CHIP, LAYER
         self.chip = np.zeros(len(CHIP), np.int64)
         self.layers = np.zeros((len(spec.layers), len(LAYER)), np.int64)
@@ -151,7 +153,7 @@ class Compiler:
 
     def _place_layer(self, layer: int) -> None:
         spec, sizes = self.spec, self.sizes
-        n, rows, stride = spec.layers[layer].n, spec.rows(layer), padded(spec.layers[layer].n)
+        n, rows, stride = spec.n_out(layer), spec.rows(layer), padded(spec.n_out(layer))
         wide = spec.layers[layer].weight.bits > 8
         self._set(
             layer,
@@ -245,8 +247,8 @@ class Compiler:
         from neurosim.kernels.registers import MATRIX, ROUNDING
 
         spec, channel, sizes = self.spec, self.spec.channel, self.sizes
-        described, word = spec.layers[layer], spec.feedback_word(layer)
-        n_senders, stride = spec.layers[spec.sender(layer)].n, padded(described.n)
+        word = spec.feedback_word(layer)
+        n_senders, stride = spec.n_out(spec.sender(layer)), padded(spec.n_out(layer))
         registers = {
             "matrix": MATRIX[channel.matrix],
             "received_shift": word.frac - channel.gain_of(layer, n_senders),
@@ -277,7 +279,7 @@ class Compiler:
         self._reserve(n_senders * stride, wide=wide)
         sizes.rows = max(sizes.rows, n_senders)
         if channel.matrix == "product":
-            sizes.product = max(sizes.product, described.n * padded(n_senders))
+            sizes.product = max(sizes.product, spec.n_out(layer) * padded(n_senders))
             registers |= self._product_registers(layer)
         return registers
 
@@ -301,7 +303,7 @@ class Compiler:
         above = self.spec.layers[layer + 1 :]
         largest = above[-1].weight.max_abs
         for between in above[:-1]:
-            largest *= between.n * between.weight.max_abs
+            largest *= between.columns * between.weight.max_abs
         return largest
 
     def set_rate(self, rate: int) -> NDArray[np.int64]:
@@ -328,22 +330,23 @@ class Compiler:
             memory = wide if self.register(layer, "wide_weight") else narrow
             at, stride = self.register(layer, "weight"), self.register(layer, "stride")
             view = memory[at : at + spec.rows(layer) * stride].reshape(-1, stride)
-            view[: spec.n_in(layer), : described.n] = initial_weights(spec, layer)
+            view[: spec.fan_in(layer), : described.columns] = initial_weights(spec, layer)
             if spec.receives and layer < spec.last and spec.channel.matrix == "random":
                 at, n = self.register(layer, "feedback"), self.register(layer, "feedback_rows")
                 memory = wide if self.register(layer, "feedback_wide") else narrow
                 view = memory[at : at + n * stride].reshape(-1, stride)
-                view[:, : described.n] = spec.channel.feedback.draw(spec.seed, layer, n, described.n)
+                view[:, : spec.n_out(layer)] = spec.channel.feedback.draw(spec.seed, layer, n, spec.n_out(layer))
         return narrow, wide
 
 
 def initial_weights(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:
-    """Uniform initial weights of one layer, without the bias row: int64[n_in, n_out] (docs/substrate.md 6)."""
-    n_in, described = spec.n_in(layer), spec.layers[layer]
-    draws = words(spec.seed, STREAM_WEIGHTS, layer, 0, n_in * described.n).reshape(n_in, described.n)
+    """Uniform initial weights of one layer, without the bias row: int64[fan-in, columns] (docs/substrate.md 6)."""
+    fan_in, described = spec.fan_in(layer), spec.layers[layer]
+    columns = described.columns
+    draws = words(spec.seed, STREAM_WEIGHTS, layer, 0, fan_in * columns).reshape(fan_in, columns)
     if described.weight.bits == 1:
         return 1 - 2 * (draws >> np.uint64(63)).astype(np.int64)
-    limit = described.init_gain * math.sqrt(6 / (n_in + described.n)) * 2.0**described.weight.frac
+    limit = described.init_gain * math.sqrt(6 / spec.fans(layer)) * 2.0**described.weight.frac
     reach = min(described.weight.high, max(1, round(limit)))
     return ((draws >> np.uint64(32)) % np.uint64(2 * reach + 1)).astype(np.int64) - reach
 

@@ -81,7 +81,7 @@ class FloatNetwork:
     def _initial(self, layer: int) -> Floats:
         """The chip's initial weights in real values, a bias row of zeros below them: [rows, n_out]."""
         described = self.spec.layers[layer]
-        weights = np.zeros((self.spec.rows(layer), described.n), self.dtype)
+        weights = np.zeros((self.spec.rows(layer), described.columns), self.dtype)
         weights[: self.spec.n_in(layer)] = initial_weights(self.spec, layer) * described.weight.lsb
         return weights
 
@@ -90,8 +90,8 @@ class FloatNetwork:
         spec, feedback = self.spec, self.spec.channel.feedback
         if not spec.receives or layer == spec.last or spec.channel.matrix != "random":
             return None
-        n_senders = spec.layers[spec.sender(layer)].n
-        codes = feedback.draw(spec.seed, layer, n_senders, spec.layers[layer].n)
+        n_senders = spec.n_out(spec.sender(layer))
+        codes = feedback.draw(spec.seed, layer, n_senders, spec.n_out(layer))
         return (codes * feedback.word.lsb).astype(self.dtype)
 
     def _synapses(self, layer: int) -> Floats:
@@ -123,7 +123,7 @@ class FloatNetwork:
         word = self.spec.output(self.spec.last)
         top = (word.high + 1) * word.lsb
         others = -top if self.spec.layers[-1].activation == "tanh" else 0.0
-        targets = np.full((len(labels), self.spec.layers[-1].n), others, self.dtype)
+        targets = np.full((len(labels), self.spec.n_out(self.spec.last)), others, self.dtype)
         targets[np.arange(len(labels)), labels] = top
         return targets
 
