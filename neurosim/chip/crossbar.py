@@ -57,8 +57,10 @@ class FeedbackCrossbar:
         """A copy with some fields changed; a fan-in takes the place of a density."""
         return replace(self, **changes)
 
-    def draw(self, seed: int, layer: int, n_senders: int, n_receivers: int) -> NDArray[np.int64]:
-        """C of one layer: int64[n_senders, n_receivers]."""
+    def draw(
+        self, seed: int, layer: int, n_senders: int, n_receivers: int, fans: int | None = None
+    ) -> NDArray[np.int64]:
+        """C of one layer: int64[n_senders, n_receivers]. fans: fan-in plus fan-out, None for senders plus receivers."""
         shape = (n_senders, n_receivers)
         draws = words(seed, STREAM_CONNECTION, layer, 0, n_senders * n_receivers).reshape(shape)
         if self.fan_in is not None:
@@ -73,6 +75,6 @@ class FeedbackCrossbar:
         if self.bits == 1:
             sign = 1 - 2 * (values >> np.uint64(63)).astype(np.int64) if self.values == "+-1" else 1
             return np.where(connected, sign, 0).astype(np.int64)
-        reach = min(self.word.high, max(1, round(math.sqrt(6 / (n_senders + n_receivers)) * 2**self.word.frac)))
+        reach = min(self.word.high, max(1, round(math.sqrt(6 / (fans or n_senders + n_receivers)) * 2**self.word.frac)))
         spread = ((values >> np.uint64(32)) % np.uint64(2 * reach + 1)).astype(np.int64) - reach
         return np.where(connected, spread, 0)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.chip.maps import MapCompiler, padded, turn, turned_rows
 from neurosim.chip.spec import PRODUCT_WORD, NetworkSpec
 from neurosim.chip.tables import neuron_table, softmax_table
 from neurosim.errors import NeurosimError
@@ -47,16 +48,12 @@ class Sizes:
     rows: int = 1
     product: int = 32
     tables: int = 0
+    sums: int = 64
 
 
 def _fits_32(largest: int, shift: int) -> bool:
     """Whether sums up to `largest` can be rounded by `shift` in 32-bit lanes."""
     return shift <= 30 and (largest << max(0, -shift)) + (1 << max(0, shift)) < _INT32
-
-
-def padded(n: int) -> int:
-    """N rounded up to whole vectors of lanes."""
-    return -(-n // 32) * 32
 
 
 class Compiler:
@@ -69,12 +66,11 @@ class Compiler:
         from neurosim.kernels.registers import CHIP, LAYER
 
         self.spec = spec
-        if spec.convolutions:
-            raise NeurosimError("network.layers: no kernels for Conv2d yet")
         self._chip_names, self._layer_names = CHIP, LAYER
         self.chip = np.zeros(len(CHIP), np.int64)
         self.layers = np.zeros((len(spec.layers), len(LAYER)), np.int64)
         self.sizes = Sizes()
+        self.maps = MapCompiler(spec)
         self._tables: list[NDArray[np.int32]] = []
         self._table_at: dict[Any, int] = {}
         self._levels: list[int] = []
@@ -153,7 +149,7 @@ class Compiler:
 
     def _place_layer(self, layer: int) -> None:
         spec, sizes = self.spec, self.sizes
-        n, rows, stride = spec.n_out(layer), spec.rows(layer), padded(spec.n_out(layer))
+        n, rows, stride = spec.n_out(layer), spec.rows(layer), padded(spec.layers[layer].columns)
         wide = spec.layers[layer].weight.bits > 8
         self._set(
             layer,
@@ -170,11 +166,15 @@ class Compiler:
             unit_code=sizes.unit_code,
         )
         self._reserve(rows * stride, wide=wide)
-        sizes.event += rows + 2
-        sizes.code += stride
+        is_map = layer < spec.convolutions
+        sizes.event += spec.units(layer) + 2
+        sizes.code += padded(n) + 32 * is_map
         sizes.code_event += n + 1
-        sizes.unit_event += rows
-        sizes.unit_code += n
+        sizes.unit_event += spec.units(layer)
+        sizes.unit_code += spec.n_neurons(layer)
+        sizes.sums = max(sizes.sums, padded(n) + 64, stride)
+        if is_map:
+            return
         sizes.stride = max(sizes.stride, stride)
         sizes.rows = max(sizes.rows, rows, n)
 
@@ -248,10 +248,10 @@ class Compiler:
 
         spec, channel, sizes = self.spec, self.spec.channel, self.sizes
         word = spec.feedback_word(layer)
-        n_senders, stride = spec.n_out(spec.sender(layer)), padded(spec.n_out(layer))
+        n_heard = spec.n_heard(layer)
         registers = {
             "matrix": MATRIX[channel.matrix],
-            "received_shift": word.frac - channel.gain_of(layer, n_senders),
+            "received_shift": word.frac - channel.gain_of(layer, n_heard),
             "adaptive": channel.adaptive,
             "feedback_key": layer_key(spec.seed, STREAM_FEEDBACK_UPDATE, layer),
             "feedback_low": word.low,
@@ -259,7 +259,7 @@ class Compiler:
             "feedback_round": ROUNDING[word.rounding],
             "feedback_update_shift": spec.received.frac + spec.output(layer).frac - word.frac,
         }
-        largest = n_senders * word.max_abs * spec.received.max_abs
+        largest = n_heard * word.max_abs * spec.received.max_abs
         registers["feedback_sum_wide"] = largest >= _INT32 or spec.received.max_abs >= _INT16
         registers["received_narrow"] = (
             spec.received.rounding == "nearest"
@@ -270,16 +270,20 @@ class Compiler:
         if channel.matrix == "transpose":
             return registers
         wide = word.bits > 8
+        rows, columns = spec.feedback_shape(layer)
+        if spec.shares_feedback(layer):
+            rows, columns = turned_rows(spec.geometry(layer + 1)), spec.geometry(layer + 1).inputs[2]
         registers |= {
             "feedback": sizes.wide if wide else sizes.narrow,
-            "feedback_rows": n_senders,
-            "feedback_stride": stride,
+            "feedback_rows": rows,
+            "feedback_stride": padded(columns),
             "feedback_wide": wide,
         }
-        self._reserve(n_senders * stride, wide=wide)
-        sizes.rows = max(sizes.rows, n_senders)
+        self._reserve(rows * padded(columns), wide=wide)
+        if channel.adaptive:
+            sizes.stride, sizes.rows = max(sizes.stride, padded(columns)), max(sizes.rows, rows)
         if channel.matrix == "product":
-            sizes.product = max(sizes.product, spec.n_out(layer) * padded(n_senders))
+            sizes.product = max(sizes.product, spec.n_out(layer) * padded(n_heard))
             registers |= self._product_registers(layer)
         return registers
 
@@ -333,10 +337,22 @@ class Compiler:
             view[: spec.fan_in(layer), : described.columns] = initial_weights(spec, layer)
             if spec.receives and layer < spec.last and spec.channel.matrix == "random":
                 at, n = self.register(layer, "feedback"), self.register(layer, "feedback_rows")
-                memory = wide if self.register(layer, "feedback_wide") else narrow
-                view = memory[at : at + n * stride].reshape(-1, stride)
-                view[:, : spec.n_out(layer)] = spec.channel.feedback.draw(spec.seed, layer, n, spec.n_out(layer))
+                memory, stride = (
+                    wide if self.register(layer, "feedback_wide") else narrow,
+                    self.register(layer, "feedback_stride"),
+                )
+                drawn = initial_feedback(spec, layer)
+                if spec.shares_feedback(layer):
+                    drawn = turn(drawn, spec.geometry(layer + 1))
+                memory[at : at + n * stride].reshape(-1, stride)[:, : drawn.shape[1]] = drawn
         return narrow, wide
+
+
+def initial_feedback(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:
+    """A random C as it is born: int64[*spec.feedback_shape(layer)] (docs/substrate.md 6 and 9)."""
+    rows, columns = spec.feedback_shape(layer)
+    fans = spec.fans(layer + 1) if spec.shares_feedback(layer) else rows + columns
+    return spec.channel.feedback.draw(spec.seed, layer, rows, columns, fans)
 
 
 def initial_weights(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:
