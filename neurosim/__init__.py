@@ -15,6 +15,7 @@ _PUBLIC = {
     "RULES": "neurosim.chip.channel",
     "rule": "neurosim.chip.channel",
     "FeedbackCrossbar": "neurosim.chip.crossbar",
+    "Conv2d": "neurosim.chip.layers",
     "Dense": "neurosim.chip.layers",
     "Network": "neurosim.chip.network",
     "NetworkSpec": "neurosim.chip.spec",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from neurosim.chip.channel import Channel as Channel
     from neurosim.chip.channel import rule as rule
     from neurosim.chip.crossbar import FeedbackCrossbar as FeedbackCrossbar
+    from neurosim.chip.layers import Conv2d as Conv2d
     from neurosim.chip.layers import Dense as Dense
     from neurosim.chip.network import Network as Network
     from neurosim.chip.spec import NetworkSpec as NetworkSpec

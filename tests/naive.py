@@ -24,7 +24,7 @@ from tests.naive_tables import (
 )
 
 TALLIES = (
-    "quantised", "received", "signalled", "local", "update_pairs", "update_active", "update_attempted", "update_rows",
+    "quantised", "received", "routed", "signalled", "local", "update_pairs", "update_active", "update_attempted", "update_rows",
     "weight_changed", "update_row_words", "update_words_16", "update_words_32", "update_words_64",
     "feedback_pairs", "feedback_active", "feedback_attempted", "feedback_rows", "feedback_changed",
     "feedback_row_words", "feedback_words_16", "feedback_words_32", "feedback_words_64",
@@ -77,10 +77,7 @@ class NaiveNetwork:
         self.learning_shift, self.step = spec["learning_shift"], 0
         self.top = len(self.layers) - 1
         self.learns_below = self.top > 0 and self.channel["route"] != "none"
-        self.weights = [
-            initial_weights(self.seed, h, x["n_in"], x["n_out"], x["bias"], x["weight"], x["init_gain"])
-            for h, x in enumerate(self.layers)
-        ]
+        self.weights = [self.first_weights(h, x) for h, x in enumerate(self.layers)]
         self.feedback = [self.first_feedback(h) for h in range(self.top + 1)]
         self.tally, self.test_tally = self.no_counts(), self.no_counts()
         self.health = [dict.fromkeys((*LOSSES, "dead_updates"), 0) for _ in self.layers]
@@ -108,13 +105,17 @@ class NaiveNetwork:
         """The layer that layer h listens to (section 3, routes)."""
         return h + 1 if self.channel["route"] == "layered" else self.top
 
+    def first_weights(self, h: int, x: dict) -> "list[list[int]]":
+        """W of layer h at birth."""
+        n, m = x["n_in"], x["n_out"]
+        return initial_weights(self.seed, h, n, m, x["bias"], x["weight"], x["init_gain"], n + m)
+
     def first_feedback(self, h: int) -> "list[list[int]] | None":
         """C of layer h, where it is a memory of its own."""
         if h == self.top or not self.learns_below or self.channel["matrix"] != "random":
             return None
-        return initial_feedback(
-            self.seed, h, self.layers[self.sender(h)]["n_out"], self.layers[h]["n_out"], self.channel
-        )
+        n, m = self.layers[self.sender(h)]["n_out"], self.layers[h]["n_out"]
+        return initial_feedback(self.seed, h, n, m, self.channel, n + m)
 
     # ---------------------------------------------------------------- 2. forward
 
@@ -128,15 +129,19 @@ class NaiveNetwork:
                 o.append(one(layer["presynaptic"]))
             for i, code in enumerate(o):
                 tally[h]["events"][i] += code != 0
-            a = [self.address(h, o, j, learning) for j in range(layer["n_out"])]
-            if layer["activation"] == "softmax":
-                arriving = softmax(layer["address"], a, layer["output"]["bits"])
-            else:
-                arriving = [self.activated(layer, code) for code in a]
+            a, arriving = self.neurons(h, o, learning)
             presynaptic.append(o)
             addresses.append(a)
             outputs.append(arriving)
         return presynaptic, addresses, outputs
+
+    def neurons(self, h: int, o: "list[int]", learning: bool) -> "tuple[list, list]":
+        """(addresses, output codes) of layer h."""
+        layer = self.layers[h]
+        a = [self.address(h, o, j, learning) for j in range(layer["n_out"])]
+        if layer["activation"] == "softmax":
+            return a, softmax(layer["address"], a, layer["output"]["bits"])
+        return a, [self.activated(layer, code) for code in a]
 
     def blanked(self, h: int, b: int, i: int) -> bool:
         """Whether the event of unit i in sample b is lost (section 7)."""
@@ -231,27 +236,35 @@ class NaiveNetwork:
         if c["fan_in"] is not None:
             return default_gain(Fraction(c["fan_in"]))
         density = 1 if c["density"] is None else c["density"]
-        return default_gain(Fraction(density * self.layers[self.sender(h)]["n_out"]))  # 0.2 of 40 senders is 8
+        return default_gain(Fraction(density * self.heard(h)))  # 0.2 of 40 senders is 8
+
+    def heard(self, h: int) -> int:
+        """Senders that a receiver of layer h may be connected to."""
+        return self.layers[self.sender(h)]["n_out"]
 
     def receive(self, h: int, c: "tuple[list[list[int]], int]", d: "list[int]", a: "list[int]") -> "tuple[list, list]":
         """(J, R) of layer h: crossbar, then the local signal."""
-        matrix, frac = c
-        word, health, tally = self.received, self.health[h], self.tally[h]
-        all_j, all_r = [], []
-        for i, address in enumerate(a):
-            x = sum(row[i] * sent for row, sent in zip(matrix, d, strict=True))
-            rounded = round_shift(x, frac - self.gain(h), word["rounding"])
-            j = sat(word, rounded)
-            health["received_saturated"] += j != rounded
-            tally["received"] += j != 0
-            quantised = self.requantised(self.at_received, j, health)
-            slope = self.slope(self.layers[h], address)
-            r = round_shift(slope * quantised, 7, "nearest")
-            health["received_underflow"] += quantised != 0 and slope != 0 and r == 0
-            tally["local"] += r != 0
-            all_j.append(j)
-            all_r.append(self.requantised(self.at_local, r, health))
-        return all_j, all_r
+        j = [self.received_at(h, c, d, i) for i in range(len(a))]
+        quantised = [self.requantised(self.at_received, x, self.health[h]) for x in j]
+        return j, [self.local_signal(h, x, address) for x, address in zip(quantised, a, strict=True)]
+
+    def received_at(self, h: int, c: "tuple[list[list[int]], int]", d: "list[int]", i: int) -> int:
+        """J_i of layer h."""
+        (matrix, frac), word = c, self.received
+        x = sum(row[i] * sent for row, sent in zip(matrix, d, strict=True))
+        rounded = round_shift(x, frac - self.gain(h), word["rounding"])
+        j = sat(word, rounded)
+        self.health[h]["received_saturated"] += j != rounded
+        self.tally[h]["received"] += j != 0
+        return j
+
+    def local_signal(self, h: int, j: int, address: int) -> int:
+        """R of a neuron at an address."""
+        slope, health = self.slope(self.layers[h], address), self.health[h]
+        r = round_shift(slope * j, 7, "nearest")
+        health["received_underflow"] += j != 0 and slope != 0 and r == 0
+        self.tally[h]["local"] += r != 0
+        return self.requantised(self.at_local, r, health)
 
     def requantised(self, quantiser: "Quantiser | None", x: int, health: dict) -> int:
         """x through the quantiser at `received` or `local`."""

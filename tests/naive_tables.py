@@ -289,10 +289,10 @@ def reach(word: Word, gain: float, n: int) -> int:
 
 
 def initial_weights(
-    seed: int, layer: int, n_in: int, n_out: int, bias: bool, word: Word, gain: float
+    seed: int, layer: int, n_in: int, n_out: int, bias: bool, word: Word, gain: float, fans: int
 ) -> "list[list[int]]":
     """W[i][j], the bias row last and 0. One-bit weights have no 0: they are signs, drawn as those of C."""
-    root, a = key(seed, 0, layer, 0), reach(word, gain, n_in + n_out)
+    root, a = key(seed, 0, layer, 0), reach(word, gain, fans)
 
     def entry(item: int) -> int:
         drawn = fold(root, item)
@@ -317,10 +317,10 @@ def connected(
     return [[k in chosen[i] for i in range(n_h)] for k in range(n_src)]
 
 
-def initial_feedback(seed: int, layer: int, n_src: int, n_h: int, channel: dict) -> "list[list[int]]":
+def initial_feedback(seed: int, layer: int, n_src: int, n_h: int, channel: dict, fans: int) -> "list[list[int]]":
     """C[k][i] of a random matrix, 0 where not connected."""
     joined = connected(seed, layer, n_src, n_h, channel["density"], channel["fan_in"])
-    root, a = key(seed, 2, layer, 0), reach(channel["word"], 1, n_src + n_h)
+    root, a = key(seed, 2, layer, 0), reach(channel["word"], 1, fans)
 
     def entry(k: int, i: int) -> int:
         drawn = fold(root, k * n_h + i)

@@ -348,19 +348,19 @@ def test_momentum_is_the_textbook_recursion():
 
 
 def test_images_are_moved_and_mirrored():
-    images = np.random.default_rng(0).integers(1, 255, (300, 2, 8, 8), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(1, 255, (300, 8, 8, 2), dtype=np.uint8)
     training = Training(shift=0.125, flip=True)
     found = augmented(images, training, seed=1, step=4)
     assert found.shape == images.shape
     seen = set()
     for image, moved in zip(images, found, strict=True):
-        padded = np.pad(image, ((0, 0), (1, 1), (1, 1)))
+        padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
         match = [
             (y, x, flip)
             for y in range(3)
             for x in range(3)
             for flip in (False, True)
-            if np.array_equal(moved, padded[:, y : y + 8, x : x + 8][:, :, :: -1 if flip else 1])
+            if np.array_equal(moved, padded[y : y + 8, x : x + 8][:, :: -1 if flip else 1])
         ]
         assert len(match) == 1
         seen.add(match[0])

@@ -4,12 +4,13 @@ import numpy as np
 
 from neurosim.chip.channel import RULES, Channel
 from neurosim.chip.crossbar import FeedbackCrossbar
-from neurosim.chip.layers import HIDDEN, OUTPUT, Dense
+from neurosim.chip.layers import HIDDEN, OUTPUT, Conv2d, Dense
 from neurosim.chip.network import Network
 from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, Quantiser
-from tests.naive import LOSSES, TALLIES, NaiveNetwork
+from tests.naive import LOSSES, TALLIES
+from tests.naive_conv import NaiveConvNetwork
 
 ROUND = ("nearest", "nearest", "floor", "zero")
 
@@ -31,6 +32,14 @@ def quantiser_dict(q):
     }
 
 
+def map_dict(spec, i):
+    if i >= spec.convolutions:
+        return None
+    layer = spec.layers[i]
+    names = ("channels", "kernel", "stride", "pool", "pool_stride", "padding")
+    return {"inputs": spec.geometry(i).inputs, **{name: getattr(layer, name) for name in names}}
+
+
 def describe(spec, channel, rate):
     """The twin's plain description. channel: as it was before the engine filled anything in."""
     return {
@@ -40,7 +49,8 @@ def describe(spec, channel, rate):
         "layers": [
             {
                 "n_in": spec.n_in(i),
-                "n_out": layer.n,
+                "n_out": spec.n_out(i),
+                "map": map_dict(spec, i),
                 "bias": layer.bias,
                 "activation": layer.activation,
                 "weight": word_dict(layer.weight),
@@ -127,6 +137,21 @@ def a_channel(r, hidden, rule=None):
     )
 
 
+def a_convolution(r):
+    pool = r.choice((None, None, 1, 2, 2, 3, 3))
+    dense = a_layer(r, r.randint(1, 5) if r.random() < 0.85 else r.randint(31, 40), HIDDEN)
+    same = ("activation", "weight", "output", "address", "accumulator", "bias", "frozen", "init_gain")
+    return Conv2d(
+        dense.n,
+        r.choice((1, 2, 3, 3, 4, 5)),
+        pool=pool,
+        pool_stride=r.choice((None, 1, 2)) if pool else None,
+        padding=r.choice(("same", "same", "valid")),
+        stride=r.choice((1, 1, 1, 2, 3)),
+        **{name: getattr(dense, name) for name in same},
+    )
+
+
 def a_layer(r, n, activations):
     roundings = ("stochastic",) * 3 + ROUND
     weight = a_word(r, *r.choice(((2, 8),) * 8 + ((8, 12), (9, 16))), signed=True, roundings=roundings)
@@ -151,8 +176,14 @@ def a_layer(r, n, activations):
     )
 
 
-def a_case(r, rule=None):
-    """(spec, channel, rate, batch size, codes, labels): everything of one comparison. NeurosimError where refused."""
+def a_case(r, rule=None, maps=None):
+    """(spec, channel, rate, batch size, codes, labels): everything of one comparison. NeurosimError where refused.
+
+    maps: how many convolutions, None for any number.
+    """
+    maps = r.choice((0, 0, 0, 1, 2, 3)) if maps is None else maps
+    if maps:
+        return a_case_of_maps(r, maps, rule)
     hidden = r.randint(0, 3)
     sizes = [r.randint(1, 9) if r.random() < 0.9 else r.randint(33, 40) for _ in range(hidden)]
     layers = [a_layer(r, n, HIDDEN) for n in sizes] + [a_layer(r, r.randint(2, 5), OUTPUT)]
@@ -161,17 +192,46 @@ def a_case(r, rule=None):
         inputs=r.randint(1, 12),
         layers=tuple(layers),
         channel=channel,
-        input=a_word(r, 2, 9),
-        received=Fixed(
+        **words_and_seed(r),
+    )
+    return with_samples(r, spec, channel, r.randint(1, 9))
+
+
+def a_case_of_maps(r, maps, rule=None):
+    """The same with convolutions."""
+    dense = r.choice((0, 0, 1))
+    inputs = (r.randint(1, 6), r.randint(1, 6), r.randint(1, 3))
+    layers, arriving = [], inputs
+    for _ in range(maps):
+        layer = a_convolution(r)
+        if min(arriving[:2]) < layer.kernel + (layer.pool or 0) * layer.stride:
+            layer = layer.replace(padding="same")
+        layers.append(layer)
+        arriving = (*layer.geometry(arriving).out, layer.channels)
+    layers += [a_layer(r, r.randint(1, 9), HIDDEN) for _ in range(dense)] + [a_layer(r, r.randint(2, 5), OUTPUT)]
+    channel = a_channel(r, maps + dense, rule or r.choice(("bp", "rbp", "srbp", "asrbp", "drtp", "top-only", "arbp")))
+    if maps > 1 and channel.route == "layered" and channel.feedback.fan_in is not None:
+        channel = channel.replace(feedback=channel.feedback.replace(fan_in=None, density=0.5))
+    channel = channel.replace(update=None)
+    spec = NetworkSpec(inputs=inputs, layers=tuple(layers), channel=channel, **words_and_seed(r))
+    return with_samples(r, spec, channel, r.randint(1, 4))
+
+
+def words_and_seed(r):
+    return {
+        "input": a_word(r, 2, 9),
+        "received": Fixed(
             r.randint(6, 14), r.randint(3, 9), rounding=r.choice(ROUND), range=r.choice(("symmetric", "full"))
         ),
-        seed=r.randint(0, 2**40),
-    )
-    n = r.randint(1, 9)
+        "seed": r.randint(0, 2**40),
+    }
+
+
+def with_samples(r, spec, channel, n):
     density = r.choice((0.3, 1.0))
     word = spec.input
     codes = [
-        [r.randint(word.low, word.high) if r.random() < density else 0 for _ in range(spec.inputs)] for _ in range(n)
+        [r.randint(word.low, word.high) if r.random() < density else 0 for _ in range(spec.n_inputs)] for _ in range(n)
     ]
     labels = [r.randrange(spec.layers[-1].n) for _ in range(n)]
     return (
@@ -187,7 +247,7 @@ def a_case(r, rule=None):
 def compare(case, execution="auto"):
     """Run both; return how many integers were compared. AssertionError with the first difference."""
     spec, channel, rate, batch, rows, labels = case
-    engine, naive = Network(spec), NaiveNetwork(describe(spec, channel, rate))
+    engine, naive = Network(spec), NaiveConvNetwork(describe(spec, channel, rate))
     codes = np.array(rows, np.uint8 if not spec.input.signed and spec.input.bits <= 8 else np.int16)
     seen = Seen()
     seen.weights(engine, naive, "at birth")

@@ -38,8 +38,8 @@ class Tallies:
         from neurosim.kernels.registers import TALLY
 
         n = range(len(spec.layers))
-        event_ends = np.cumsum([spec.rows(layer) for layer in n])[:-1]
-        code_ends = np.cumsum([layer.n for layer in spec.layers])[:-1]
+        event_ends = np.cumsum([spec.units(layer) for layer in n])[:-1]
+        code_ends = np.cumsum([spec.n_neurons(layer) for layer in n])[:-1]
         return cls(
             samples,
             steps,
@@ -87,7 +87,7 @@ def accumulator_bits(spec: NetworkSpec, layer: int) -> int:
 
 def _forward(counter: _Counter, spec: NetworkSpec, tallies: Tallies, layer: int, *, learning: bool) -> None:
     described, code, address = spec.layers[layer], spec.presynaptic(layer), spec.address(layer)
-    n, samples = described.n, tallies.samples
+    n, samples = spec.n_out(layer), tallies.samples
     events = int(tallies.events[layer].sum())
     synaptic = events * n
 
@@ -130,7 +130,7 @@ def _needs_address(spec: NetworkSpec, layer: int) -> bool:
 
 def _error(counter: _Counter, spec: NetworkSpec, tallies: Tallies) -> None:
     last, bits = spec.last, spec.error_bits
-    counter.add(tallies.samples * spec.layers[last].n, last, "error", "add", bits)
+    counter.add(tallies.samples * spec.n_out(last), last, "error", "add", bits)
     for layer in dict.fromkeys((*spec.senders, last)):
         counts = tallies.counts[layer]
         if spec.channel.error is not None:
@@ -146,7 +146,7 @@ def _error(counter: _Counter, spec: NetworkSpec, tallies: Tallies) -> None:
 def _feedback(
     counter: _Counter, spec: NetworkSpec, tallies: Tallies, layer: int, crossbar: NDArray[np.integer[Any]] | None
 ) -> None:
-    channel, counts, n = spec.channel, tallies.counts[layer], spec.layers[layer].n
+    channel, counts, n = spec.channel, tallies.counts[layer], spec.n_out(layer)
     by_unit = tallies.codes[spec.sender(layer)]
     codes, received = int(by_unit.sum()), spec.received.bits
     word = spec.feedback_word(layer)
@@ -172,10 +172,10 @@ def _feedback(
     if channel.matrix == "product":
         above = spec.layers[layer + 1]
         if layer + 1 < spec.last:
-            macs = tallies.steps * n * above.n * spec.layers[-1].n
+            macs = tallies.steps * n * above.columns * spec.n_out(spec.last)
             add(macs, "mac", word.bits, above.weight.bits)
             add(macs, "read", above.weight.bits, memory="weight")
-        add(tallies.steps * n * spec.layers[-1].n, "write", word.bits, memory="feedback")
+        add(tallies.steps * n * spec.n_out(spec.last), "write", word.bits, memory="feedback")
     _slope(add, spec, layer, counts["received"])
     for place, quantiser, met in (
         ("received", channel.received_error, counts["received"]),
@@ -284,9 +284,9 @@ def layout(spec: NetworkSpec, crossbars: Crossbars, batch_size: int) -> Layout:
     """What the network occupies, in words."""
     held: list[Held] = []
     for layer, described in enumerate(spec.layers):
-        weights = spec.rows(layer) * described.n
+        weights = spec.rows(layer) * described.columns
         held.append(Held(layer, "weight", weights, described.weight.bits))
-        held.append(Held(layer, "accumulator", described.n, accumulator_bits(spec, layer)))
+        held.append(Held(layer, "accumulator", spec.n_out(layer), accumulator_bits(spec, layer)))
         held.append(Held(layer, "activation", spec.rows(layer), spec.presynaptic(layer).bits))
         if described.activation in ("tanh", "logistic"):
             entries = spec.address(layer).high - spec.address(layer).low + 1
@@ -299,7 +299,7 @@ def layout(spec: NetworkSpec, crossbars: Crossbars, batch_size: int) -> Layout:
             held.extend(_held_feedback(spec, layer, crossbars[layer]))
     listeners = {layer: [h for h in range(spec.last) if spec.sender(h) == layer] for layer in spec.senders}
     return Layout(
-        neurons=tuple(layer.n for layer in spec.layers),
+        neurons=tuple(spec.n_out(layer) for layer in range(len(spec.layers))),
         fan_in=tuple(spec.rows(layer) for layer in range(len(spec.layers))),
         held=tuple(h for h in held if h.words),
         code_bits=spec.code_bits,
@@ -309,7 +309,7 @@ def layout(spec: NetworkSpec, crossbars: Crossbars, batch_size: int) -> Layout:
 
 
 def _held_feedback(spec: NetworkSpec, layer: int, crossbar: NDArray[np.integer[Any]] | None) -> list[Held]:
-    feedback, n = spec.channel.feedback, spec.layers[layer].n
+    feedback, n = spec.channel.feedback, spec.n_out(layer)
     held = [Held(layer, "accumulator", n, spec.feedback_sum_bits(layer))]
     if _needs_address(spec, layer):
         held.append(Held(layer, "address", n, spec.address(layer).bits))

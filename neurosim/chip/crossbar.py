@@ -81,33 +81,56 @@ class FeedbackCrossbar:
         """A copy with some fields changed; a fan-in takes the place of a density."""
         return replace(self, **changes)
 
-    def draw(self, seed: int, layer: int, n_senders: int, n_receivers: int, variant: int = 0) -> NDArray[np.int64]:
-        """C of one layer in codes of its word: int64[n_senders, n_receivers]; variant: tells several C of a layer apart."""
+    def draw(
+        self,
+        seed: int,
+        layer: int,
+        n_senders: int,
+        n_receivers: int,
+        *,
+        variant: int = 0,
+        fans: int | None = None,
+    ) -> NDArray[np.int64]:
+        """C of one layer in codes of its word: int64[n_senders, n_receivers].
+
+        variant: tells several C of a layer apart; fans: fan-in plus fan-out, None for senders plus receivers.
+        """
         shape = (n_senders, n_receivers)
         if self.bits > 1 and not self._is_plain:
-            return self.word.encode_array(self.draw_real(seed, layer, n_senders, n_receivers, variant))
+            return self.word.encode_array(self.draw_real(seed, layer, *shape, variant=variant, fans=fans))
         values = words(seed, STREAM_VALUE, layer, variant, n_senders * n_receivers).reshape(shape)
         connected = self._connected(seed, layer, shape, variant)
         if self.bits == 1:
             sign = 1 - 2 * (values >> np.uint64(63)).astype(np.int64) if self.values == "+-1" else 1
             return np.where(connected, sign, 0).astype(np.int64)
-        reach = min(self.word.high, max(1, round(math.sqrt(6 / (n_senders + n_receivers)) * 2**self.word.frac)))
+        reach = min(self.word.high, max(1, round(math.sqrt(6 / (fans or n_senders + n_receivers)) * 2**self.word.frac)))
         spread = ((values >> np.uint64(32)) % np.uint64(2 * reach + 1)).astype(np.int64) - reach
         return np.where(connected, spread, 0)
 
     def draw_real(
-        self, seed: int, layer: int, n_senders: int, n_receivers: int, variant: int = 0
+        self,
+        seed: int,
+        layer: int,
+        n_senders: int,
+        n_receivers: int,
+        *,
+        variant: int = 0,
+        fans: int | None = None,
     ) -> NDArray[np.float64]:
         """C of one layer in real numbers: float64[n_senders, n_receivers]; single-bit entries are as in `draw`, times scale."""
         shape = (n_senders, n_receivers)
         if self.bits == 1:
-            scaled: NDArray[np.float64] = self.draw(seed, layer, *shape, variant).astype(np.float64) * self.scale
+            scaled: NDArray[np.float64] = (
+                self.draw(seed, layer, *shape, variant=variant).astype(np.float64) * self.scale
+            )
             return scaled
         total = np.zeros(shape)
         for one in range(self.sets):
             sub = variant + (one << 48)  # beyond any step's variant
             drawn = deviates(words(seed, STREAM_VALUE, layer, sub, n_senders * n_receivers), self.distribution)
-            entries = (drawn.reshape(shape) + self.mean) * (self.scale * math.sqrt(2 / (n_senders + n_receivers)))
+            entries = (drawn.reshape(shape) + self.mean) * (
+                self.scale * math.sqrt(2 / (fans or n_senders + n_receivers))
+            )
             total += np.where(self._connected(seed, layer, shape, sub), entries, 0.0)
         total /= self.sets
         return total if self.rank is None else _of_rank(total, self.rank)

@@ -1,9 +1,9 @@
-"""Layers as frozen descriptions: sizes, words, activation (docs/substrate.md 1 and 2)."""
+"""Layers as frozen descriptions: sizes, words, activation, geometry of maps (docs/substrate.md 1, 2 and 9)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, check, check_whole
@@ -55,24 +55,12 @@ class Dense:
     def __post_init__(self) -> None:
         check_whole("layer.n", self.n, 1, 1 << 20)
         check("layer.activation", self.activation, tuple(dict.fromkeys(HIDDEN + OUTPUT + OFF_CHIP)))
-        check_whole("layer.weight.bits", self.weight.bits, 1, 16)
-        check_whole("layer.accumulator", self.accumulator, 2, 63)
-        check_whole("layer.blank_out", self.blank_out, 0, 255)
-        if not self.weight.signed:
-            msg = "layer.weight.signed=False: weights must be signed"
-            raise NeurosimError(msg)
-        if self.weight.bits == 1 and not self.frozen:
-            msg = "layer.weight.bits=1: +-1 weights do not learn; freeze the layer or use 2..16 bits"
-            raise NeurosimError(msg)
-        if self.weight.bits == 1 and self.bias:
-            msg = "layer.bias=True: +-1 weights have no 0 for a bias to start from; use bias=False"
-            raise NeurosimError(msg)
-        check("layer.initial", self.initial, ("uniform", "normal"))
-        if not 0 <= self.init_gain <= 1024:
-            msg = f"layer.init_gain={self.init_gain!r}: must be a number 0..1024"
-            raise NeurosimError(msg)
-        for name, word in (("weight", self.weight), ("output", self.output), ("address", self.address)):
-            _check_word(name, word)
+        _check_layer(self)
+
+    @property
+    def columns(self) -> int:
+        """Columns of its weights."""
+        return self.n
 
     def resolved(self, *, is_output: bool) -> Dense:
         """The same layer with every word filled in."""
@@ -87,6 +75,165 @@ class Dense:
     def replace(self, **changes: Any) -> Dense:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the windows of one convolution and of its pooling lie; all sizes in positions, maps as (height, width).
+
+    inputs: (height, width, channels) of what arrives; map: of the convolution; out: of what it emits, the pooled map.
+    top, left: positions that the first window of the convolution begins above and left of the map; pool, pool_stride (both
+    1 without pooling), pool_top, pool_left: the same of the pooling windows.
+    """
+
+    inputs: tuple[int, int, int]
+    channels: int
+    kernel: int
+    stride: int
+    top: int
+    left: int
+    map: tuple[int, int]
+    pool: int
+    pool_stride: int
+    pool_top: int
+    pool_left: int
+    out: tuple[int, int]
+
+    @property
+    def positions(self) -> int:
+        """Positions of the map, before pooling."""
+        return self.map[0] * self.map[1]
+
+    @property
+    def fan_in(self) -> int:
+        """Weights of one channel, without the bias: kernel x kernel x channels of the input."""
+        return self.kernel * self.kernel * self.inputs[2]
+
+
+@dataclass(frozen=True)
+class Conv2d:
+    """A two-dimensional convolution and the max-pooling of its map: hidden, below all Dense layers.
+
+    channels: maps that it makes; kernel: height and width of the window; stride: of the window; padding: ``same`` (the map
+    has ceil(n / stride) positions a side, windows centred, what lies outside is 0) or ``valid`` (whole windows alone);
+    pool: side of the pooling windows, None for no pooling; pool_stride: None for windows side by side; pooling pads as the
+    convolution does, and what lies outside never wins. Its output is the pooled map, unit (y * width + x) * channels + c.
+    weight … init_gain: as in `Dense`, but for blank_out, which must be 0. Weights are [kernel * kernel * c_in + bias,
+    channels], row (dy * kernel + dx) * c_in + ci.
+    """
+
+    channels: int
+    kernel: int = 5
+    activation: str = "tanh"
+    pool: int | None = None
+    pool_stride: int | None = None
+    padding: Literal["same", "valid"] = "same"
+    stride: int = 1
+    weight: Fixed = WEIGHT
+    output: Fixed | None = None
+    address: Fixed | None = None
+    accumulator: int = 32
+    bias: bool = True
+    frozen: bool = False
+    blank_out: int = 0
+    initial: Literal["uniform", "normal"] = "uniform"
+    init_gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_whole("layer.channels", self.channels, 1, 1 << 16)
+        check_whole("layer.kernel", self.kernel, 1, 255)
+        check_whole("layer.stride", self.stride, 1, 255)
+        check("layer.padding", self.padding, ("same", "valid"))
+        check("layer.activation", self.activation, HIDDEN)
+        if self.pool is not None:
+            check_whole("layer.pool", self.pool, 1, 255)
+        if self.pool_stride is not None:
+            check_whole("layer.pool_stride", self.pool_stride, 1, 255)
+            if self.pool is None:
+                msg = f"layer.pool_stride={self.pool_stride}: there is no pooling; give layer.pool"
+                raise NeurosimError(msg)
+        if self.blank_out:
+            msg = f"layer.blank_out={self.blank_out!r}: must be 0, a convolution's events are not blanked out"
+            raise NeurosimError(msg)
+        _check_layer(self)
+
+    @property
+    def columns(self) -> int:
+        """Columns of its weights."""
+        return self.channels
+
+    def resolved(self, *, is_output: bool) -> Conv2d:
+        """The same layer with every word filled in."""
+        if is_output:
+            msg = "network.layers: the last layer is a Conv2d; the output layer must be Dense"
+            raise NeurosimError(msg)
+        return replace(
+            self, output=self.output or activation_word(self.activation, 8), address=self.address or Fixed(10, 7)
+        )
+
+    def geometry(self, inputs: tuple[int, int, int]) -> Geometry:
+        """Its windows on a map of (height, width, channels). Raises NeurosimError where no window fits."""
+        pool = self.pool or 1
+        pool_stride = self.pool_stride or pool
+        (height, top), (width, left) = (
+            self._windows("kernel", n, self.kernel, self.stride) for n in (inputs[0], inputs[1])
+        )
+        (out_height, pool_top), (out_width, pool_left) = (
+            self._windows("pool", n, pool, pool_stride) for n in (height, width)
+        )
+        return Geometry(
+            inputs=inputs,
+            channels=self.channels,
+            kernel=self.kernel,
+            stride=self.stride,
+            top=top,
+            left=left,
+            map=(height, width),
+            pool=pool,
+            pool_stride=pool_stride,
+            pool_top=pool_top,
+            pool_left=pool_left,
+            out=(out_height, out_width),
+        )
+
+    def _windows(self, name: str, n: int, size: int, stride: int) -> tuple[int, int]:
+        """(how many windows there are along n positions, how far the first begins before them)."""
+        if self.padding == "valid":
+            if size > n:
+                msg = f"layer.{name}={size}: no window fits on {n} positions with padding='valid', so 1..{n}"
+                raise NeurosimError(msg)
+            return (n - size) // stride + 1, 0
+        windows = -(-n // stride)
+        return windows, max((windows - 1) * stride + size - n, 0) // 2
+
+    def replace(self, **changes: Any) -> Conv2d:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+Layer: TypeAlias = Dense | Conv2d
+
+
+def _check_layer(layer: Layer) -> None:
+    """What holds for every layer. Raises NeurosimError."""
+    check_whole("layer.weight.bits", layer.weight.bits, 1, 16)
+    check_whole("layer.accumulator", layer.accumulator, 2, 63)
+    check_whole("layer.blank_out", layer.blank_out, 0, 255)
+    if not layer.weight.signed:
+        msg = "layer.weight.signed=False: weights must be signed"
+        raise NeurosimError(msg)
+    if layer.weight.bits == 1 and not layer.frozen:
+        msg = "layer.weight.bits=1: +-1 weights do not learn; freeze the layer or use 2..16 bits"
+        raise NeurosimError(msg)
+    if layer.weight.bits == 1 and layer.bias:
+        msg = "layer.bias=True: +-1 weights have no 0 for a bias to start from; use bias=False"
+        raise NeurosimError(msg)
+    check("layer.initial", layer.initial, ("uniform", "normal"))
+    if not 0 <= layer.init_gain <= 1024:
+        msg = f"layer.init_gain={layer.init_gain!r}: must be a number 0..1024"
+        raise NeurosimError(msg)
+    for name, word in (("weight", layer.weight), ("output", layer.output), ("address", layer.address)):
+        _check_word(name, word)
 
 
 def _check_word(name: str, word: Fixed | None) -> None:

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from neurosim.chip.channel import Channel
 from neurosim.chip.counting import Tallies, layout, operations
-from neurosim.chip.layers import Dense
-from neurosim.chip.program import Compiler, padded
+from neurosim.chip.layers import Layer
+from neurosim.chip.maps import padded, turn_back
+from neurosim.chip.program import Compiler
 from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, check, check_whole
-from neurosim.kernels import engine
+from neurosim.kernels import conv_engine, engine
 from neurosim.kernels.matmul import TILE
-from neurosim.kernels.registers import CHIP, EXECUTION, HEALTH, TALLY, Memory, Program, Scratch, Tally
+from neurosim.kernels.registers import CHIP, EXECUTION, HEALTH, TALLY, Maps, Memory, Program, Scratch, Tally
 from neurosim.ops import Layout, OpCounts
 
 _EVALUATED_TOGETHER = 64  # samples; more gain nothing, and room for them is kept
@@ -68,8 +69,8 @@ class Network:
 
     def __init__(
         self,
-        inputs: int | NetworkSpec,
-        layers: Sequence[Dense] = (),
+        inputs: int | tuple[int, int, int] | NetworkSpec,
+        layers: Sequence[Layer] = (),
         channel: Channel | None = None,
         *,
         strict: frozenset[str] | set[str] = STRICT,
@@ -91,6 +92,7 @@ class Network:
         )
         self._memory = Memory(*self._compiler.fill())
         self._scratch: Scratch | None = None
+        self._maps: Maps | None = None
         self._rate: int | None = None
         self.train_tally, self.test_tally = self._new_tally(), self._new_tally()
         self.step_count = 0
@@ -102,13 +104,21 @@ class Network:
 
     def weights(self, layer: int) -> NDArray[np.integer[Any]]:
         """The weight codes of a layer, a view: int8 or int16[rows, n_out], the bias row last."""
-        return self._view(layer, "weight", "rows", "stride", "wide_weight")
+        held = self._view(layer, "weight", "rows", "stride", "wide_weight")
+        return held[:, : self.spec.layers[layer].columns]
 
     def feedback(self, layer: int) -> NDArray[np.integer[Any]] | None:
-        """C of a hidden layer, a view: int8 or int16[senders, n]; None where the rule has none of its own."""
+        """C of a hidden layer: int8 or int16[senders, n]; None where the rule has none of its own.
+
+        A view; but between two convolutions a copy of the kernel that they share, int8 or int16[k * k * c_in, channels].
+        """
         if not self._register(layer, "feedback_rows"):
             return None
-        return self._view(layer, "feedback", "feedback_rows", "feedback_stride", "feedback_wide")
+        held = self._view(layer, "feedback", "feedback_rows", "feedback_stride", "feedback_wide")
+        if self.spec.shares_feedback(layer):
+            above = self.spec.geometry(layer + 1)
+            return turn_back(held[:, : above.inputs[2]], above)
+        return held[:, : self.spec.n_out(layer)]
 
     def _register(self, layer: int, name: str) -> int:
         return self._compiler.register(layer, name)
@@ -116,7 +126,7 @@ class Network:
     def _view(self, layer: int, start: str, rows: str, stride: str, wide: str) -> NDArray[np.integer[Any]]:
         memory = self._memory.wide if self._register(layer, wide) else self._memory.narrow
         at, n, width = self._register(layer, start), self._register(layer, rows), self._register(layer, stride)
-        return memory[at : at + n * width].reshape(n, width)[:, : self.spec.layers[layer].n]
+        return memory[at : at + n * width].reshape(n, width)
 
     def _new_tally(self) -> Tally:
         n, sizes = len(self.spec.layers), self._compiler.sizes
@@ -131,6 +141,7 @@ class Network:
         """Scratch for steps of this many samples, made when it is first needed or grows."""
         if self._scratch is None or self._scratch.code.shape[0] < samples:
             self._scratch = _new_scratch(self._compiler, samples)
+            self._maps = self._compiler.maps.room(samples) if self.spec.convolutions else None
         return self._scratch
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -164,8 +175,8 @@ class Network:
         full_scale: the raw value that stands for 1 (255 for pixels); None for data that is used as it is.
         """
         flat = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
-        if flat.shape[1] != self.spec.inputs:
-            msg = f"inputs: {flat.shape[1]} values a sample, and the network has {self.spec.inputs} inputs"
+        if flat.shape[1] != self.spec.n_inputs:
+            msg = f"inputs: {flat.shape[1]} values a sample, and the network has {self.spec.n_inputs} inputs"
             raise NeurosimError(msg)
         word = self.spec.input
         kind = _code_type(word)
@@ -219,20 +230,12 @@ class Network:
     ) -> NDArray[np.int64]:
         """The kernels' one entrance: predicted classes, int64[len(order)]."""
         predictions = np.empty(len(order), np.int64)
-        engine.run(
-            self._program,
-            self._memory,
-            scratch,
-            tally,
-            codes,
-            labels,
-            order,
-            batch_size,
-            self.step_count,
-            rate,
-            learning,
-            predictions,
-        )
+        state = (self._program, self._memory, scratch, tally)
+        rest = (codes, labels, order, batch_size, self.step_count, rate, learning, predictions)
+        if self._maps is None:
+            engine.run(*state, *rest)
+        else:
+            conv_engine.run(*state, self._maps, *rest)
         return predictions
 
     def step(self, inputs: NDArray[Any], labels: Any, *, rate: int, full_scale: float | None = None) -> Step:
@@ -243,7 +246,7 @@ class Network:
         codes = self.encode(batch, full_scale)
         correct = self.train(codes, labels, rate=rate, batch_size=len(batch))
         first = self._register(self.spec.last, "code")
-        output = self._room(1).code[: len(batch), first : first + self.spec.layers[-1].n].copy()
+        output = self._room(1).code[: len(batch), first : first + self.spec.n_out(self.spec.last)].copy()
         return Step(output, correct, self.health())
 
     def predict(self, codes: NDArray[Any], *, execution: str = "auto") -> NDArray[np.int64]:
@@ -286,8 +289,8 @@ class Network:
     def _checked_codes(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Input codes as the kernels read them. Raises NeurosimError for what `encode` cannot have made."""
         codes, word = np.ascontiguousarray(codes), self.spec.input
-        if codes.ndim != 2 or codes.shape[1] != self.spec.inputs:
-            msg = f"codes: {list(codes.shape)}, and the network has {self.spec.inputs} inputs, so [samples, {self.spec.inputs}]"
+        if codes.ndim != 2 or codes.shape[1] != self.spec.n_inputs:
+            msg = f"codes: {list(codes.shape)}, and the network has {self.spec.n_inputs} inputs, so [samples, {self.spec.n_inputs}]"
             raise NeurosimError(msg)
         if codes.dtype.kind not in "iu":
             msg = f"codes: {codes.dtype}; they are integers, made by `encode`"
@@ -299,7 +302,7 @@ class Network:
         return codes.astype(kind, copy=False)
 
     def _checked_labels(self, labels: NDArray[Any], n: int) -> NDArray[np.int64]:
-        labels, classes = np.asarray(labels), self.spec.layers[-1].n
+        labels, classes = np.asarray(labels), self.spec.n_out(self.spec.last)
         if labels.shape != (n,) or labels.dtype.kind not in "iu":
             msg = f"labels: {labels.dtype}{list(labels.shape)}, and there are {n} samples: one whole number for each"
             raise NeurosimError(msg)
@@ -374,6 +377,7 @@ def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
     events = (samples, sizes.event)
     sent = (samples, sizes.code_event)
     width = padded(max(sizes.stride, sizes.rows))
+    sums = max(width, sizes.sums)
     return Scratch(
         event_unit=np.zeros(events, np.int32),
         event_code=np.zeros(events, np.int32),
@@ -386,8 +390,8 @@ def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
         address=np.zeros((samples, sizes.code), np.int32),
         signal=np.zeros((samples, sizes.code), np.int32),
         narrow_signal=np.zeros(width, np.int16),
-        sums=np.zeros(width, np.int32),
-        wide_sums=np.zeros(width, np.int64),
+        sums=np.zeros(sums, np.int32),
+        wide_sums=np.zeros(sums, np.int64),
         product=np.zeros((2, sizes.product), np.int32),
         wide_product=np.zeros((2, sizes.product), np.int64),
         block=np.zeros(samples * sizes.stride, np.int32),

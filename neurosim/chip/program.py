@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from neurosim.chip.channel import refuse_off_chip
 from neurosim.chip.crossbar import deviates
 from neurosim.chip.layers import OUTPUT
+from neurosim.chip.maps import MapCompiler, padded, turn, turned_rows
 from neurosim.chip.spec import PRODUCT_WORD, NetworkSpec
 from neurosim.chip.tables import neuron_table, softmax_table
 from neurosim.errors import NeurosimError
@@ -50,16 +51,12 @@ class Sizes:
     rows: int = 1
     product: int = 32
     tables: int = 0
+    sums: int = 64
 
 
 def _fits_32(largest: int, shift: int) -> bool:
     """Whether sums up to `largest` can be rounded by `shift` in 32-bit lanes."""
     return shift <= 30 and (largest << max(0, -shift)) + (1 << max(0, shift)) < _INT32
-
-
-def padded(n: int) -> int:
-    """N rounded up to whole vectors of lanes."""
-    return -(-n // 32) * 32
 
 
 class Compiler:
@@ -78,6 +75,7 @@ class Compiler:
         self.chip = np.zeros(len(CHIP), np.int64)
         self.layers = np.zeros((len(spec.layers), len(LAYER)), np.int64)
         self.sizes = Sizes()
+        self.maps = MapCompiler(spec)
         self._tables: list[NDArray[np.int32]] = []
         self._table_at: dict[Any, int] = {}
         self._levels: list[int] = []
@@ -156,7 +154,7 @@ class Compiler:
 
     def _place_layer(self, layer: int) -> None:
         spec, sizes = self.spec, self.sizes
-        n, rows, stride = spec.layers[layer].n, spec.rows(layer), padded(spec.layers[layer].n)
+        n, rows, stride = spec.n_out(layer), spec.rows(layer), padded(spec.layers[layer].columns)
         wide = spec.layers[layer].weight.bits > 8
         self._set(
             layer,
@@ -173,11 +171,15 @@ class Compiler:
             unit_code=sizes.unit_code,
         )
         self._reserve(rows * stride, wide=wide)
-        sizes.event += rows + 2
-        sizes.code += stride
+        is_map = layer < spec.convolutions
+        sizes.event += spec.units(layer) + 2
+        sizes.code += padded(n) + 32 * is_map
         sizes.code_event += n + 1
-        sizes.unit_event += rows
-        sizes.unit_code += n
+        sizes.unit_event += spec.units(layer)
+        sizes.unit_code += spec.n_neurons(layer)
+        sizes.sums = max(sizes.sums, padded(n) + 64, stride)
+        if is_map:
+            return
         sizes.stride = max(sizes.stride, stride)
         sizes.rows = max(sizes.rows, rows, n)
 
@@ -250,11 +252,11 @@ class Compiler:
         from neurosim.kernels.registers import MATRIX, ROUNDING
 
         spec, channel, sizes = self.spec, self.spec.channel, self.sizes
-        described, word = spec.layers[layer], spec.feedback_word(layer)
-        n_senders, stride = spec.layers[spec.sender(layer)].n, padded(described.n)
+        word = spec.feedback_word(layer)
+        n_heard = spec.n_heard(layer)
         registers = {
             "matrix": MATRIX[channel.matrix],
-            "received_shift": word.frac - channel.gain_of(layer, n_senders),
+            "received_shift": word.frac - channel.gain_of(layer, n_heard),
             "adaptive": channel.adaptive is True,
             "feedback_key": layer_key(spec.seed, STREAM_FEEDBACK_UPDATE, layer),
             "feedback_low": word.low,
@@ -262,7 +264,7 @@ class Compiler:
             "feedback_round": ROUNDING[word.rounding],
             "feedback_update_shift": spec.received.frac + spec.output(layer).frac - word.frac,
         }
-        largest = n_senders * word.max_abs * spec.received.max_abs
+        largest = n_heard * word.max_abs * spec.received.max_abs
         registers["feedback_sum_wide"] = largest >= _INT32 or spec.received.max_abs >= _INT16
         registers["received_narrow"] = (
             spec.received.rounding == "nearest"
@@ -273,16 +275,20 @@ class Compiler:
         if channel.matrix == "transpose":
             return registers
         wide = word.bits > 8
+        rows, columns = spec.feedback_shape(layer)
+        if spec.shares_feedback(layer):
+            rows, columns = turned_rows(spec.geometry(layer + 1)), spec.geometry(layer + 1).inputs[2]
         registers |= {
             "feedback": sizes.wide if wide else sizes.narrow,
-            "feedback_rows": n_senders,
-            "feedback_stride": stride,
+            "feedback_rows": rows,
+            "feedback_stride": padded(columns),
             "feedback_wide": wide,
         }
-        self._reserve(n_senders * stride, wide=wide)
-        sizes.rows = max(sizes.rows, n_senders)
+        self._reserve(rows * padded(columns), wide=wide)
+        if channel.adaptive:
+            sizes.stride, sizes.rows = max(sizes.stride, padded(columns)), max(sizes.rows, rows)
         if channel.matrix == "product":
-            sizes.product = max(sizes.product, described.n * padded(n_senders))
+            sizes.product = max(sizes.product, spec.n_out(layer) * padded(n_heard))
             registers |= self._product_registers(layer)
         return registers
 
@@ -306,7 +312,7 @@ class Compiler:
         above = self.spec.layers[layer + 1 :]
         largest = above[-1].weight.max_abs
         for between in above[:-1]:
-            largest *= between.n * between.weight.max_abs
+            largest *= between.columns * between.weight.max_abs
         return largest
 
     def set_rate(self, rate: int) -> NDArray[np.int64]:
@@ -333,33 +339,46 @@ class Compiler:
             memory = wide if self.register(layer, "wide_weight") else narrow
             at, stride = self.register(layer, "weight"), self.register(layer, "stride")
             view = memory[at : at + spec.rows(layer) * stride].reshape(-1, stride)
-            view[: spec.n_in(layer), : described.n] = initial_weights(spec, layer)
+            view[: spec.fan_in(layer), : described.columns] = initial_weights(spec, layer)
             if spec.receives and layer < spec.last and spec.channel.matrix == "random":
                 at, n = self.register(layer, "feedback"), self.register(layer, "feedback_rows")
-                memory = wide if self.register(layer, "feedback_wide") else narrow
-                view = memory[at : at + n * stride].reshape(-1, stride)
-                view[:, : described.n] = spec.channel.feedback.draw(spec.seed, layer, n, described.n)
+                memory, stride = (
+                    wide if self.register(layer, "feedback_wide") else narrow,
+                    self.register(layer, "feedback_stride"),
+                )
+                drawn = initial_feedback(spec, layer)
+                if spec.shares_feedback(layer):
+                    drawn = turn(drawn, spec.geometry(layer + 1))
+                memory[at : at + n * stride].reshape(-1, stride)[:, : drawn.shape[1]] = drawn
         return narrow, wide
 
 
+def initial_feedback(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:
+    """A random C as it is born: int64[*spec.feedback_shape(layer)] (docs/substrate.md 6 and 9)."""
+    rows, columns = spec.feedback_shape(layer)
+    fans = spec.fans(layer + 1) if spec.shares_feedback(layer) else rows + columns
+    return spec.channel.feedback.draw(spec.seed, layer, rows, columns, fans=fans)
+
+
 def initial_weights(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:
-    """Initial weights of one layer, without the bias row: int64[n_in, n_out] (docs/substrate.md 6)."""
-    n_in, described = spec.n_in(layer), spec.layers[layer]
-    draws = words(spec.seed, STREAM_WEIGHTS, layer, 0, n_in * described.n).reshape(n_in, described.n)
+    """Initial weights of one layer, without the bias row: int64[fan-in, columns] (docs/substrate.md 6)."""
+    fan_in, described = spec.fan_in(layer), spec.layers[layer]
+    columns = described.columns
+    draws = words(spec.seed, STREAM_WEIGHTS, layer, 0, fan_in * columns).reshape(fan_in, columns)
     if described.weight.bits == 1:
         return 1 - 2 * (draws >> np.uint64(63)).astype(np.int64)
     if described.initial == "normal":
         return described.weight.encode_array(real_weights(spec, layer))
-    limit = described.init_gain * math.sqrt(6 / (n_in + described.n)) * 2.0**described.weight.frac
+    limit = described.init_gain * math.sqrt(6 / spec.fans(layer)) * 2.0**described.weight.frac
     reach = min(described.weight.high, max(1, round(limit)))
     return ((draws >> np.uint64(32)) % np.uint64(2 * reach + 1)).astype(np.int64) - reach
 
 
 def real_weights(spec: NetworkSpec, layer: int) -> NDArray[np.float64]:
-    """Initial weights of one layer in real numbers, without the bias row: float64[n_in, n_out] (docs/substrate.md 6)."""
-    n_in, described = spec.n_in(layer), spec.layers[layer]
-    drawn = deviates(words(spec.seed, STREAM_WEIGHTS, layer, 0, n_in * described.n), described.initial)
-    return drawn.reshape(n_in, described.n) * (described.init_gain * math.sqrt(2 / (n_in + described.n)))
+    """Initial weights of one layer in real numbers, without the bias row: float64[fan-in, columns] (docs/substrate.md 6)."""
+    fan_in, described = spec.fan_in(layer), spec.layers[layer]
+    drawn = deviates(words(spec.seed, STREAM_WEIGHTS, layer, 0, fan_in * described.columns), described.initial)
+    return drawn.reshape(fan_in, -1) * (described.init_gain * math.sqrt(2 / spec.fans(layer)))
 
 
 def quantiser_steps(quantiser: Quantiser) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def signals(net: FloatNetwork, activity: Activity, targets: Floats, channel: Cha
             found.sent[layer], arriving = senders.reach(layer)
         arriving = _received(net, channel, arriving, layer)
         found.arriving[layer] = arriving
-        local = arriving * net.slope(channel, layer, activity)
+        local = net.at_neurons(layer, arriving * net.slope(channel, layer, activity), activity)
         if "local" in channel.place:
             local = quantise(channel.local_error, local)
         found.local[layer] = local
@@ -144,23 +144,27 @@ def feedback_matrix(net: FloatNetwork, channel: Channel, layer: int, n_senders: 
     """C of a hidden layer as the rule has it now, its gain included: [senders, receivers] (docs/substrate.md 3).
 
     Random: its own. Transpose (BP): of the weights above. Product (SBP): (W^(h+1) … W^(L-1))^T. Sign: of the transpose, times the
-    standard deviation of a random C (``sign``) or the magnitudes of one (``sign-random``).
+    standard deviation of a random C (``sign``) or the magnitudes of one (``sign-random``). Between two convolutions C is a kernel,
+    shared over space, of the upper kernel's shape, and acts by the transposed convolution (section 9).
     """
     spec = net.spec
-    if channel.matrix == "transpose":
-        return net.synapses(layer + 1).T
     if channel.matrix == "product":
         product = net.synapses(spec.last)
         for between in range(spec.last - 1, layer, -1):
             product = net.synapses(between) @ product
         return product.T
-    n = spec.layers[layer].n
+    shared = spec.shares_feedback(layer) and channel.route == "layered"
+    above = net.synapses(layer + 1) if shared else net.synapses(layer + 1).T
+    if channel.matrix == "transpose":
+        return above
+    shape = spec.feedback_shape(layer) if shared else (n_senders, spec.n_out(layer))
+    fans = spec.fans(layer + 1) if shared else sum(shape)
     if channel.matrix == "sign":
-        size = channel.feedback.scale * math.sqrt(2 / (n_senders + n))
-        signs: Floats = np.sign(net.synapses(layer + 1).T) * net.dtype(size)
+        size = channel.feedback.scale * math.sqrt(2 / fans)
+        signs: Floats = np.sign(above) * net.dtype(size)
         return signs
-    own = net.feedback.matrix(layer, (n_senders, n), variant)
+    own = net.feedback.matrix(layer, shape, variant, fans)
     if channel.matrix == "sign-random":
-        own = np.sign(net.synapses(layer + 1).T) * np.abs(own)
-    gain = channel.gain_of(layer, n_senders)
+        own = np.sign(above) * np.abs(own)
+    gain = channel.gain_of(layer, spec.n_heard(layer) if shared else n_senders)
     return own * net.dtype(2.0**gain) if gain else own

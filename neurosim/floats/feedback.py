@@ -33,17 +33,17 @@ class Feedback:
 
     step = 0
 
-    def matrix(self, receiver: int, shape: tuple[int, int], variant: int = 0) -> Floats:
-        """C of a receiver: [senders, receivers]. variant: which of several."""
+    def matrix(self, receiver: int, shape: tuple[int, int], variant: int = 0, fans: int | None = None) -> Floats:
+        """C of a receiver: [senders, receivers]. variant: which of several; fans: None for senders plus receivers."""
         key = receiver, variant
         if key not in self.drawn:
             recipe, at = self.spec.channel.feedback, variant
             if recipe.redraw:
                 at += (self.step + 1) << 8
             if self.from_codes:
-                found = recipe.draw(self.spec.seed, receiver, *shape, at) * recipe.word.lsb
+                found = recipe.draw(self.spec.seed, receiver, *shape, variant=at, fans=fans) * recipe.word.lsb
             else:
-                found = recipe.draw_real(self.spec.seed, receiver, *shape, at)
+                found = recipe.draw_real(self.spec.seed, receiver, *shape, variant=at, fans=fans)
             self.drawn[key] = found.astype(self.dtype)
         return self.drawn[key]
 
@@ -52,5 +52,5 @@ class Feedback:
         key = layer, CLASSIFIER
         if key not in self.drawn:
             dense = replace(self.spec.channel.feedback, bits=16, density=1.0, fan_in=None, redraw=False)
-            self.drawn[key] = dense.draw_real(self.spec.seed, layer, *shape, CLASSIFIER).astype(self.dtype)
+            self.drawn[key] = dense.draw_real(self.spec.seed, layer, *shape, variant=CLASSIFIER).astype(self.dtype)
         return self.drawn[key]

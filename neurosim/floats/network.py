@@ -9,33 +9,39 @@ Rules: Baldi, Sadowski, Lu, Artificial Intelligence 260:1-35 (2018); DRTP: Frenk
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.chip.channel import RULES, Channel
+from neurosim.chip.layers import Conv2d, Dense
 from neurosim.chip.program import initial_weights, real_weights
 from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
-from neurosim.floats import activations
+from neurosim.floats import activations, convolution
 from neurosim.floats.activations import ACTIVATIONS, SLOPES, Floats
 from neurosim.floats.channel import Signals, signals
 from neurosim.floats.feedback import Feedback
 from neurosim.floats.updates import per_sample_update
 
-_EVALUATED_TOGETHER = 1000
+_EVALUATED_TOGETHER, _MAPS_TOGETHER = 1000, 100
 _EXACT_BP = RULES["bp"].replace(error=None)
 
 
 @dataclass
 class Activity:
-    """What a forward pass leaves: inputs [samples, n_in], drives S^l and outputs O^l = f(S^l) of all layers [samples, n]."""
+    """What a forward pass leaves: inputs [samples, n_in], drives S^l and outputs O^l = f(S^l) of all layers [samples, n].
+
+    Of a convolution, drives and outputs are of the units it emits, those that won its pooling windows; winners: where they
+    were, int32[samples, H', W', channels] as `convolution.max_pool` has it, None without pooling.
+    """
 
     inputs: Floats
     drives: list[Floats]
     outputs: list[Floats]
+    winners: list[NDArray[np.int32] | None] = field(default_factory=list)
 
     def below(self, layer: int) -> Floats:
         """What arrives at a layer."""
@@ -70,6 +76,12 @@ class FloatNetwork:
             if layer.blank_out:
                 msg = f"layer {i} blank_out={layer.blank_out}: must be 0 in the float engine"
                 raise NeurosimError(msg)
+        for i in range(spec.convolutions):
+            if spec.geometry(i).stride != 1 or dtype is not np.float32:
+                msg = (
+                    f"layer {i} stride={spec.geometry(i).stride}: must be 1 in the float engine, and its dtype float32"
+                )
+                raise NeurosimError(msg)
         self.weights = [self._initial(layer) for layer in range(len(spec.layers))]
         self.feedback = Feedback(spec, dtype, from_codes=from_codes)
         self.steps = 0
@@ -78,23 +90,25 @@ class FloatNetwork:
     def _initial(self, layer: int) -> Floats:
         """Initial weights, a bias row of zeros below them: [rows, n_out]."""
         spec, described = self.spec, self.spec.layers[layer]
-        weights = np.zeros((spec.rows(layer), described.n), self.dtype)
+        weights = np.zeros((spec.rows(layer), described.columns), self.dtype)
         if self.from_codes:
-            weights[: spec.n_in(layer)] = initial_weights(spec, layer) * described.weight.lsb
+            weights[: spec.fan_in(layer)] = initial_weights(spec, layer) * described.weight.lsb
         else:
-            weights[: spec.n_in(layer)] = real_weights(spec, layer)
+            weights[: spec.fan_in(layer)] = real_weights(spec, layer)
         return weights
 
     def synapses(self, layer: int) -> Floats:
-        """The weights of a layer without its bias row: [n_in, n_out]."""
-        return self.weights[layer][: self.spec.n_in(layer)]
+        """The weights of a layer without its bias row: [n_in, n_out], or [k * k * c_in, channels]."""
+        return self.weights[layer][: self.spec.fan_in(layer)]
 
     def crossbar(self, layer: int) -> Floats | None:
         """The random C of a hidden layer that hears one sender, without its gain: [senders, n_h]; None where there is none."""
         spec, channel = self.spec, self.spec.channel
         if layer == spec.last or channel.route not in ("layered", "skip", "target") or channel.matrix != "random":
             return None
-        return self.feedback.matrix(layer, (spec.layers[spec.sender(layer)].n, spec.layers[layer].n))
+        if spec.shares_feedback(layer):
+            return self.feedback.matrix(layer, spec.feedback_shape(layer), fans=spec.fans(layer + 1))
+        return self.feedback.matrix(layer, spec.feedback_shape(layer))
 
     # ------------------------------------------------------------------ forward
 
@@ -102,12 +116,47 @@ class FloatNetwork:
         """The activity for inputs [samples, n_in]."""
         found = Activity(np.asarray(inputs, self.dtype).reshape(len(inputs), -1), [], [])
         for layer, described in enumerate(self.spec.layers):
-            drive = found.below(layer) @ self.synapses(layer)
-            if described.bias:
-                drive += self.weights[layer][-1]
+            drive, winners = self._drive(layer, found.below(layer))
+            found.winners.append(winners)
             found.drives.append(drive)
             found.outputs.append(ACTIVATIONS[described.activation](drive))
         return found
+
+    def _drive(self, layer: int, below: Floats) -> tuple[Floats, NDArray[np.int32] | None]:
+        """S of the units that a layer emits, and which neurons of its map they are.
+
+        Every activation rises with its drive, so the largest output is that of the largest drive: pooling comes first.
+        """
+        described = self.spec.layers[layer]
+        if isinstance(described, Dense):
+            drive = below @ self.synapses(layer)
+            if described.bias:
+                drive += self.weights[layer][-1]
+            return drive, None
+        shape = self.spec.geometry(layer).inputs
+        drive = convolution.convolve(
+            below.reshape(-1, *shape), self.synapses(layer), described.kernel, described.padding
+        )
+        winners = None
+        if described.pool:
+            stride = described.pool_stride or described.pool
+            drive, winners = convolution.max_pool(drive, described.pool, stride, described.padding)
+        if described.bias:
+            drive += self.weights[layer][-1]
+        return drive.reshape(len(below), -1), winners
+
+    def at_neurons(self, layer: int, signal: Floats, activity: Activity) -> Floats:
+        """A signal at the units a layer emits, brought to its neurons: through pooling to the winners, else as it is."""
+        winners = activity.winners[layer]
+        if winners is None:
+            return signal
+        found = convolution.unpool(signal.reshape(winners.shape), winners, self._map(layer, len(signal)))
+        return found.reshape(len(signal), -1)
+
+    def _map(self, layer: int, samples: int) -> tuple[int, int, int, int]:
+        """The shape of a convolution's map before pooling."""
+        geometry = self.spec.geometry(layer)
+        return samples, *geometry.map, geometry.channels
 
     def targets(self, wanted: NDArray[Any]) -> Floats:
         """T of the output layer from labels int64[samples], or from real values [samples, n_out], which are taken as they are.
@@ -120,7 +169,7 @@ class FloatNetwork:
         word = self.spec.output(self.spec.last)
         top = (word.high + 1) * word.lsb
         others = -top if self.spec.layers[-1].activation == "tanh" else 0.0
-        targets = np.full((len(wanted), self.spec.layers[-1].n), others, self.dtype)
+        targets = np.full((len(wanted), self.spec.n_out(self.spec.last)), others, self.dtype)
         targets[np.arange(len(wanted)), wanted] = top
         return targets
 
@@ -136,10 +185,17 @@ class FloatNetwork:
         return signals(self, activity, self.targets(wanted), channel)
 
     def down(self, layer: int, sent: Floats, matrix: Floats) -> Floats:
-        """J of a hidden layer from what is sent [samples, senders] through C [senders, n_h]."""
-        del layer
-        arriving: Floats = sent @ matrix
-        return arriving
+        """J of a hidden layer from what is sent [samples, senders] through C [senders, n_h], or through a kernel above."""
+        if matrix.shape[0] == sent.shape[1]:
+            arriving: Floats = sent @ matrix
+            return arriving
+        above = self.spec.layers[layer + 1]
+        assert isinstance(above, Conv2d)
+        shape = len(sent), *self.spec.geometry(layer + 1).inputs
+        found = convolution.transposed(
+            sent.reshape(self._map(layer + 1, len(sent))), matrix, above.kernel, above.padding, shape
+        )
+        return found.reshape(len(sent), -1)
 
     def slope(self, channel: Channel, layer: int, activity: Activity) -> Floats:
         """The derivative that the channel asks for; ``shift`` is one of the chip's roundings, so it is exact here."""
@@ -169,11 +225,15 @@ class FloatNetwork:
             elif channel.feedback.per == "synapse" and layer < self.spec.last and channel.matrix == "random":
                 weights.append(self._by_synapse(layer, activity, found.sent[layer], channel, eta))
             else:
-                weights.append(self._sum(channel, activity.below(layer), signal, eta, bias=described.bias))
+                weights.append(self._sum(layer, channel, activity.below(layer), signal, eta))
         return Changes(weights, self._feedback_changes(channel, activity, found, eta))
 
-    def _sum(self, channel: Channel, below: Floats, signal: Floats, eta: float, *, bias: bool) -> Floats:
-        """The sum of all samples' updates: [rows, n_out]."""
+    def _sum(self, layer: int, channel: Channel, below: Floats, signal: Floats, eta: float) -> Floats:
+        """The sum of all samples' updates, over all positions of a map: [rows, n_out]."""
+        described = self.spec.layers[layer]
+        bias = described.bias
+        if isinstance(described, Conv2d):
+            return self._sum_over_map(layer, described, channel, below, signal * self.dtype(eta))
         if channel.update is not None:
             return per_sample_update(channel.update, below, signal, eta, bias=bias)
         if channel.update_part == "magnitude":
@@ -185,17 +245,32 @@ class FloatNetwork:
             scaled.sum(axis=0, out=found[-1])
         return found
 
+    def _sum_over_map(self, layer: int, described: Conv2d, channel: Channel, below: Floats, signal: Floats) -> Floats:
+        if channel.update_part == "magnitude":
+            below, signal = np.abs(below), np.abs(signal)
+        maps, signals = (
+            below.reshape(-1, *self.spec.geometry(layer).inputs),
+            signal.reshape(self._map(layer, len(signal))),
+        )
+        found = np.empty((self.spec.rows(layer), described.channels), self.dtype)
+        convolution.weight_gradient(
+            maps, signals, described.kernel, described.padding, out=found[: self.spec.fan_in(layer)]
+        )
+        if described.bias:
+            signals.sum(axis=(0, 1, 2), out=found[-1])
+        return found
+
     def _by_synapse(self, layer: int, activity: Activity, sent: Floats | None, channel: Channel, eta: float) -> Floats:
         """Each synapse hears the error through weights of its own: dw_ij = eta sum over k of C_k,ij e_k f'_j O_i."""
         assert sent is not None
         slope, below = self.slope(channel, layer, activity), activity.below(layer)
-        rows, n = self.spec.rows(layer), self.spec.layers[layer].n
+        rows, n = self.spec.rows(layer), self.spec.layers[layer].columns
         own = self.feedback.matrix(layer, (sent.shape[1], rows * n), variant=1).reshape(-1, rows, n)
         # The standard deviation that a neuron's C has, not that of a layer with rows * n receivers.
         own = own * self.dtype(np.sqrt((sent.shape[1] + rows * n) / (sent.shape[1] + n)))
         found = np.zeros((rows, n), self.dtype)
         for k, weights in enumerate(own):
-            found += weights * self._sum(channel, below, slope * sent[:, k : k + 1], eta, bias=rows > below.shape[1])
+            found += weights * self._sum(layer, channel, below, slope * sent[:, k : k + 1], eta)
         return found
 
     def _feedback_changes(self, channel: Channel, activity: Activity, found: Signals, eta: float) -> dict[int, Floats]:
@@ -250,9 +325,10 @@ class FloatNetwork:
 
     def drives(self, inputs: Floats) -> Floats:
         """The output layer's drives: [samples, n_out]."""
-        parts = [inputs[start : start + _EVALUATED_TOGETHER] for start in range(0, len(inputs), _EVALUATED_TOGETHER)]
+        together = _MAPS_TOGETHER if self.spec.convolutions else _EVALUATED_TOGETHER
+        parts = [inputs[start : start + together] for start in range(0, len(inputs), together)]
         found = [self.forward(part).drives[-1] for part in parts]
-        return np.concatenate(found) if found else np.zeros((0, self.spec.layers[-1].n), self.dtype)
+        return np.concatenate(found) if found else np.zeros((0, self.spec.n_out(self.spec.last)), self.dtype)
 
     def predict(self, inputs: Floats) -> NDArray[np.int64]:
         """The classes of samples, the lowest index among the largest drives: int64[samples]."""

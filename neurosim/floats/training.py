@@ -199,15 +199,15 @@ class Trainer:
 
 
 def augmented(raw: NDArray[Any], training: Training, seed: int, step: int) -> NDArray[Any]:
-    """Images [samples, channels, height, width], each shifted by its own number of pixels (zeros come in) and mirrored or not."""
-    n, _, height, width = raw.shape
+    """Images [samples, height, width, channels], each shifted by its own number of pixels (zeros come in) and mirrored or not."""
+    n, height, width, _ = raw.shape
     drawn = words(seed, STREAM_AUGMENT, 0, step, 3 * n).reshape(3, n)
     reach = [round(training.shift * side) for side in (height, width)]
     down, right = ((drawn[i] >> np.uint64(32)) % np.uint64(2 * reach[i] + 1) for i in (0, 1))
-    padded = np.pad(raw, ((0, 0), (0, 0), (reach[0],) * 2, (reach[1],) * 2))
+    padded = np.pad(raw, ((0, 0), (reach[0],) * 2, (reach[1],) * 2, (0, 0)))
     found = np.empty_like(raw)
     for i in range(n):
         y, x = int(down[i]), int(right[i])
-        part = padded[i, :, y : y + height, x : x + width]
-        found[i] = part[:, :, ::-1] if training.flip and drawn[2, i] >> np.uint64(63) else part
+        part = padded[i, y : y + height, x : x + width]
+        found[i] = part[:, ::-1] if training.flip and drawn[2, i] >> np.uint64(63) else part
     return found

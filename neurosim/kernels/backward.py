@@ -159,6 +159,16 @@ def _receive_transposed(memory, scratch, registers, above, start, n_sent, b):
 
 
 @inlined
+def crossbar_sums(program, memory, scratch, layer, start, n, b):
+    """X of one hidden layer that listens to a Dense one, into scratch.sums or scratch.wide_sums."""
+    registers = program.layers[layer]
+    if registers[LAYER.matrix] == MATRIX.transpose:
+        _receive_transposed(memory, scratch, registers, program.layers[layer + 1], start, n, b)
+    else:
+        _receive_random(memory, scratch, registers, start, n, b)
+
+
+@inlined
 def _local_signals_32(program, scratch, tally, layer, b):
     """From the crossbar's sums to R in 32-bit lanes: rounding to nearest, no quantiser at this layer."""
     chip, registers = program.chip, program.layers[layer]
@@ -246,14 +256,21 @@ def receive(program, memory, scratch, tally, layer, b):
         for i in range(first, first + registers[LAYER.n_out]):
             signal[i] = 0
         return
-    if registers[LAYER.matrix] == MATRIX.transpose:
-        _receive_transposed(memory, scratch, registers, program.layers[layer + 1], start, n, b)
-    else:
-        _receive_random(memory, scratch, registers, start, n, b)
+    crossbar_sums(program, memory, scratch, layer, start, n, b)
     if registers[LAYER.received_narrow] != 0:
         _local_signals_32(program, scratch, tally, layer, b)
     else:
         _local_signals(program, scratch, tally, layer, b)
+
+
+@inlined
+def codes_at_top(program, scratch, b):
+    """The top layer's signal is what it has sent."""
+    last = program.chip[CHIP.layers] - 1
+    first, start = program.layers[last, LAYER.code], program.layers[last, LAYER.code_event]
+    scratch.signal[b, first : first + program.layers[last, LAYER.n_out]] = 0
+    for e in range(scratch.sent_count[last, b]):
+        scratch.signal[b, first + scratch.sent_unit[b, start + e]] = scratch.sent_code[b, start + e]
 
 
 @inlined
@@ -271,11 +288,7 @@ def learning_channel(program, memory, scratch, tally, b, label):
             if layer > 0 and chip[CHIP.route] == ROUTE.layered:
                 send(program, scratch, tally, layer, b, label, hidden)
     if chip[CHIP.top_quantised] != 0:
-        registers = program.layers[last]
-        first, start = registers[LAYER.code], registers[LAYER.code_event]
-        scratch.signal[b, first : first + registers[LAYER.n_out]] = 0
-        for e in range(scratch.sent_count[last, b]):
-            scratch.signal[b, first + scratch.sent_unit[b, start + e]] = scratch.sent_code[b, start + e]
+        codes_at_top(program, scratch, b)
 
 
 @inlined

@@ -97,7 +97,7 @@ def _learn(weights, place, events, signals, from_, counters, rule, drawn, levels
 
 
 @inlined
-def _update(program, memory, scratch, tally, layer, n_samples, step, rate, of_feedback):
+def update(program, memory, scratch, tally, layer, n_samples, step, rate, of_feedback):
     """The weights of one layer, or its adaptive crossbar: rows are senders with a value, columns its own output codes."""
     chip, registers = program.chip, program.layers[layer]
     if of_feedback:
@@ -177,7 +177,7 @@ def _update(program, memory, scratch, tally, layer, n_samples, step, rate, of_fe
 
 
 @inlined
-def _winner(program, scratch, b):
+def winner(program, scratch, b):
     """The lowest index among the largest addresses of the output layer."""
     registers = program.layers[program.chip[CHIP.layers] - 1]
     first, address = registers[LAYER.code], scratch.address[b]
@@ -207,7 +207,7 @@ def run(program, memory, scratch, tally, inputs, labels, order, batch_size, step
                     emit(program, scratch, tally, layer, b, inputs[order[begin + b]], at, learning, step)
             forward_layer(program, memory, scratch, tally, layer, n, learning)
         for b in range(n):
-            predictions[begin + b] = _winner(program, scratch, b)
+            predictions[begin + b] = winner(program, scratch, b)
         if not learning:
             continue
         if program.layers[0, LAYER.matrix] == MATRIX.product:
@@ -217,5 +217,5 @@ def run(program, memory, scratch, tally, inputs, labels, order, batch_size, step
         for job in range(2 * chip[CHIP.layers]):
             layer, of_feedback = job >> 1, job & 1 == 1
             if not of_feedback or program.layers[layer, LAYER.adaptive] != 0:
-                _update(program, memory, scratch, tally, layer, n, step, rate, of_feedback)
+                update(program, memory, scratch, tally, layer, n, step, rate, of_feedback)
         step += 1

@@ -210,6 +210,17 @@ def add_where_above(typing_context, x, a, b):
 
 
 @intrinsic
+def where_above(typing_context, a, b, x, y):
+    """The lanes of x where a > b as signed numbers, else those of y."""
+
+    def codegen(context, builder, signature, arguments):
+        p, q, chosen, other = arguments
+        return builder.select(builder.icmp_signed(">", p, q), chosen, other)
+
+    return x(a, b, x, y), codegen
+
+
+@intrinsic
 def first_lanes(typing_context, x, n):
     """The first n lanes of x, 0 in the others."""
 

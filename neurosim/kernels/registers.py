@@ -47,6 +47,15 @@ LAYER = Registers(
 thresholds are first indices in the flat memories and tables; `event`, `code`, `code_event` those of a sample's row in the
 scratch arrays; `unit_event` and `unit_code` those of the counters by unit. Keys of randomness lack the step (`rng.step_key`)."""
 
+MAP = Registers(
+    """height width depth channels kernel step top left map_height map_width pool pool_step pool_top pool_left out_height
+    out_width winner reach padded_height padded_width turned gradient_stride"""
+)
+"""Further registers of a convolution: int64[n_convolutions, len(MAP)]. height, width, depth: of what arrives; step: the
+stride of its windows; `winner` and `reach` are first indices in a sample's rows of those arrays (`Maps`), `turned` that of
+its turned kernel. In `LAYER` a convolution's n_in and n_out are units that arrive and units that it emits, its stride
+belongs to a row of its kernel."""
+
 CHIP = Registers(
     """layers route error_shift received_low received_high received_max received_round target_high target_low
     source always_sent levels decode received received_threshold received_decode received_levels received_alpha
@@ -55,7 +64,7 @@ CHIP = Registers(
 """Registers of the whole chip, by name: int64[len(CHIP)]."""
 
 TALLY = Registers(
-    """quantised received signalled local
+    """quantised received routed signalled local
     update_pairs update_active update_attempted update_rows weight_changed
     update_row_words update_words_16 update_words_32 update_words_64
     feedback_pairs feedback_active feedback_attempted feedback_rows feedback_changed
@@ -134,6 +143,38 @@ class Scratch(NamedTuple):
     row_start: NDArray[np.int32]
     row_sample: NDArray[np.int32]
     row_code: NDArray[np.int32]
+
+
+class Maps(NamedTuple):
+    """What convolutions need besides: registers and room.
+
+    registers: int64[n_convolutions, len(MAP)]; winner: int32[samples, :], the position that won each emitted unit; reach:
+    int32[samples, :], how many events the window of each position holds; starts: int32[most positions + 1], where the
+    events of a position begin; pieces: int64[most pieces, 3], stretches of events; entries: int32[widest map], table
+    entries by neuron, rows of a position padded; field: int32[most neurons], always 0 between uses; turned: int8 or
+    int16[:], kernels turned for the way back; padded, wide_padded: int16, int32[widest], codes with a margin of zeros;
+    offset: int32[most positions], where a window begins in these; listed_at, listed_code: int32[most emitted units] and
+    listed: int32[most channels], signals by channel; part, wide_part: int32, int64[longest kernel], gradient,
+    wide_gradient: int32, int64[largest kernel], sums of updates, a row a channel.
+    """
+
+    registers: NDArray[np.int64]
+    winner: NDArray[np.int32]
+    reach: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    pieces: NDArray[np.int64]
+    entries: NDArray[np.int32]
+    field: NDArray[np.int32]
+    turned: NDArray[np.int8] | NDArray[np.int16]
+    padded: NDArray[np.int16]
+    wide_padded: NDArray[np.int32]
+    offset: NDArray[np.int32]
+    listed_at: NDArray[np.int32]
+    listed_code: NDArray[np.int32]
+    listed: NDArray[np.int32]
+    part: NDArray[np.int32]
+    gradient: NDArray[np.int32]
+    wide_gradient: NDArray[np.int64]
 
 
 class Tally(NamedTuple):

@@ -108,7 +108,7 @@ def rows_16(weights, first, stride, columns, unit, code, start, n, signal, row_k
 
 
 @inlined
-def _row_32(weights, at, columns, c, signal, from_, word, rule):
+def row_32(weights, at, columns, c, signal, from_, word, rule):
     """One row in 32-bit lanes, any rounding: w + ((c * y + u) >> shift), u random or what the rounding adds."""
     shift, mode, low, high = rule
     lowest, highest, places = splat_32(low), splat_32(high), splat_32(max(shift, 0))
@@ -153,7 +153,7 @@ def rows_32(weights, first, stride, columns, unit, code, start, n, signal, from_
     for e in range(start, start + n):
         i = unit[e]
         c = splat_32(np.int64(code[e]) << left)
-        a, b = _row_32(weights, first + i * stride, columns, c, signal, from_, fold(row_key, i), rule)
+        a, b = row_32(weights, first + i * stride, columns, c, signal, from_, fold(row_key, i), rule)
         changed += a
         clipped += b
     return changed, clipped
@@ -314,7 +314,7 @@ def update_batch(
             for j in range(0, columns, HALF):
                 n += count_different(load_32(sums, j), zero)
             if n > 0:
-                a, b = _row_32(weights, at, columns, one, sums, 0, word, rule)
+                a, b = row_32(weights, at, columns, one, sums, 0, word, rule)
                 changed += a
                 clipped += b
         else:

@@ -74,7 +74,7 @@ def _plain(value: Any) -> Any:
         found = {}
         for one in fields(value):
             default = one.default_factory() if one.default_factory is not MISSING else one.default
-            if getattr(value, one.name) != default:
+            if one.init and getattr(value, one.name) != default:
                 found[one.name] = _plain(getattr(value, one.name))
         return {type(value).__name__: found}
     return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
@@ -89,7 +89,7 @@ def run(
     """
     found = load(setting.data, setting.target, seed, setting.train_samples, setting.test_samples)
     network = setting.network.replace(seed=seed)
-    if found.n_inputs != network.inputs:
+    if found.n_inputs != network.n_inputs:
         raise NeurosimError(f"network.inputs={network.inputs}: {setting.data} has {found.n_inputs}")
     if setting.engine == "fixed":
         return run_fixed(setting, network, found, progress)

@@ -17,7 +17,9 @@ _TEACHER_SAMPLES = 5000, 1000
 
 @dataclass(frozen=True)
 class Task:
-    """Training and test samples. inputs: raw [samples, ...]; wanted: labels int64[samples] or real targets [samples, n_out].
+    """Training and test samples.
+
+    inputs: raw [samples, ...], images with their channels last; wanted: labels int64[samples] or real targets [samples, n_out].
 
     scale: what a raw value of 1 stands for; n_classes: 0 where targets are real.
     """
@@ -45,14 +47,12 @@ def load(name: str, target: str, seed: int, train_samples: int, test_samples: in
         return _teacher(name, seed, train_samples or _TEACHER_SAMPLES[0], test_samples or _TEACHER_SAMPLES[1])
     found = data.load(name).head(train_samples or None, test_samples or None)
     scale = 1 / found.full_scale if found.full_scale else 1.0
+    train, test = (np.moveaxis(x, 1, -1) if x.ndim == 4 else x for x in (found.train_inputs, found.test_inputs))
     if target == "input":
-        wanted = [
-            x.reshape(len(x), -1).astype(np.float32) * np.float32(scale)
-            for x in (found.train_inputs, found.test_inputs)
-        ]
-        return Task(found.train_inputs, wanted[0], found.test_inputs, wanted[1], scale, 0)
+        wanted = [x.reshape(len(x), -1).astype(np.float32) * np.float32(scale) for x in (train, test)]
+        return Task(train, wanted[0], test, wanted[1], scale, 0)
     labels = [y.astype(np.int64) for y in (found.train_labels, found.test_labels)]
-    return Task(found.train_inputs, labels[0], found.test_inputs, labels[1], scale, found.n_classes)
+    return Task(train, labels[0], test, labels[1], scale, found.n_classes)
 
 
 def _teacher(name: str, seed: int, n_train: int, n_test: int) -> Task:

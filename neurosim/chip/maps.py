@@ -1,0 +1,140 @@
+"""The registers and the room of a network's convolutions (docs/substrate.md 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.chip.layers import Geometry
+from neurosim.chip.spec import NetworkSpec
+
+if TYPE_CHECKING:
+    from neurosim.kernels.registers import Maps
+
+_SPILL = 64
+"""Elements behind an array's last one that kernels may write: they write whole vectors, and the next ones over the rest."""
+
+
+@dataclass
+class _Sizes:
+    winner: int = _SPILL
+    reach: int = 1
+    positions: int = 1
+    pieces: int = 2
+    entries: int = 1
+    neurons: int = 1
+    turned: int = 1
+    padded: int = 1
+    emitted: int = 1
+    channels: int = 1
+    part: int = 1
+    gradient: int = 1
+
+
+def padded(n: int) -> int:
+    """N rounded up to whole vectors of lanes."""
+    return -(-n // 32) * 32
+
+
+class MapCompiler:
+    """Lays the convolutions of a network out: registers int64[convolutions, len(MAP)], and the room that they need."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        from neurosim.kernels.registers import MAP
+
+        self._spec, self._sizes = spec, _Sizes()
+        self.registers = np.zeros((spec.convolutions, len(MAP)), np.int64)
+        for layer in range(spec.convolutions):
+            for name, value in self._place(layer, spec.geometry(layer)).items():
+                self.registers[layer, MAP[name]] = value
+
+    def _place(self, layer: int, g: Geometry) -> dict[str, int]:
+        sizes, rows = self._sizes, self._spec.rows(layer)
+        (height, width, depth), (map_height, map_width), (out_height, out_width) = g.inputs, g.map, g.out
+        padded_height = max((map_height - 1) * g.stride + g.kernel, g.top + height)
+        padded_width = max((map_width - 1) * g.stride + g.kernel, g.left + width)
+        values = {
+            "height": height,
+            "width": width,
+            "depth": depth,
+            "channels": g.channels,
+            "kernel": g.kernel,
+            "step": g.stride,
+            "top": g.top,
+            "left": g.left,
+            "map_height": map_height,
+            "map_width": map_width,
+            "pool": g.pool,
+            "pool_step": g.pool_stride,
+            "pool_top": g.pool_top,
+            "pool_left": g.pool_left,
+            "out_height": out_height,
+            "out_width": out_width,
+            "winner": sizes.winner - _SPILL,
+            "reach": sizes.reach - 1,
+            "padded_height": padded_height,
+            "padded_width": padded_width,
+            "turned": sizes.turned - 1,
+            "gradient_stride": padded(rows + 1) + 32,
+        }
+        sizes.winner += out_height * out_width * g.channels
+        sizes.reach += g.positions
+        sizes.positions = max(sizes.positions, g.positions, height * width)
+        sizes.pieces = max(sizes.pieces, g.kernel * g.kernel + 1)
+        sizes.entries = max(sizes.entries, g.positions * padded(g.channels))
+        sizes.neurons = max(sizes.neurons, g.positions * g.channels)
+        if layer > 0 and self._spec.channel.matrix == "transpose":
+            sizes.turned += g.kernel * g.kernel * g.channels * padded(depth)
+        sizes.padded = max(sizes.padded, padded_height * padded_width * depth)
+        sizes.emitted = max(sizes.emitted, out_height * out_width * g.channels)
+        sizes.channels = max(sizes.channels, g.channels)
+        sizes.part = max(sizes.part, rows)
+        sizes.gradient = max(sizes.gradient, g.channels * values["gradient_stride"])
+        return values
+
+    def room(self, samples: int) -> Maps:
+        """Room for steps of this many samples."""
+        from neurosim.kernels.registers import Maps
+
+        sizes = self._sizes
+        wide = any(self._spec.layers[layer].weight.bits > 8 for layer in range(self._spec.convolutions))
+        turned: Any = np.int16 if wide else np.int8
+        return Maps(
+            registers=self.registers,
+            winner=np.zeros((samples, sizes.winner), np.int32),
+            reach=np.zeros((samples, sizes.reach), np.int32),
+            starts=np.zeros(sizes.positions + 1, np.int32),
+            pieces=np.zeros((sizes.pieces, 3), np.int64),
+            entries=np.zeros(sizes.entries, np.int32),
+            field=np.zeros(padded(sizes.neurons), np.int32),
+            turned=np.zeros(sizes.turned, turned),
+            padded=np.zeros(sizes.padded + _SPILL, np.int16),
+            wide_padded=np.zeros(sizes.padded, np.int32),
+            offset=np.zeros(sizes.positions, np.int32),
+            listed_at=np.zeros(sizes.emitted, np.int32),
+            listed_code=np.zeros(sizes.emitted, np.int32),
+            listed=np.zeros(sizes.channels, np.int32),
+            part=np.zeros(padded(sizes.part) + _SPILL, np.int32),
+            gradient=np.zeros(sizes.gradient + _SPILL, np.int32),
+            wide_gradient=np.zeros(sizes.gradient, np.int64),
+        )
+
+
+def turned_rows(g: Geometry) -> int:
+    """Rows of a convolution's kernel as the way back reads it."""
+    return g.kernel * g.kernel * g.channels
+
+
+def turn(kernel: NDArray[Any], g: Geometry) -> NDArray[Any]:
+    """[k * k * depth, channels] as the way back reads it: [k * k * channels, depth], columns of the window reversed."""
+    k, depth = g.kernel, g.inputs[2]
+    return kernel.reshape(k, k, depth, g.channels)[:, ::-1].transpose(0, 1, 3, 2).reshape(-1, depth)
+
+
+def turn_back(turned: NDArray[Any], g: Geometry) -> NDArray[Any]:
+    """The reverse of `turn`."""
+    k, depth = g.kernel, g.inputs[2]
+    return turned.reshape(k, k, g.channels, depth)[:, ::-1].transpose(0, 1, 3, 2).reshape(-1, g.channels)
