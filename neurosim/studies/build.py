@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from neurosim import data
 from neurosim.chip.channel import Channel, rule
-from neurosim.chip.layers import Dense, activation_word
+from neurosim.chip.layers import Conv2d, Dense, Layer, activation_word
 from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, Quantiser, check, check_whole
@@ -29,11 +32,19 @@ def channel(config: Config) -> Channel:
         raise NeurosimError(f"feedback_density={config.feedback_density}: must be a number 0..1")
     if config.feedback_fan_in != -1:
         changes["fan_in"] = config.feedback_fan_in
-    if config.feedback_values:
-        changes["values"] = config.feedback_values
+    if config.feedback_values or config.conv:  # {0, 1} under shared weights: one sign at all places adds up
+        changes["values"] = config.feedback_values or "+-1"
     if config.feedback_bits:
         changes["bits"] = config.feedback_bits
-    feedback = preset.feedback.replace(storage=config.feedback_storage, **changes)
+    if config.feedback_rank:
+        changes["rank"] = config.feedback_rank
+    feedback = preset.feedback.replace(
+        storage=config.feedback_storage,
+        distribution=config.feedback_distribution,
+        scale=config.feedback_scale,
+        mean=config.feedback_mean,
+        **changes,
+    )
     return preset.replace(
         feedback=feedback,
         error=_quantiser(config),
@@ -41,6 +52,7 @@ def channel(config: Config) -> Channel:
         derivative=config.derivative,
         window=config.window,
         top=config.top,
+        update=_update(config),
         gain=_gain(config),
     )
 
@@ -50,11 +62,17 @@ def _gain(config: Config) -> int | tuple[int, ...] | None:
         return None
     if len(config.feedback_gain) == 1:
         return config.feedback_gain[0]
-    if len(config.feedback_gain) != len(config.hidden):
+    hidden = len(config.conv) + len(config.hidden)
+    if len(config.feedback_gain) != hidden:
         raise NeurosimError(
-            f"feedback_gain={list(config.feedback_gain)}: must be 1 value or {len(config.hidden)}, one a hidden layer"
+            f"feedback_gain={list(config.feedback_gain)}: must be 1 value or {hidden}, one a hidden layer"
         )
     return config.feedback_gain
+
+
+def _update(config: Config) -> Quantiser | None:
+    check_whole("update_bits", config.update_bits, 0, 8)
+    return Quantiser(config.update_bits, alpha=config.update_alpha, zero="none") if config.update_bits else None
 
 
 def _quantiser(config: Config) -> Quantiser | None:
@@ -85,7 +103,7 @@ def network(config: Config, found: data.DataSet) -> NetworkSpec:
     bits = config.input_bits
     word = Fixed(bits + 1, bits - 2) if signed else Fixed(bits, bits, signed=False)
     return NetworkSpec(
-        inputs=found.n_inputs,
+        inputs=_map_of(config, found),
         layers=_layers(config, found.n_classes),
         channel=channel(config),
         input=word,
@@ -94,23 +112,50 @@ def network(config: Config, found: data.DataSet) -> NetworkSpec:
     )
 
 
-def _layers(config: Config, classes: int) -> tuple[Dense, ...]:
-    sizes = [*config.hidden, classes]
+def _layers(config: Config, classes: int) -> tuple[Layer, ...]:
+    sizes = [*config.conv, *config.hidden, classes]
     ranges = config.weight_range * len(sizes) if len(config.weight_range) == 1 else config.weight_range
-    layers = []
+    layers: list[Layer] = []
     for i, n in enumerate(sizes):
-        last = i == len(config.hidden)
+        last = i == len(sizes) - 1
         frac = config.weight_bits - 1 - exponent_of("weight_range", ranges[i])
-        layers.append(
-            Dense(
-                n,
-                config.output if last else config.activation,
-                weight=Fixed(config.weight_bits, frac, rounding=config.weight_rounding),  # type: ignore[arg-type]
-                output=None if last else activation_word(config.activation, config.activation_bits),
-                accumulator=63,
-                bias=config.bias,
-                blank_out=round(256 * (config.blank_out if i else config.input_blank_out)),
-                init_gain=config.init_gain,
-            )
-        )
+        described: dict[str, Any] = {
+            "activation": config.output if last else config.activation,
+            "weight": Fixed(config.weight_bits, frac, rounding=config.weight_rounding),  # type: ignore[arg-type]
+            "output": None if last else activation_word(config.activation, config.activation_bits),
+            "accumulator": 63,
+            "bias": config.bias,
+            "blank_out": round(256 * (config.blank_out if i else config.input_blank_out)),
+            "initial": config.initial,
+            "init_gain": config.init_gain,
+        }
+        layers.append(Dense(n, **described) if i >= len(config.conv) else _convolution(config, n, described))
     return tuple(layers)
+
+
+def _convolution(config: Config, channels: int, described: dict[str, Any]) -> Conv2d:
+    check("padding", config.padding, ("same", "valid"))
+    return Conv2d(
+        channels,
+        config.kernel,
+        pool=config.pool or None,
+        pool_stride=config.pool_stride or None,
+        padding=config.padding,  # type: ignore[arg-type]
+        **described,
+    )
+
+
+def inputs(config: Config, raw: NDArray[Any]) -> NDArray[Any]:
+    """Raw inputs as the network takes them: images channels last where it has convolutions."""
+    return np.moveaxis(raw, 1, -1) if config.conv else raw
+
+
+def _map_of(config: Config, found: data.DataSet) -> int | tuple[int, int, int]:
+    if not config.conv:
+        return found.n_inputs
+    if len(found.shape) != 3:
+        raise NeurosimError(
+            f"conv={list(config.conv)}: {found.name} has samples of shape {list(found.shape)}, and convolutions need images"
+        )
+    channels, height, width = found.shape
+    return height, width, channels

@@ -36,9 +36,22 @@ class Config:
     hidden: tuple[int, ...] = _knob(
         (100,), "neurons of the hidden layers, comma-separated", group=NETWORK, kind=int, many=True
     )
+    conv: tuple[int, ...] = _knob(
+        (),
+        "channels of convolutions below the hidden layers, comma-separated",
+        group=NETWORK,
+        kind=int,
+        many=True,
+        show="none",
+    )
+    kernel: int = _knob(5, "side of the convolutions' windows", group=NETWORK)
+    padding: str = _knob("same", "of convolutions and pooling: same or valid", group=NETWORK)
+    pool: int = _knob(0, "side of the max-pooling windows above each convolution", group=NETWORK, show="none")
+    pool_stride: int = _knob(0, "their distance", group=NETWORK, show="their side")
     activation: str = _knob("tanh", "hidden activation: tanh, logistic, relu, hard-tanh, linear", group=NETWORK)
     output: str = _knob("softmax", "output layer: softmax, logistic, linear, tanh", group=NETWORK)
     bias: bool = _knob(True, "neurons have a bias", group=NETWORK)
+    initial: str = _knob("uniform", "distribution of the initial weights: uniform or normal", group=NETWORK)
     init_gain: float = _knob(1.0, "scale of the initial weights", group=NETWORK)
     rule: str = _knob("srbp", "learning rule: bp, sbp, rbp, srbp, arbp, asrbp, drtp, top-only", group=CHANNEL)
     error_bits: int = _knob(4, "bits of an error code, 1-8; 0 sends whole words", group=CHANNEL)
@@ -56,8 +69,14 @@ class Config:
     feedback_fan_in: int = _knob(
         -1, "exact connections of each receiver, instead of a density", group=CHANNEL, show="none"
     )
-    feedback_values: str = _knob("", "single-bit entries: 01 or +-1", group=CHANNEL, show="the rule's")
+    feedback_values: str = _knob(
+        "", "single-bit entries: 01 or +-1", group=CHANNEL, show="the rule's, with convolutions +-1"
+    )
     feedback_bits: int = _knob(0, "bits of an entry of C", group=CHANNEL, show="the rule's")
+    feedback_distribution: str = _knob("uniform", "of entries of several bits: uniform or normal", group=CHANNEL)
+    feedback_scale: float = _knob(1.0, "their standard deviation over sqrt(2 / (senders + receivers))", group=CHANNEL)
+    feedback_mean: float = _knob(0.0, "their mean, in standard deviations", group=CHANNEL)
+    feedback_rank: int = _knob(0, "rank of C, of entries of several bits", group=CHANNEL, show="full")
     feedback_storage: str = _knob("bitmap", "bitmap, addresses or regenerated", group=CHANNEL)
     feedback_gain: tuple[int, ...] = _knob(
         (),
@@ -69,6 +88,8 @@ class Config:
     )
     derivative: str = _knob("exact", "exact, shift, boxcar or none", group=CHANNEL)
     window: float = _knob(2.0, "half-width of the boxcar derivative", group=CHANNEL)
+    update_bits: int = _knob(0, "bits of each sample's weight update, 1-8; 0: whole", group=CHANNEL, show="whole")
+    update_alpha: float = _knob(2.0**-6, "largest magnitude of such an update", group=CHANNEL, show="2^-6")
     top: str = _knob("exact", "what the top layer learns from: exact or quantised", group=CHANNEL)
     weight_bits: int = _knob(8, "bits of a weight, 2-16", group=WORDS)
     weight_range: tuple[float, ...] = _knob(
@@ -115,10 +136,9 @@ class Config:
         for name in ("learning_rate", "weight_range"):
             for value in _several(getattr(self, name)):
                 exponent_of(name, value)
-        if len(self.weight_range) not in (1, len(self.hidden) + 1):
-            raise NeurosimError(
-                f"weight_range={list(self.weight_range)}: must be 1 value or {len(self.hidden) + 1}, one a layer"
-            )
+        layers = len(self.conv) + len(self.hidden) + 1
+        if len(self.weight_range) not in (1, layers):
+            raise NeurosimError(f"weight_range={list(self.weight_range)}: must be 1 value or {layers}, one a layer")
 
     @property
     def rate(self) -> int:

@@ -126,8 +126,8 @@ class _Run:
         self.network = Network(spec, strict=set(config.strict) | {"accumulator", "state", "decode"})
         self._check_last_rate()
         self.name = "-".join(str(n) for n in (spec.n_inputs, *(layer.columns for layer in spec.layers)))
-        self.train_codes = self.network.encode(self.data.train_inputs, self.data.full_scale)
-        self.test_codes = self.network.encode(self.data.test_inputs, self.data.full_scale)
+        self.train_codes = self.network.encode(build.inputs(config, self.data.train_inputs), self.data.full_scale)
+        self.test_codes = self.network.encode(build.inputs(config, self.data.test_inputs), self.data.full_scale)
         self.train_labels = self.data.train_labels.astype(np.int64)
         self.test_labels = self.data.test_labels.astype(np.int64)
         self.epoch = self.position = self.correct = 0

@@ -22,11 +22,11 @@ from neurosim.studies.setting import Setting
 ENGINES = ("float", "fixed")
 _SAID = {"bp": 83.4, "rbp": 70.2, "srbp": 72.7, "top-only": 47.9}
 _EPOCHS = 20
-_CHIP_EPOCHS = 3
+_CHIP_EPOCHS = 8
 _TRAINING = Training(
     epochs=_EPOCHS, batch_size=128, rate=0.01, decay=1e-5, momentum=0.9, mean=True, shift=0.1, flip=True
 )
-_CHIP = Training(epochs=_CHIP_EPOCHS, batch_size=1, rate=2.0**-8, halve_every=1)
+_CHIP = Training(epochs=_CHIP_EPOCHS, batch_size=1, rate=2.0**-8, halve_every=2)
 
 
 def network(rule: Channel, *, initial: str = "normal", output: str = "softmax-e") -> NetworkSpec:
@@ -40,7 +40,10 @@ def network(rule: Channel, *, initial: str = "normal", output: str = "softmax-e"
 def cells(engine: str = "float") -> list[Cell]:
     """The four rules."""
     if engine == "fixed":
-        wide = {"rbp": {"feedback": FeedbackCrossbar(bits=8, density=1.0)}}
+        wide = {
+            "rbp": {"feedback": FeedbackCrossbar(bits=8, density=1.0)},
+            "srbp": {"feedback": FeedbackCrossbar(values="+-1")},
+        }
         return [
             Cell(
                 NAMES[name],
@@ -49,8 +52,6 @@ def cells(engine: str = "float") -> list[Cell]:
                     _CHIP,
                     data="cifar-10",
                     engine="fixed",
-                    train_samples=10_000,
-                    test_samples=2000,
                 ),
                 1,
                 name,
@@ -72,7 +73,7 @@ def study(task: Task) -> Findings:
     notes = [
         f"{epochs} epochs for every rule"
         + (
-            " over the first 10,000 images, one a step, not augmented, 8-bit weights."
+            ", one image a step, not augmented, 8-bit weights. SRBP: single bits of ±1, a quarter connected; RBP: 8 bits."
             if fixed
             else "; the published runs have 100."
         ),
