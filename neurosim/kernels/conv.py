@@ -38,6 +38,7 @@ from neurosim.kernels.lanes import (
 from neurosim.kernels.registers import CHIP, HEALTH, LANES, LAYER, MAP, MATRIX, ROUNDING, ROUTE, TALLY
 from neurosim.kernels.words import nearest, nearest_terms, rounded
 
+_NONE = np.int64(0)  # a plain 0 would have its kernel compiled once more, for that constant
 _ONE_BITS = 7  # the derivative's unit is 2**7
 
 
@@ -212,13 +213,13 @@ def forward_map(program, memory, scratch, tally, maps, layer, b):
             reach[m[MAP.reach] + y * m[MAP.map_width] + x] = held + biased
             if wide:
                 if registers[LAYER.wide_weight] != 0:
-                    sum_pieces_wide(scratch.wide_sums, 0, memory.wide, stride, stride, unit, code, pieces, k)
+                    sum_pieces_wide(scratch.wide_sums, _NONE, memory.wide, stride, stride, unit, code, pieces, k)
                 else:
-                    sum_pieces_wide(scratch.wide_sums, 0, memory.narrow, stride, stride, unit, code, pieces, k)
+                    sum_pieces_wide(scratch.wide_sums, _NONE, memory.narrow, stride, stride, unit, code, pieces, k)
             elif registers[LAYER.wide_weight] != 0:
-                sum_pieces(scratch.sums, 0, memory.wide, stride, stride, unit, code, pieces, k)
+                sum_pieces(scratch.sums, _NONE, memory.wide, stride, stride, unit, code, pieces, k)
             else:
-                sum_pieces(scratch.sums, 0, memory.narrow, stride, stride, unit, code, pieces, k)
+                sum_pieces(scratch.sums, _NONE, memory.narrow, stride, stride, unit, code, pieces, k)
             if narrow:
                 clipped += _entries_32(program, registers, m, scratch.sums, maps.entries, at)
             elif wide:
@@ -234,7 +235,7 @@ def forward_map(program, memory, scratch, tally, maps, layer, b):
 
 
 @kernel
-def turn_kernel(weights, first, stride, m, turned):
+def _turn(weights, first, stride, m, turned):
     """A kernel for the way back: rows are (dy, dx from the right, channel), columns the units of a position below.
 
     weights: int8 or int16[:], rows (dy, dx, unit) of channels from `first` on; turned: int8 or int16[:] out.
@@ -248,6 +249,16 @@ def turn_kernel(weights, first, stride, m, turned):
             for c in range(channels):
                 for i in range(depth):
                     turned[to + c * pitch + i] = weights[at + i * stride + c]
+
+
+@kernel
+def turn_weights(program, memory, maps, layer):
+    """The kernel of a convolution turned, before a step."""
+    registers, m = program.layers[layer], maps.registers[layer]
+    if registers[LAYER.wide_weight] != 0:
+        _turn(memory.wide, registers[LAYER.weight], registers[LAYER.stride], m, maps.turned)
+    else:
+        _turn(memory.narrow, registers[LAYER.weight], registers[LAYER.stride], m, maps.turned)
 
 
 @inlined

@@ -15,6 +15,7 @@ from neurosim.kernels.registers import HEALTH, LANES, LAYER, MAP, ROUNDING, TALL
 from neurosim.kernels.rng import fold, step_key
 from neurosim.kernels.update import fits_32, measure, row_32, row_64
 
+_NONE, _ONE = np.int64(0), np.int64(1)  # plain numbers would have kernels compiled once more, for those constants
 _NARROW = (1 << 15) - 1
 
 
@@ -74,7 +75,7 @@ def _add_sample(m, positions, one, maps, gradient, begins):
             continue
         for dy in range(size):
             maps.pieces[0, 0], maps.pieces[0, 1], maps.pieces[0, 2] = dy * pitch, start, start + n
-            sum_pieces(part, dy * row, maps.padded, columns, 1, maps.listed_at, maps.listed_code, maps.pieces, 1)
+            sum_pieces(part, dy * row, maps.padded, columns, _ONE, maps.listed_at, maps.listed_code, maps.pieces, _ONE)
         total = np.int64(0)
         for e in range(start, start + n):
             total += maps.listed_code[e]
@@ -129,9 +130,9 @@ def _apply(weights, registers, m, scratch, maps, row_key, rule, wide):
             continue
         word, at = fold(row_key, i), first + i * stride
         if wide:
-            a, b = row_64(weights, at, channels, 1, scratch.wide_sums, 0, word, rule)
+            a, b = row_64(weights, at, channels, _ONE, scratch.wide_sums, _NONE, word, rule)
         else:
-            a, b = row_32(weights, at, channels, one, sums, 0, word, rule)
+            a, b = row_32(weights, at, channels, one, sums, _NONE, word, rule)
         attempted += n
         rows += 1
         changed += a
@@ -146,9 +147,9 @@ def _sum_sample(program, scratch, maps, registers, m, layer, b, inputs, sample, 
     _list_signals(scratch.signal[b], registers[LAYER.code], maps.winner[b], m[MAP.winner], positions, channels, maps)
     if layer == 0:
         if wide:
-            _margin(inputs[sample], 0, m, maps.wide_padded)
+            _margin(inputs[sample], _NONE, m, maps.wide_padded)
         else:
-            _margin(inputs[sample], 0, m, maps.padded)
+            _margin(inputs[sample], _NONE, m, maps.padded)
     else:
         at = program.layers[layer - 1, LAYER.code]
         if wide:

@@ -10,7 +10,7 @@ import numpy as np
 
 from neurosim.kernels.backward import learning_channel, recompute_products
 from neurosim.kernels.forward import emit, forward_layer
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import entrance, inlined, kernel
 from neurosim.kernels.lanes import HALF, load_32, store
 from neurosim.kernels.registers import CHIP, HEALTH, LAYER, MATRIX, ROUNDING, ROUTE, TALLY
 from neurosim.kernels.rng import step_key
@@ -188,7 +188,7 @@ def winner(program, scratch, b):
     return best
 
 
-@kernel
+@entrance
 def run(program, memory, scratch, tally, inputs, labels, order, batch_size, step, rate, learning, predictions):
     """Classify the samples order[:] as they come and, with `learning`, learn from each mini-batch after that.
 
