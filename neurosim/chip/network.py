@@ -84,12 +84,8 @@ class Network:
             check("strict", kind, tuple(LOSSES))
         self.strict = frozenset(strict)
         self._compiler = Compiler(self.spec)
-        self._program = Program(
-            self._compiler.chip,
-            self._compiler.layers,
-            self._compiler.tables,
-            self._compiler.levels,
-        )
+        made = self._compiler
+        self._program = Program(made.chip, made.layers, made.tables, made.levels)
         self._memory = Memory(*self._compiler.fill())
         self._scratch: Scratch | None = None
         self._maps: Maps | None = None
