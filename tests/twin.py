@@ -181,7 +181,8 @@ def a_case(r, rule=None, maps=None):
 
     maps: how many convolutions, None for any number.
     """
-    maps = r.choice((0, 0, 0, 1, 2, 3)) if maps is None else maps
+    if maps is None:
+        maps = r.choice((0, 0, 0, 1, 2, 3)) if rule != "sbp" else 0
     if maps:
         return a_case_of_maps(r, maps, rule)
     hidden = r.randint(0, 3)

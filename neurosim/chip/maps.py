@@ -95,13 +95,11 @@ class MapCompiler:
         sizes.gradient = max(sizes.gradient, g.channels * values["gradient_stride"])
         return values
 
-    def room(self, samples: int) -> Maps:
-        """Room for steps of this many samples."""
+    def room(self, samples: int, kind: np.dtype[Any]) -> Maps:
+        """Room for steps of this many samples. kind: of the widest weights."""
         from neurosim.kernels.registers import Maps
 
         sizes = self._sizes
-        wide = any(self._spec.layers[layer].weight.bits > 8 for layer in range(self._spec.convolutions))
-        turned: Any = np.int16 if wide else np.int8
         return Maps(
             registers=self.registers,
             winner=np.zeros((samples, sizes.winner), np.int32),
@@ -110,7 +108,7 @@ class MapCompiler:
             pieces=np.zeros((sizes.pieces, 3), np.int64),
             entries=np.zeros(sizes.entries, np.int32),
             field=np.zeros(padded(sizes.neurons), np.int32),
-            turned=np.zeros(sizes.turned, turned),
+            turned=np.zeros(sizes.turned, kind),
             padded=np.zeros(sizes.padded + _SPILL, np.int16),
             wide_padded=np.zeros(sizes.padded, np.int32),
             offset=np.zeros(sizes.positions, np.int32),

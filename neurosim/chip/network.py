@@ -137,7 +137,7 @@ class Network:
         """Scratch for steps of this many samples, made when it is first needed or grows."""
         if self._scratch is None or self._scratch.code.shape[0] < samples:
             self._scratch = _new_scratch(self._compiler, samples)
-            self._maps = self._compiler.maps.room(samples) if self.spec.convolutions else None
+            self._maps = self._compiler.maps.room(samples, self._memory.wide.dtype) if self.spec.convolutions else None
         return self._scratch
 
     def state(self) -> dict[str, NDArray[Any]]:
