@@ -139,7 +139,7 @@ def a_channel(r, hidden, rule=None):
 
 def a_convolution(r):
     pool = r.choice((None, None, 1, 2, 2, 3, 3))
-    dense = a_layer(r, r.randint(1, 5) if r.random() < 0.85 else r.randint(31, 40), HIDDEN)
+    dense = a_layer(r, r.choice((1, 2, 3, 3, 4, 4, 5, 5, r.randint(31, 40), r.randint(64, 70))), HIDDEN)
     same = ("activation", "weight", "output", "address", "accumulator", "bias", "frozen", "init_gain")
     return Conv2d(
         dense.n,
