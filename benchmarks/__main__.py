@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [--smoke] [--write] [online batch synapse scaling start]`."""
+"""Run the benchmarks: `python -m benchmarks [--smoke] [--write] [online batch convolution synapse scaling start]`."""
 
 import argparse
 import os
@@ -72,6 +72,27 @@ def batch(smoke):
         rows.append(
             Row("batch 100 / PyTorch float32 backpropagation", ours / peer, "x", 1.5, note=f"PyTorch {peer:,.0f} /s")
         )
+    return rows
+
+
+def convolution(smoke):
+    """A step of a convolutional network in float32, mini-batch of 128, against PyTorch in its faster layout."""
+    from benchmarks.convolution import Step, TorchStep
+
+    ours = Step()
+    rivals = {"neurosim": ours}
+    if _torch():
+        rivals |= {name: TorchStep(ours, channels_last=name == "last") for name in ("first", "last")}
+    ours()
+    ours.seconds.clear()
+    rounds = 3 if smoke else 9
+    seconds = interleaved(rivals, rounds)
+    pieces = ", ".join(f"{piece} {total * 1e3 / (rounds + 1):.1f}" for piece, total in ours.seconds.items())
+    rows = [Row("convolutional step, float32", seconds["neurosim"] * 1e3, "ms", note=pieces)]
+    if len(rivals) > 1:
+        peer = min(seconds["first"], seconds["last"])
+        ratio = peer / seconds["neurosim"]
+        rows.append(Row("convolutional step / PyTorch float32", ratio, "x", 1, note=f"PyTorch {peer * 1e3:.0f} ms"))
     return rows
 
 
@@ -199,7 +220,14 @@ def start(smoke):
     return rows
 
 
-ALL = {"online": online, "batch": batch, "synapse": synapse, "scaling": scaling, "start": start}
+ALL = {
+    "online": online,
+    "batch": batch,
+    "convolution": convolution,
+    "synapse": synapse,
+    "scaling": scaling,
+    "start": start,
+}
 
 
 def main():

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 import neurosim as ns
+from neurosim.floats.network import FloatNetwork
 from neurosim.rng import sample_order
-from neurosim.studies.float_engine import FloatNetwork
 
 BATCH = 20
 HEAD = "| rule | eta | chip, % | floats, % | difference | within 1.0 | codes a sample | nJ a sample |"
@@ -29,14 +29,14 @@ CASES = {  # channel, k, binary places of the 8-bit output weights: 8 is a range
 
 def learn(spec: ns.NetworkSpec, rate: int, data: ns.data.DataSet, epochs: int) -> tuple[float, float, ns.Network]:
     """Accuracies in %, chip and floats, after the same steps in the same order; the chip's network too."""
-    chip, floats = ns.Network(spec), FloatNetwork(spec)
+    chip, floats = ns.Network(spec), FloatNetwork(spec.replace(channel=spec.channel.replace(error=None)))
     full, labels, tests = data.full_scale, data.train_labels.astype(int), data.test_labels.astype(int)
     codes, test_codes = (chip.encode(x, full) for x in (data.train_inputs, data.test_inputs))
     real, test_real = ((x.reshape(len(x), -1) / full).astype(np.float32) for x in (data.train_inputs, data.test_inputs))
     for epoch in range(epochs):
-        given = {"rate": rate + epoch // 2, "batch_size": BATCH, "order": sample_order(spec.seed, epoch, len(labels))}
-        chip.train(codes, labels, **given)
-        floats.train(real, labels, **given)
+        k, given = rate + epoch // 2, {"batch_size": BATCH, "order": sample_order(spec.seed, epoch, len(labels))}
+        chip.train(codes, labels, rate=k, **given)
+        floats.train(real, labels, eta=2.0**-k, **given)
     return 100 * chip.evaluate(test_codes, tests), 100 * floats.evaluate(test_real, tests), chip
 
 

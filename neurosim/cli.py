@@ -74,8 +74,13 @@ def parser() -> argparse.ArgumentParser:
     again = commands.add_parser("reproduce", help="make a published finding again: table, figure, verdicts")
     again.add_argument("name", nargs="?", metavar="NAME")
     again.add_argument("--list", action="store_true", help="what there is")
+    again.add_argument("--engine", default="float", metavar="X", help="float or fixed (default: float)")
     again.add_argument("--quick", action="store_true", help="a smaller run, labelled so")
-    again.add_argument("--out", metavar="DIR", help="write NAME.csv, NAME.md and NAME.png, .svg here")
+    again.add_argument(
+        "--out",
+        metavar="DIR",
+        help="write NAME.csv, NAME.md and NAME.png, .svg here; finished runs that stand here are kept",
+    )
     return top
 
 
@@ -235,13 +240,13 @@ def _price(given: argparse.Namespace) -> int:
 def _reproduce(given: argparse.Namespace) -> int:
     from rich.table import Table
 
-    from neurosim.studies.reproduction import STUDIES, reproduce
+    from neurosim.studies.reproduction import STUDIES, Task, reproduce
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     if given.list or given.name is None:
         for column in ("study", "what it reproduces"):
             table.add_column(column)
-        for name, (what, _) in STUDIES.items():
+        for name, what in STUDIES.items():
             table.add_row(name, what)
         _console().print(table)
         return 0
@@ -251,21 +256,24 @@ def _reproduce(given: argparse.Namespace) -> int:
         if watched:
             print(f"\r\033[K{doing}", end="", file=sys.stderr, flush=True)
 
-    found = reproduce(given.name, Path(given.out) if given.out else None, quick=given.quick, progress=progress)
+    out = Path(given.out) if given.out else None
+    found = reproduce(given.name, out, engine=given.engine, quick=given.quick, progress=progress)
     progress("")
     console.print(
         f"[bold]{found.title}[/bold]{' (quick: smaller than what the claims are about)' if given.quick else ''}\n"
     )
-    for column in found.header:
+    header, *rows = found.table or [found.header, *found.rows]
+    for column in header:
         table.add_column(column)
-    for row in found.rows:
+    for row in rows:
         table.add_row(*map(str, row))
     console.print(table)
     console.print()
     for verdict in found.verdicts:
         console.print(verdict.line(), markup=False)
     if given.out:
-        kinds = ", ".join(f"{given.name}.{kind}" for kind in ("csv", "md", "png", "svg"))
+        stem = Task(given.engine, given.quick, name=given.name).stem
+        kinds = ", ".join(f"{stem}.{kind}" for kind in ("csv", "md", "png", "svg"))
         print(f"wrote {given.out}/: {kinds}", file=sys.stderr)
     return 0
 

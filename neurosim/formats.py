@@ -132,11 +132,15 @@ def round_shift(x: int, shift: int, rounding: Rounding, u: int = 0) -> int:
     return (x + u) >> shift
 
 
+MOST_ERROR_BITS = 10
+"""Of a quantiser; a chip's wires carry 8 at most."""
+
+
 @dataclass(frozen=True)
 class Quantiser:
     """A symmetric quantiser of errors or updates: sign and magnitude, zero stays zero (docs/substrate.md 3).
 
-    kind: ``log`` has magnitudes alpha * base**-k, ``linear`` evenly spaced ones. bits: 1-8.
+    kind: ``log`` has magnitudes alpha * base**-k, ``linear`` evenly spaced ones. bits: 1-10, on the chip 1-8.
     alpha: the largest magnitude, None for the place's default. base: 2**(2**-m), m = 0..7, or ``"auto"``.
     zero: ``silent`` sends nothing below the smallest magnitude, ``none`` sends every non-zero value, ``code`` spends a
     code on zero. thresholds: ``geometric``, ``midpoint`` or ``floor``.
@@ -150,7 +154,7 @@ class Quantiser:
     thresholds: Literal["geometric", "midpoint", "floor"] | None = None
 
     def __post_init__(self) -> None:
-        check_whole("error.bits", self.bits, 1, 8)
+        check_whole("error.bits", self.bits, 1, MOST_ERROR_BITS)
         check("error.kind", self.kind, ("log", "linear"))
         check("error.zero", self.zero, ("silent", "none", "code"))
         if self.thresholds is None:

@@ -9,14 +9,14 @@ from neurosim.chip.layers import HIDDEN, OUTPUT, Dense
 from neurosim.chip.network import Network
 from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
+from neurosim.floats.network import FloatNetwork
 from neurosim.formats import Fixed
-from neurosim.studies.float_engine import FloatNetwork
 
 
 def network(rule="bp", *, hidden=(7, 6), activation="tanh", output="softmax", dtype=np.float64, seed=2, **changes):
     """9 inputs, 4 classes. dtype: float64, so that theory can be held to 12 digits."""
     layers = (*(Dense(n, activation) for n in hidden), Dense(4, output))
-    spec = NetworkSpec(9, layers, RULES[rule].replace(**changes), seed=seed, received=Fixed(10, 7))
+    spec = NetworkSpec(9, layers, RULES[rule].replace(**{"error": None, **changes}), seed=seed, received=Fixed(10, 7))
     return FloatNetwork(spec, dtype)
 
 
@@ -28,7 +28,7 @@ def samples(n=5, seed=0):
 def changes_of(net, inputs, labels, rate=3):
     """What one step adds to each weight: a list of [rows, n_out]."""
     before = [w.copy() for w in net.weights]
-    net.step(inputs, labels, rate=rate)
+    net.step(inputs, labels, eta=2.0**-rate)
     return [after - old for after, old in zip(net.weights, before, strict=True)]
 
 
@@ -66,9 +66,9 @@ def test_bp_is_the_gradient_of_the_loss(activation, output):
 def test_softmax_of_base_2_is_the_natural_one_of_a_scaled_drive():
     # 2**x = exp(x ln 2): the same network as one whose output weights are ln 2 times larger and whose softmax is natural.
     net = network()
-    drives, outputs = net.forward(samples()[0])
-    natural = np.exp(drives[-1] * np.log(2))
-    np.testing.assert_allclose(outputs[-1], natural / natural.sum(axis=1, keepdims=True), rtol=1e-14)
+    activity = net.forward(samples()[0])
+    natural = np.exp(activity.drives[-1] * np.log(2))
+    np.testing.assert_allclose(activity.outputs[-1], natural / natural.sum(axis=1, keepdims=True), rtol=1e-14)
 
 
 @pytest.mark.parametrize(("one", "other"), [("bp", "sbp"), ("rbp", "srbp"), ("arbp", "asrbp")])
@@ -96,13 +96,13 @@ def test_arbp_keeps_the_distance_of_c_from_the_transpose():
     inputs, labels = samples(40)
 
     def distances():
-        return [net.feedback[h] - net.weights[h + 1][: net.spec.layers[h].n].T for h in range(3)]
+        return [net.crossbar(h) - net.weights[h + 1][: net.spec.layers[h].n].T for h in range(3)]
 
-    before, c = distances(), [net.feedback[h].copy() for h in range(3)]
+    before, c = distances(), [net.crossbar(h).copy() for h in range(3)]
     for start in range(40):
-        net.step(inputs[start : start + 1], labels[start : start + 1], rate=2)
+        net.step(inputs[start : start + 1], labels[start : start + 1], eta=0.25)
     for h, (old, new) in enumerate(zip(before, distances(), strict=True)):
-        assert np.abs(net.feedback[h] - c[h]).max() > 1e-3
+        assert np.abs(net.crossbar(h) - c[h]).max() > 1e-3
         np.testing.assert_allclose(new, old, atol=1e-13)
 
 
@@ -111,10 +111,9 @@ def test_no_error_no_update(name):
     # O is made to be T, so e = 0; DRTP sends the label, not the error, so its hidden layers move all the same.
     net = network(name)
     inputs, labels = samples()
-    drives, outputs = net.forward(inputs)
-    outputs[-1] = net.targets(labels)
-    local, _ = net.signals(drives, outputs, labels)
-    moved = [signal is not None and bool(signal.any()) for signal in local]
+    activity = net.forward(inputs)
+    activity.outputs[-1] = net.targets(labels)
+    moved = [signal is not None and bool(signal.any()) for signal in net.signals(activity, labels).local]
     assert moved == ([True, True, False] if name == "drtp" else [False, False, False])
 
 
@@ -162,8 +161,8 @@ def test_updates_are_summed_over_the_batch_and_training_takes_steps():
         np.testing.assert_allclose(whole, sum(part[layer] for part in parts), atol=1e-15)
     by_steps, by_train = network("srbp"), network("srbp")
     for chosen in ([5, 4, 3, 2], [1, 0]):
-        by_steps.step(inputs[chosen], labels[chosen], rate=4)
-    by_train.train(inputs, labels, rate=4, batch_size=4, order=np.arange(5, -1, -1))
+        by_steps.step(inputs[chosen], labels[chosen], eta=2.0**-4)
+    by_train.train(inputs, labels, eta=2.0**-4, batch_size=4, order=np.arange(5, -1, -1))
     assert all(np.array_equal(a, b) for a, b in zip(by_steps.weights, by_train.weights, strict=True))
     assert by_train.evaluate(inputs, labels) == (by_train.predict(inputs) == labels).mean()
 
@@ -174,7 +173,7 @@ def test_starts_where_the_chip_starts(name):
     chip = Network(net.spec)
     for layer in range(3):
         assert np.array_equal(net.weights[layer], chip.weights(layer) * 2.0**-8)
-        own, codes = net.feedback[layer], chip.feedback(layer)
+        own, codes = net.crossbar(layer), chip.feedback(layer)
         if own is not None:
             assert np.array_equal(own, codes * net.spec.channel.feedback.word.lsb)
         else:
@@ -215,7 +214,7 @@ def distance(spec, n=2, rate=6):
     assert np.abs(moved[-1]).max() > 2**-9  # the step is far larger than what it is held to
     pairs = [(chip.weights(i), floats.weights[i], spec.layers[i].weight.lsb) for i in range(3)]
     if spec.channel.adaptive:
-        pairs += [(chip.feedback(h), floats.feedback[h], spec.channel.feedback.word.lsb) for h in range(2)]
+        pairs += [(chip.feedback(h), floats.crossbar(h), spec.channel.feedback.word.lsb) for h in range(2)]
     return max(np.abs(codes * lsb - values).max() for codes, values, lsb in pairs)
 
 

@@ -78,7 +78,7 @@ def test_geometric_thresholds_against_their_definition(bits):
         (lambda: Fixed(64, 0), "bits"),
         (lambda: Fixed(8.0, 0), "bits"),
         (lambda: Fixed(8, 7, rounding="up"), "rounding"),
-        (lambda: Quantiser(9), "error.bits"),
+        (lambda: Quantiser(11), "error.bits"),
         (lambda: Quantiser(0), "error.bits"),
         (lambda: Quantiser(1, zero="code"), "zero='code'"),
         (lambda: Quantiser(4, base=3.0), "error.base"),

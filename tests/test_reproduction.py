@@ -1,30 +1,138 @@
 """Studies: each gives one table, one figure and verdicts, and they are written whole."""
 
 import csv
+import importlib
 
+import numpy as np
 import pytest
 
+from neurosim.chip.network import Network
 from neurosim.cli import main
 from neurosim.errors import NeurosimError
-from neurosim.studies.reproduction import GRADES, STUDIES, Verdict, reproduce
+from neurosim.floats.network import FloatNetwork
+from neurosim.studies.papers.protocol import mnist
+from neurosim.studies.reproduction import (
+    GRADES,
+    STUDIES,
+    Cell,
+    Results,
+    Task,
+    Verdict,
+    reproduce,
+    run_cells,
+)
 
 
-@pytest.mark.parametrize("name", STUDIES)
-def test_a_quick_run_of_every_study(name, tmp_path):
+def module(name):
+    return importlib.import_module(f"neurosim.studies.papers.{name.replace('-', '_')}")
+
+
+ALL = [(name, engine) for name in STUDIES for engine in module(name).ENGINES]
+
+
+def invented(setting, seed, *, checkpoint=None, progress=None):
+    """Measures of a run that was never made: what a study does with results can be tested without making them."""
+    rng = np.random.default_rng(int(setting.key(seed), 16))
+    curve = " ".join(f"{value:.2f}" for value in np.sort(rng.uniform(50, 98, 3)))
+    names = (
+        "test_accuracy",
+        "train_accuracy",
+        "test_error",
+        "auc",
+        "angle_signal",
+        "angle_update",
+        "symmetry",
+        "ratio",
+    )
+    progress("invented")
+    measures = {name: float(rng.uniform(50, 98)) for name in names}
+    costs = {"learning_nj": 100.0, "channel_bits": 20.0, "update_pairs": 9.0}
+    return {**measures, **costs, "angle_signal_curve": curve, "symmetry_curve": curve, "curve": curve}
+
+
+@pytest.mark.parametrize(("name", "engine"), ALL)
+@pytest.mark.parametrize("quick", [True, False])
+def test_every_study_makes_its_table_text_and_figure(name, engine, quick, tmp_path, monkeypatch):
+    if name == "theory" and not quick:
+        pytest.skip("the whole of it takes a minute; the quick run has every part")
+    monkeypatch.setattr("neurosim.studies.setting.run", invented)
     doing = []
-    found = reproduce(name, tmp_path / "out", quick=True, progress=doing.append)
+    found = reproduce(name, tmp_path / "out", engine=engine, quick=quick, progress=doing.append)
+    stem = Task(engine, quick, name=name).stem
     assert doing
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        f"{name}.{k}" for k in ("csv", "md", "png", "svg")
-    ]
-    with (tmp_path / "out" / f"{name}.csv").open() as file:
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        f"{stem}.{k}" for k in ("csv", "md", "png", "svg")
+    )
+    with (tmp_path / "out" / f"{stem}.csv").open() as file:
         header, *rows = csv.reader(file)
     assert header == list(found.header)
     assert len(rows) == len(found.rows) > 0
     assert all(len(row) == len(header) for row in rows)
-    text = (tmp_path / "out" / f"{name}.md").read_text()
-    assert "quick run" in text
+    text = (tmp_path / "out" / f"{stem}.md").read_text()
+    assert ("quick run" in text) == quick
+    assert found.verdicts
     assert all(verdict.line() in text for verdict in found.verdicts)
+    if name != "theory":
+        assert all((verdict.passed is None) == quick for verdict in found.verdicts)
+        assert quick or "missing" not in text
+        done = len(doing)
+        again = reproduce(name, tmp_path / "out", engine=engine, quick=quick, progress=doing.append)
+        assert len(doing) == done, "finished runs are not run again"
+        assert [list(map(str, row)) for row in again.rows] == [list(map(str, row)) for row in found.rows]
+        assert again.table == found.table
+
+
+@pytest.mark.parametrize(("name", "engine"), [pair for pair in ALL if pair[0] != "theory"])
+def test_cells_have_names_and_settings_of_their_own(name, engine):
+    cells = module(name).cells(engine) if "fixed" in module(name).ENGINES else module(name).cells()
+    assert len({cell.name for cell in cells}) == len(cells)
+    keys = {cell.setting.key(seed) for cell in cells for seed in range(cell.seeds)}
+    assert len(keys) == sum(cell.seeds for cell in cells)
+    for cell in cells:
+        if cell.setting.engine == "float":
+            FloatNetwork(cell.setting.network, from_codes=False)
+        else:
+            Network(cell.setting.network)
+
+
+def test_what_is_missing_is_shown_as_missing(monkeypatch):
+    def fails(setting, seed, **_):
+        raise KeyboardInterrupt
+
+    cell = Cell("x", mnist("bp"), 2)
+    verdict = Results([cell], {"x": []}).near("x learns", "x", 97.0, "V", 1)
+    assert verdict.passed is None
+    assert "missing" in verdict.line()
+    monkeypatch.setattr("neurosim.studies.setting.run", fails)
+    with pytest.raises(KeyboardInterrupt):
+        run_cells(Task(), [cell])
+
+
+def test_a_study_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
+    seen = []
+
+    def stops(setting, seed, **given):
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(setting.key(seed))
+        return invented(setting, seed, **given)
+
+    monkeypatch.setattr("neurosim.studies.setting.run", stops)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce("no-derivative", tmp_path, quick=True)
+    with (tmp_path / "no-derivative-quick.csv").open() as file:
+        assert [row["id"] for row in csv.DictReader(file)] == seen
+    monkeypatch.setattr("neurosim.studies.setting.run", invented)
+    doing = []
+    reproduce("no-derivative", tmp_path, quick=True, progress=doing.append)
+    first = [text for text in doing if "invented" not in text]
+    assert len(first) == len(module("no-derivative").cells()) - 3
+
+
+def test_a_broken_table_is_named(tmp_path):
+    (tmp_path / "rules-quick.csv").write_bytes(b"\xff\xfe,1\n")
+    with pytest.raises(NeurosimError, match=r"rules-quick\.csv: not the table of a study"):
+        reproduce("rules", tmp_path, quick=True)
 
 
 def test_the_theory_holds():
@@ -42,9 +150,10 @@ def test_verdicts_say_how_they_are_known():
 
 def test_command_line(capsys, tmp_path):
     assert main(["reproduce", "--list"]) == 0
-    assert all(name in capsys.readouterr().out for name in STUDIES)
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in STUDIES)
     assert main(["reproduce", "theroy"]) == 2
     assert capsys.readouterr().err == f"neurosim: error: study='theroy': must be one of {', '.join(STUDIES)}\n"
     (tmp_path / "file").write_text("")
     assert main(["reproduce", "theory", "--quick", "--out", str(tmp_path / "file")]) == 2
-    assert "cannot be made" in capsys.readouterr().err
+    assert "cannot be written" in capsys.readouterr().err

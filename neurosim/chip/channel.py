@@ -15,46 +15,76 @@ from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.errors import NeurosimError
 from neurosim.formats import Quantiser, check, check_whole
 
+MOST_WIRES = 8
+"""Bits of an error code on the chip."""
 PLACES = ("source", "received", "local")
+ROUTES = ("layered", "skip", "target", "none", "cascade", "relay", "recirculate", "local")
+MATRICES = ("random", "transpose", "product", "sign", "sign-random")
+UNITS = ("linear", "tanh", "logistic", "relu", "hard-tanh")
+_OF_WEIGHTS = {
+    "transpose": ("layered", "local"),
+    "product": ("skip",),
+    "sign": ("layered",),
+    "sign-random": ("layered",),
+}
 
 
 @dataclass(frozen=True)
 class Channel:
-    """How hidden layers learn of the output's error.
+    """How hidden layers learn of the output's error. docs/learning_channel.md has the formulas.
 
-    route: ``layered`` (layer by layer), ``skip`` (from the output to each layer), ``target`` (the label, no error) or
-    ``none`` (only the top layer learns). matrix: ``random``, ``transpose`` of the weights above, or their ``product``.
-    adaptive: C learns too. feedback: how a random C is made. error: the quantiser of codes on the wires, None for whole
-    words; place: where errors are quantised, a subset of source, received, local (these two by `received_error` and
-    `local_error`). derivative: f' in the local signal; window: half-width of the boxcar. top: what the top layer uses.
-    update: a quantiser of each sample's update, or None. gain: the power of two of each layer's feedback, None for the
-    default by connections.
+    route: ``layered`` (layer by layer), ``skip`` (from the output to each layer), ``target`` (the label, no error),
+    ``none`` (only the top layer learns), ``cascade`` (every layer sends to all layers below it), ``relay`` (through layers of
+    the channel's own, of the sizes in relays), ``recirculate`` (the output enters the network again) or ``local`` (each
+    layer has a fixed random classifier of its own). matrix: ``random``, ``transpose`` of the weights above (of the
+    classifier, where errors are local), their ``product``, or the ``sign`` of the transpose, times one magnitude or random
+    ones (``sign-random``).
+    adaptive: C learns too, from activity or (``"stdp"``) from its change between presentations.
+    feedback: how a random C is made. units: what the channel's own neurons do to a sum.
+    error: the quantiser of codes on the wires, None for whole words; place: where errors are quantised, a subset of
+    source, received, local (these two by `received_error` and `local_error`). dropout: probability that a received signal
+    is lost. derivative: f' in the local signal; window: half-width of the boxcar; upper_derivatives: layered rules hand on
+    signals with f' (False: without). top: what the top layer uses. update: a quantiser of each sample's update, or None;
+    update_part: ``value``, or the ``magnitude`` alone. gain: the power of two of each layer's feedback, None for the default by
+    connections.
     """
 
-    route: Literal["layered", "skip", "target", "none"] = "skip"
-    matrix: Literal["random", "transpose", "product"] = "random"
-    adaptive: bool = False
+    route: Literal["layered", "skip", "target", "none", "cascade", "relay", "recirculate", "local"] = "skip"
+    matrix: Literal["random", "transpose", "product", "sign", "sign-random"] = "random"
+    adaptive: bool | Literal["stdp"] = False
     feedback: FeedbackCrossbar = field(default_factory=FeedbackCrossbar)
+    relays: tuple[int, ...] = ()
+    units: Literal["linear", "tanh", "logistic", "relu", "hard-tanh"] = "linear"
     error: Quantiser | None = field(default_factory=Quantiser)
     place: tuple[str, ...] = ("source",)
     received_error: Quantiser = field(default_factory=lambda: Quantiser(alpha=2.0**-3))
     local_error: Quantiser = field(default_factory=lambda: Quantiser(alpha=2.0**-3))
+    dropout: float = 0.0
     derivative: Literal["exact", "shift", "boxcar", "none"] = "exact"
     window: float = 2.0
-    top: Literal["exact", "quantised"] = "exact"
+    upper_derivatives: bool = True
+    top: Literal["exact", "quantised", "random"] = "exact"
     update: Quantiser | None = None
+    update_part: Literal["value", "magnitude"] = "value"
     gain: int | tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        check("channel.route", self.route, ("layered", "skip", "target", "none"))
-        check("channel.matrix", self.matrix, ("random", "transpose", "product"))
+        check("channel.route", self.route, ROUTES)
+        check("channel.matrix", self.matrix, MATRICES)
+        check("channel.units", self.units, UNITS)
+        check("channel.adaptive", self.adaptive, (False, True, "stdp"))
         check("channel.derivative", self.derivative, ("exact", "shift", "boxcar", "none"))
-        check("channel.top", self.top, ("exact", "quantised"))
+        check("channel.top", self.top, ("exact", "quantised", "random"))
+        check("channel.update_part", self.update_part, ("value", "magnitude"))
         for place in self.place:
             check("channel.place", place, PLACES)
+        for relay in self.relays:
+            check_whole("channel.relays", relay, 1, 1 << 20)
         if not (math.isfinite(self.window) and self.window > 0):
             msg = f"channel.window={self.window!r}: must be a number above 0"
             raise NeurosimError(msg)
+        if not 0 <= self.dropout < 1:
+            raise NeurosimError(f"channel.dropout={self.dropout!r}: must be a probability, 0 to below 1")
         if "source" in self.place and self.error is None:
             object.__setattr__(self, "place", tuple(p for p in self.place if p != "source"))
         for gain in self.gain if isinstance(self.gain, tuple) else () if self.gain is None else (self.gain,):
@@ -66,16 +96,24 @@ class Channel:
             msg = f"channel: {what}"
             raise NeurosimError(msg)
 
-        if self.matrix == "transpose" and self.route != "layered":
-            refuse(f"matrix='transpose' needs route='layered', not {self.route!r}")
-        if self.matrix == "product" and self.route != "skip":
-            refuse(f"matrix='product' needs route='skip', not {self.route!r}")
+        routes = _OF_WEIGHTS.get(self.matrix, ROUTES)
+        if self.route not in routes:
+            refuse(f"matrix={self.matrix!r} needs route={' or '.join(map(repr, routes))}, not {self.route!r}")
+        if bool(self.relays) != (self.route == "relay"):
+            refuse(
+                f"relays={self.relays} with route={self.route!r}: the sizes of a relaying channel's layers, and only of its"
+            )
         if self.adaptive and (
             self.matrix != "random" or self.feedback.bits == 1 or self.route not in ("layered", "skip")
         ):
             refuse("adaptive feedback needs matrix='random', route 'layered' or 'skip', and feedback.bits of 2..16")
-        if self.adaptive and self.feedback.density != 1.0:
-            refuse("adaptive feedback is dense, every entry of C learns: feedback.density must be 1")
+        if self.adaptive and (self.feedback.density != 1.0 or self.feedback.redraw or self.feedback.per == "synapse"):
+            refuse(
+                "adaptive feedback is dense, every entry of C learns and stays: feedback.density must be 1, without redraw, "
+                "per neuron"
+            )
+        if self.feedback.per == "synapse" and (self.route != "skip" or self.matrix != "random"):
+            refuse("feedback.per='synapse' needs route='skip' and matrix='random'")
         if self.update is not None and self.update.base == "auto":
             refuse("update.base='auto' has no received word to fit: must be 2**(2**-m), m = 0..7")
         if self.route == "target" and self.feedback.bits == 1 and self.feedback.values == "01":
@@ -126,3 +164,33 @@ def rule(name: str) -> Channel:
     """The preset of a name. Raises NeurosimError that lists the names."""
     check("rule", name, tuple(RULES))
     return RULES[name]
+
+
+def refuse_off_chip(channel: Channel) -> None:
+    """Raise NeurosimError for a setting that only the float engine has: no circuit is described for it."""
+    plain = Channel(feedback=FeedbackCrossbar())
+    for name, allowed in (
+        ("route", ("layered", "skip", "target", "none")),
+        ("matrix", ("random", "transpose", "product")),
+        ("adaptive", (False, True)),
+        ("top", ("exact", "quantised")),
+        *((name, (getattr(plain, name),)) for name in ("units", "dropout", "upper_derivatives", "update_part")),
+    ):
+        _only("channel", channel, name, allowed)
+    for name in ("redraw", "per"):
+        _only("channel.feedback", channel.feedback, name, (getattr(plain.feedback, name),))
+    if channel.feedback.bits == 1:
+        _only("channel.feedback", channel.feedback, "scale", (1.0,))
+    for name in ("error", "received_error", "local_error", "update"):
+        quantiser = getattr(channel, name)
+        if quantiser is not None and quantiser.bits > MOST_WIRES:
+            raise NeurosimError(f"channel.{name}.bits={quantiser.bits}: must be 1..{MOST_WIRES} on the chip")
+
+
+def _only(where: str, described: Any, name: str, allowed: tuple[Any, ...]) -> None:
+    value = getattr(described, name)
+    if value not in allowed:
+        listed = ", ".join(map(str, allowed))
+        raise NeurosimError(
+            f"{where}.{name}={value!r}: must be one of {listed} on the chip; the float engine has the others"
+        )

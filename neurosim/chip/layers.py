@@ -10,6 +10,8 @@ from neurosim.formats import Fixed, check, check_whole
 
 HIDDEN = ("tanh", "logistic", "relu", "hard-tanh", "linear")
 OUTPUT = ("softmax", "logistic", "linear", "tanh")
+OFF_CHIP = ("softmax-e",)
+"""The natural softmax: float engine only, the chip's has base 2."""
 WEIGHT = Fixed(8, 8, rounding="stochastic")
 
 
@@ -24,7 +26,7 @@ def activation_word(activation: str, bits: int) -> Fixed:
 
 def output_word(activation: str) -> Fixed:
     """The default word of an output layer."""
-    return Fixed(16, 16, signed=False) if activation in ("softmax", "logistic") else Fixed(16, 15)
+    return Fixed(16, 16, signed=False) if activation in ("softmax", "softmax-e", "logistic") else Fixed(16, 15)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Dense:
     activation: tanh, logistic, relu, hard-tanh, linear; for the last layer softmax, logistic, linear, tanh.
     weight, output, address: words of weights, activation codes and pre-activations (None: the default of the place).
     accumulator: bits of the synaptic sums; bias: a unit that is always on; frozen: weights do not learn; blank_out:
-    how many of 256 presynaptic events are lost in training; init_gain: scale of the initial weights.
+    how many of 256 presynaptic events are lost in training; initial: distribution of the initial weights, ``uniform`` or
+    ``normal``, with the standard deviation sqrt(2 / (fan-in + fan-out)) times init_gain (Glorot, Bengio 2010).
     """
 
     n: int
@@ -46,11 +49,12 @@ class Dense:
     bias: bool = True
     frozen: bool = False
     blank_out: int = 0
+    initial: Literal["uniform", "normal"] = "uniform"
     init_gain: float = 1.0
 
     def __post_init__(self) -> None:
         check_whole("layer.n", self.n, 1, 1 << 20)
-        check("layer.activation", self.activation, tuple(dict.fromkeys(HIDDEN + OUTPUT)))
+        check("layer.activation", self.activation, tuple(dict.fromkeys(HIDDEN + OUTPUT + OFF_CHIP)))
         _check_layer(self)
 
     @property
@@ -60,7 +64,7 @@ class Dense:
 
     def resolved(self, *, is_output: bool) -> Dense:
         """The same layer with every word filled in."""
-        check("layer.activation", self.activation, OUTPUT if is_output else HIDDEN)
+        check("layer.activation", self.activation, OUTPUT + OFF_CHIP if is_output else HIDDEN)
         output = self.output or (output_word(self.activation) if is_output else activation_word(self.activation, 8))
         layer = replace(self, output=output, address=self.address or Fixed(12 if is_output else 10, 7))
         if self.activation == "softmax" and (output.signed or output.frac != output.bits):
@@ -132,6 +136,7 @@ class Conv2d:
     bias: bool = True
     frozen: bool = False
     blank_out: int = 0
+    initial: Literal["uniform", "normal"] = "uniform"
     init_gain: float = 1.0
 
     def __post_init__(self) -> None:
@@ -223,6 +228,7 @@ def _check_layer(layer: Layer) -> None:
     if layer.weight.bits == 1 and layer.bias:
         msg = "layer.bias=True: +-1 weights have no 0 for a bias to start from; use bias=False"
         raise NeurosimError(msg)
+    check("layer.initial", layer.initial, ("uniform", "normal"))
     if not 0 <= layer.init_gain <= 1024:
         msg = f"layer.init_gain={layer.init_gain!r}: must be a number 0..1024"
         raise NeurosimError(msg)

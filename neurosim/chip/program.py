@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.chip.channel import refuse_off_chip
+from neurosim.chip.crossbar import deviates
+from neurosim.chip.layers import OUTPUT
 from neurosim.chip.maps import MapCompiler, padded, turn, turned_rows
 from neurosim.chip.spec import PRODUCT_WORD, NetworkSpec
 from neurosim.chip.tables import neuron_table, softmax_table
 from neurosim.errors import NeurosimError
-from neurosim.formats import Quantiser
+from neurosim.formats import Quantiser, check
 from neurosim.rng import (
     STREAM_BLANK_OUT,
     STREAM_FEEDBACK_UPDATE,
@@ -65,6 +68,8 @@ class Compiler:
     def __init__(self, spec: NetworkSpec) -> None:
         from neurosim.kernels.registers import CHIP, LAYER
 
+        refuse_off_chip(spec.channel)
+        check("layer.activation", spec.layers[-1].activation, OUTPUT)
         self.spec = spec
         self._chip_names, self._layer_names = CHIP, LAYER
         self.chip = np.zeros(len(CHIP), np.int64)
@@ -252,7 +257,7 @@ class Compiler:
         registers = {
             "matrix": MATRIX[channel.matrix],
             "received_shift": word.frac - channel.gain_of(layer, n_heard),
-            "adaptive": channel.adaptive,
+            "adaptive": channel.adaptive is True,
             "feedback_key": layer_key(spec.seed, STREAM_FEEDBACK_UPDATE, layer),
             "feedback_low": word.low,
             "feedback_high": word.high,
@@ -352,19 +357,28 @@ def initial_feedback(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:
     """A random C as it is born: int64[*spec.feedback_shape(layer)] (docs/substrate.md 6 and 9)."""
     rows, columns = spec.feedback_shape(layer)
     fans = spec.fans(layer + 1) if spec.shares_feedback(layer) else rows + columns
-    return spec.channel.feedback.draw(spec.seed, layer, rows, columns, fans)
+    return spec.channel.feedback.draw(spec.seed, layer, rows, columns, fans=fans)
 
 
 def initial_weights(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:
-    """Uniform initial weights of one layer, without the bias row: int64[fan-in, columns] (docs/substrate.md 6)."""
+    """Initial weights of one layer, without the bias row: int64[fan-in, columns] (docs/substrate.md 6)."""
     fan_in, described = spec.fan_in(layer), spec.layers[layer]
     columns = described.columns
     draws = words(spec.seed, STREAM_WEIGHTS, layer, 0, fan_in * columns).reshape(fan_in, columns)
     if described.weight.bits == 1:
         return 1 - 2 * (draws >> np.uint64(63)).astype(np.int64)
+    if described.initial == "normal":
+        return described.weight.encode_array(real_weights(spec, layer))
     limit = described.init_gain * math.sqrt(6 / spec.fans(layer)) * 2.0**described.weight.frac
     reach = min(described.weight.high, max(1, round(limit)))
     return ((draws >> np.uint64(32)) % np.uint64(2 * reach + 1)).astype(np.int64) - reach
+
+
+def real_weights(spec: NetworkSpec, layer: int) -> NDArray[np.float64]:
+    """Initial weights of one layer in real numbers, without the bias row: float64[fan-in, columns] (docs/substrate.md 6)."""
+    fan_in, described = spec.fan_in(layer), spec.layers[layer]
+    drawn = deviates(words(spec.seed, STREAM_WEIGHTS, layer, 0, fan_in * described.columns), described.initial)
+    return drawn.reshape(fan_in, -1) * (described.init_gain * math.sqrt(2 / spec.fans(layer)))
 
 
 def quantiser_steps(quantiser: Quantiser) -> tuple[int, int]:

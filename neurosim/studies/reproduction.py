@@ -1,22 +1,26 @@
-"""Published findings, made again: what a study gives back, how it is judged, and where it is written.
+"""Published findings, made again: what a study is, how it runs and resumes, how it is judged, and where it is written.
 
-A study is one function that returns `Findings`: one table, one figure, and a verdict on each published claim. Values that
-were read in their source are called published; values that are only remembered are called recalled, with their grade.
+A study gives one table, one figure, and a verdict on each published claim. Values that were read in their source are called
+published; values that are only remembered are called recalled, with their grade.
 """
 
 from __future__ import annotations
 
 import csv
+import functools
 import importlib
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neurosim.errors import NeurosimError
 from neurosim.formats import check
-from neurosim.studies.files import write_text
+from neurosim.studies.files import prepare, write_text
 
 GRADES = {
     "V": "published, read in the source",
@@ -24,72 +28,126 @@ GRADES = {
     "M-hi": "recalled, high confidence",
     "M-med": "recalled, medium confidence",
     "M-lo": "recalled, low confidence",
+    "own": "own question, no published value",
 }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One claim: what was said, with what grade, what was found, and whether that is within the stated tolerance."""
+    """One claim: what was said, with what grade, what was found, and whether that is within the stated tolerance.
+
+    passed: None where it cannot be judged: runs are missing, or a quick run is smaller than what the claim is about.
+    """
 
     claim: str
     said: str
     grade: str
     found: str
     tolerance: str
-    passed: bool
+    passed: bool | None
 
     def __post_init__(self) -> None:
         check("verdict.grade", self.grade, tuple(GRADES))
 
+    @property
+    def word(self) -> str:
+        """Pass, FAIL or not judged."""
+        return "not judged" if self.passed is None else "pass" if self.passed else "FAIL"
+
     def line(self) -> str:
         """As it is printed and written."""
-        verdict = "pass" if self.passed else "FAIL"
         return (
-            f"{verdict}: {self.claim}. Said: {self.said} ({GRADES[self.grade]}). Found: {self.found}. "
+            f"{self.word}: {self.claim}. Said: {self.said} ({GRADES[self.grade]}). Found: {self.found}. "
             f"Tolerance: {self.tolerance}."
         )
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a study found. rows: one sequence a row, as wide as the header; draw: writes PATH.png and PATH.svg."""
+    """What a study found. rows: one sequence a row, as wide as the header; draw: writes PATH.png and PATH.svg.
+
+    table: header and rows to be read, where those of the file are too many; notes: paragraphs under the title.
+    """
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[Any]]
     verdicts: Sequence[Verdict]
     draw: Callable[[Path], None]
+    table: Sequence[Sequence[Any]] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """How a study is to be run: engine, quick or whole, rows that are finished, where to put new ones."""
+
+    engine: str = "float"
+    quick: bool = False
+    folder: Path | None = None
+    name: str = ""
+    progress: Callable[[str], None] = lambda _: None
+
+    @property
+    def stem(self) -> str:
+        """The name of the files: a fixed-point or a quick run has its own."""
+        return self.name + ("-fixed" if self.engine == "fixed" else "") + ("-quick" if self.quick else "")
+
+    @property
+    def table(self) -> Path | None:
+        """Where the rows stand."""
+        return None if self.folder is None else self.folder / f"{self.stem}.csv"
 
 
 STUDIES = {
-    "theory": (
-        "learning equations of linear chains and the power unit: invariants, limits, vector field",
-        "theory_study",
-    ),
+    "theory": "learning equations of linear chains and the power unit: invariants, limits, vector field",
+    "rules": "BP, SBP, RBP, SRBP and training the top layer alone, MNIST; activations",
+    "no-derivative": "the rules without f', and with f' of the own layer alone",
+    "adaptive": "feedback that learns: ARBP, ASRBP and the STDP-like variant",
+    "precision": "errors of 1 to 10 bits, logarithmic and linear",
+    "update-precision": "weight updates of 1 to 10 bits",
+    "sparsity": "single-bit sparse feedback, from no connection to all, and an exact fan-in",
+    "rank": "feedback matrices of low rank",
+    "dropout": "signals lost in the learning channel",
+    "controls": "what learns and what does not: redrawn, biased, frozen, per-synapse, sign-only feedback",
+    "higgs": "HIGGS (subset): deep networks, area under the ROC curve",
+    "angles": "angles and norm ratios between updates and the gradient",
+    "drtp": "direct random target projection beside DFA, sign-only DFA and BP",
+    "lillicrap": "feedback alignment: MNIST, linear and tanh teachers",
+    "dfa": "direct feedback alignment, 2 x 800 tanh",
+    "sparse-dfa": "direct feedback with one error a neuron",
+    "symmetries": "non-linear channels, channels of their own shape, adaptation towards symmetry",
+    "recirculation": "autoencoders that learn by recirculation",
+    "local-errors": "errors from a fixed random classifier at each layer",
 }
-"""Studies by name: (what they reproduce, the module whose `study(quick, progress)` does it)."""
+"""Studies by name: what they reproduce. The module is the name with underscores, in `neurosim.studies.papers`."""
 
 
 def reproduce(
-    name: str, out: Path | None = None, *, quick: bool = False, progress: Callable[[str], None] = lambda _: None
+    name: str,
+    out: Path | None = None,
+    *,
+    engine: str = "float",
+    quick: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Findings:
-    """Run a study and, with `out`, write NAME.csv, NAME.md, NAME.png and NAME.svg there.
+    """Run a study and, with `out`, write its table (.csv), text (.md) and figure (.png, .svg) there; go on where it stopped.
 
-    quick: a smaller run, labelled so; progress: told what is being done. Raises NeurosimError for a name that is not in `STUDIES`.
+    quick: a smaller run, labelled so; progress: told what is being done. Raises NeurosimError for a name that is not in
+    `STUDIES` and for an engine that a study does not have.
     """
     check("study", name, tuple(STUDIES))
+    module = importlib.import_module(f"neurosim.studies.papers.{name.replace('-', '_')}")
+    check("engine", engine, module.ENGINES)
     if out is not None:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise NeurosimError(f"out={str(out)!r}: cannot be made: {error.strerror}; name another folder") from None
-    found: Findings = importlib.import_module(f"neurosim.studies.{STUDIES[name][1]}").study(
-        quick=quick, progress=progress
-    )
+        prepare(out)
+    task = Task(engine, quick, out, name, progress)
+    found: Findings = module.study(task)
     if out is not None:
-        write_text(out / f"{name}.csv", _table(found))
-        write_text(out / f"{name}.md", document(found, name, quick=quick))
-        found.draw(out / name)
+        assert task.table is not None
+        write_text(task.table, _table(found))
+        write_text(out / f"{task.stem}.md", document(found, task))
+        found.draw(out / task.stem)
     return found
 
 
@@ -99,12 +157,196 @@ def _table(found: Findings) -> str:
     return text.getvalue()
 
 
-def document(found: Findings, name: str, *, quick: bool) -> str:
-    """The findings as Markdown: title, command, table, verdicts, figure."""
-    lines = [f"# {found.title}", "", f"Made by `neurosim reproduce {name}{' --quick' if quick else ''}`."]
-    if quick:
+def document(found: Findings, task: Task) -> str:
+    """The findings as Markdown: title, command, notes, table, verdicts, figure."""
+    flags = (" --engine fixed" if task.engine == "fixed" else "") + (" --quick" if task.quick else "")
+    lines = [f"# {found.title}", "", f"Made by `neurosim reproduce {task.name}{flags}`."]
+    if task.quick:
         lines += ["", "**A quick run: smaller than what the claims are about.**"]
-    cells = [found.header, ["---"] * len(found.header), *found.rows]
+    for note in found.notes:
+        lines += ["", note]
+    header, *rows = found.table or [found.header, *found.rows]
+    cells = [header, ["---"] * len(header), *rows]
     lines += ["", *("| " + " | ".join(str(cell) for cell in row) + " |" for row in cells), ""]
     lines += [f"- {verdict.line()}" for verdict in found.verdicts]
-    return "\n".join([*lines, "", f"![{found.title}]({name}.png)", ""])
+    return "\n".join([*lines, "", f"![{found.title}]({task.stem}.png)", ""])
+
+
+# ---------------------------------------------------------------------- studies that are made of cells
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of a study's table: a setting and how many seeds it has. series, x: where it stands in the figure."""
+
+    name: str
+    setting: Any
+    seeds: int = 2
+    series: str = ""
+    x: float = math.nan
+
+
+@dataclass
+class Results:
+    """The finished runs of a study, by cell: one mapping of measures a seed."""
+
+    cells: Sequence[Cell]
+    runs: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def values(self, cell: str, measure: str = "test_accuracy") -> np.ndarray[Any, np.dtype[np.float64]]:
+        """A measure of all finished seeds of a cell: float64[seeds]."""
+        found = [run[measure] for run in self.runs.get(cell, ()) if run.get(measure, "") != ""]
+        return np.array(found, np.float64)
+
+    def has(self, *cells: str) -> bool:
+        """Whether each of the cells has finished runs."""
+        return all(len(self.runs.get(cell, ())) > 0 for cell in cells)
+
+    def mean(self, cell: str, measure: str = "test_accuracy") -> float:
+        """The mean over seeds; NaN where there is none."""
+        values = self.values(cell, measure)
+        return float(values.mean()) if len(values) else math.nan
+
+    def spread(self, cell: str, measure: str = "test_accuracy") -> float:
+        """The sample standard deviation over seeds; 0 with one."""
+        values = self.values(cell, measure)
+        return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+    def text(self, cell: str, measure: str = "test_accuracy", digits: int = 2) -> str:
+        """Mean (standard deviation), n seeds; or that it is missing."""
+        values = self.values(cell, measure)
+        if not len(values):
+            return "–" if self.has(cell) else "missing"
+        spread = f" ({self.spread(cell, measure):.{digits}f})" if len(values) > 1 else ""
+        return f"{values.mean():.{digits}f}{spread}"
+
+    def judge(
+        self,
+        claim: str,
+        said: str,
+        grade: str,
+        found: str,
+        tolerance: str,
+        cells: Iterable[str],
+        passed: bool,  # noqa: FBT001
+    ) -> Verdict:
+        """A verdict, or `not judged` where one of the cells has no finished run."""
+        there = self.has(*cells)
+        return Verdict(claim, said, grade, found if there else "missing", tolerance, bool(passed) if there else None)
+
+    def near(self, claim: str, cell: str, said: float, grade: str, within: float) -> Verdict:
+        """A verdict on one accuracy."""
+        return self.judge(
+            claim, f"{said:g} %", grade, f"{self.text(cell)} %", f"±{within:g}", [cell],
+            abs(self.mean(cell) - said) <= within,
+        )  # fmt: skip
+
+
+def run_cells(task: Task, cells: Sequence[Cell]) -> Results:
+    """Run what is not finished yet; each finished run is a row of the table at once."""
+    from neurosim.studies.setting import run
+
+    done = {} if task.folder is None else _finished(task.folder)
+    wanted = [(cell, seed) for cell in cells for seed in range(cell.seeds)]
+    kept: dict[tuple[str, int], dict[str, Any]] = {}
+    for cell, seed in wanted:
+        row = done.get(cell.setting.key(seed))
+        if row is not None:
+            kept[cell.name, seed] = {**row, "cell": cell.name}
+    for number, (cell, seed) in enumerate(wanted, 1):
+        if (cell.name, seed) in kept:
+            continue
+        label = f"{number}/{len(wanted)} {cell.name}, seed {seed}"
+        task.progress(label)
+        key = cell.setting.key(seed)
+        checkpoint = None if task.folder is None else task.folder / f".{key}.npz"
+        found = run(cell.setting, seed, checkpoint=checkpoint, progress=functools.partial(_labelled, task, label))
+        row = {"cell": cell.name, "seed": seed, "id": key, **found}
+        kept[cell.name, seed] = {name: _cell_text(value) for name, value in row.items()}  # as it will be read back
+        if task.table is not None:
+            ordered = [kept[c.name, s] for c, s in wanted if (c.name, s) in kept]
+            write_text(task.table, _csv_of(ordered))
+    runs = {c.name: [kept[c.name, s] for s in range(c.seeds) if (c.name, s) in kept] for c in cells}
+    return Results(cells, runs)
+
+
+def _labelled(task: Task, label: str, text: str) -> None:
+    task.progress(f"{label}: {text}")
+
+
+def _finished(folder: Path) -> dict[str, dict[str, Any]]:
+    """Rows of earlier, perhaps interrupted, runs in all tables of a folder, by key: what two studies share is run once."""
+    found: dict[str, dict[str, Any]] = {}
+    for table in sorted(folder.glob("*.csv")):
+        try:
+            with table.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+        except (OSError, ValueError, csv.Error) as error:
+            raise NeurosimError(f"{table}: not the table of a study ({error}); name another folder") from None
+        found |= {row["id"]: {k: v for k, v in row.items() if v != ""} for row in rows if row.get("id")}
+    return found
+
+
+_FIRST, _LAST = (
+    ("cell", "seed", "test_accuracy", "test_error", "train_accuracy"),
+    ("seconds", "id", "angle_signal_curve", "angle_update_curve", "symmetry_curve", "curve"),
+)
+
+
+def header_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The columns of rows: what they have, the most important first, long ones last."""
+    names = list(dict.fromkeys(name for row in rows for name in row if name is not None))
+    middle = [name for name in names if name not in _FIRST + _LAST]
+    return [n for n in _FIRST if n in names] + middle + [n for n in _LAST if n in names]
+
+
+def _cell_text(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    text, header = io.StringIO(), header_of(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([[_cell_text(row.get(name, "")) for name in header] for row in rows])
+    return text.getvalue()
+
+
+def findings_of(
+    task: Task,
+    title: str,
+    results: Results,
+    verdicts: Sequence[Verdict],
+    draw: Callable[[Path], None],
+    *,
+    measures: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> Findings:
+    """Findings of a study of cells: rows of all runs for the file, means and spreads to be read.
+
+    measures: columns to be read, by measure; accuracies by default.
+    """
+    shown = measures or {"test_accuracy": "test accuracy, %", "train_accuracy": "training accuracy, %"}
+    rows = [run for cell in results.cells for run in results.runs.get(cell.name, ())]
+    header = header_of(rows) or ["cell"]
+    table = [("", "seeds", *shown.values())]
+    for cell in results.cells:
+        n = len(results.runs.get(cell.name, ()))
+        table.append(
+            (
+                cell.name,
+                str(n) if n == cell.seeds else f"{n} of {cell.seeds}",
+                *(results.text(cell.name, measure, 4 if measure == "auc" else 2) for measure in shown),
+            )
+        )
+    if task.quick:
+        verdicts = [replace(verdict, passed=None) for verdict in verdicts]
+    return Findings(
+        title,
+        header,
+        [[_cell_text(row.get(name, "")) for name in header] for row in rows],
+        verdicts,
+        draw,
+        table,
+        notes,
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from neurosim.studies.figures import figure
-from neurosim.studies.reproduction import Findings, Verdict
+from neurosim.studies.reproduction import Findings, Task, Verdict
 from neurosim.studies.theory import (
     CUBE_ROOT_OF_UNIFORM,
     Floats,
@@ -25,6 +25,7 @@ from neurosim.studies.theory import (
     wide_limit,
 )
 
+ENGINES = ("float",)
 _TOLERANCE = 1e-6
 _HEADER = ("system", "starts", "at rest", "largest distance from the closed form", "largest drift of an invariant")
 _Case = tuple[bool, float, float]  # at rest, distance from the limit, drift
@@ -102,12 +103,12 @@ def _systems() -> Iterator[tuple[str, Callable[[np.random.Generator], _Case]]]:
     yield "[5, 3, 4], C of the product", _general
 
 
-def study(*, quick: bool, progress: Callable[[str], None]) -> Findings:
+def study(task: Task) -> Findings:
     """All systems from random starts (200 each, or 10), the power unit, the sign map, the figure."""
-    starts = 10 if quick else 200
+    starts = 10 if task.quick else 200
     rows, verdicts = [], []
     for name, case in _systems():
-        progress(f"{name}, {starts} starts")
+        task.progress(f"{name}, {starts} starts")
         rng = np.random.default_rng(list(name.encode()))
         found = [case(rng) for _ in range(starts)]
         rest, distance, drift = sum(f[0] for f in found), max(f[1] for f in found), max(f[2] for f in found)
@@ -127,7 +128,7 @@ def study(*, quick: bool, progress: Callable[[str], None]) -> Findings:
         "Learning equations of linear networks",
         _HEADER,
         rows,
-        [*verdicts, _rising(), _sign_map(200 if quick else 2000), *_power_unit()],
+        [*verdicts, _rising(), _sign_map(200 if task.quick else 2000), *_power_unit()],
         _draw,
     )
 

@@ -1,0 +1,1 @@
+"""The learning rules in floating point, on the chip's own descriptions."""

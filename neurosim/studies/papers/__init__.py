@@ -1,0 +1,1 @@
+"""The published studies, one module a name."""

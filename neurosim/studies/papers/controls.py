@@ -1,0 +1,135 @@
+"""What learns and what does not (AIJ 2018, section 5).
+
+Redrawn, biased and sign-concordant C, frozen layers, sign-only updates, one random weight per synapse, a random C for the top
+layer; and cascades and averaged sets of matrices.
+
+A cascade is our own reading: layer h receives the sum over all layers l above it of C^(h,l) R^l.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.formats import Quantiser
+from neurosim.studies.papers.protocol import NAMES, NORMAL, PAPER, for_task, mnist
+from neurosim.studies.plots import bars
+from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
+
+ENGINES = ("float",)
+_LAYERS = 4
+_SIGN = Quantiser(1, alpha=2.0**-6 * PAPER.rate / PAPER.batch_size, zero="none")
+_BINARY = FeedbackCrossbar(values="+-1", density=1.0, scale=(2 / 110) ** 0.5)  # the spread of the normal C
+
+
+def _feedback(**changes: Any) -> dict[str, Any]:
+    return {"feedback": replace(NORMAL, **changes)}
+
+
+def cells() -> list[Cell]:
+    """All controls beside their references."""
+    reference = [Cell(NAMES[name], mnist(name), 5, "reference") for name in ("bp", "rbp", "srbp", "top-only")]
+    matrices = {
+        "SRBP, C redrawn every batch": mnist("srbp", **_feedback(redraw=True)),
+        "RBP, C redrawn every batch": mnist("rbp", **_feedback(redraw=True)),
+        "sign of W^T, magnitudes redrawn": mnist("rbp", matrix="sign-random", **_feedback(redraw=True)),
+        "sign of W^T, magnitudes fixed": mnist("rbp", matrix="sign-random"),
+        "sign of W^T, one magnitude": mnist("rbp", matrix="sign"),
+        "SRBP, mean of C 0.5 sd": mnist("srbp", **_feedback(mean=0.5)),
+        "SRBP, mean of C 1 sd": mnist("srbp", **_feedback(mean=1.0)),
+        "SRBP, C uniform": mnist("srbp", **_feedback(distribution="uniform")),
+        "SRBP, C of +-1": mnist("srbp", feedback=_BINARY),
+        "SRBP, mean of 4 matrices": mnist("srbp", **_feedback(sets=4)),
+        "RBP, mean of 4 matrices": mnist("rbp", **_feedback(sets=4)),
+        "cascade": mnist("srbp", route="cascade"),
+    }
+    frozen: dict[str, dict[str, Any]] = {f"SRBP, layer {h} frozen": {"frozen": (h,)} for h in range(_LAYERS)}
+    frozen |= {f"SRBP, layers 0 to {h} frozen": {"frozen": tuple(range(h + 1))} for h in range(1, _LAYERS)}
+    tops = {f"{NAMES[name]}, only layers 0 and 1 learn": (name, {"frozen": (2, 3, 4)}) for name in ("bp", "srbp")}
+    updates = {
+        "SRBP, sign of the update": mnist("srbp", update=_SIGN),
+        "SRBP, magnitude of the update": mnist("srbp", update_part="magnitude"),
+        "SRBP, a C per synapse": mnist("srbp", **_feedback(per="synapse")),
+        "SRBP, random C at the top": mnist("srbp", top="random"),
+        "RBP, random C at the top": mnist("rbp", top="random"),
+    }
+    found = reference + [Cell(name, setting, 2, "matrix") for name, setting in matrices.items()]
+    found += [Cell(name, mnist("srbp", net=net), 2, "frozen") for name, net in frozen.items()]
+    found += [Cell(name, mnist(rule, net=net), 2, "frozen") for name, (rule, net) in tops.items()]
+    return found + [Cell(name, setting, 2, "update") for name, setting in updates.items()]
+
+
+def study(task: Task) -> Findings:
+    """Run, judge and draw."""
+    results = run_cells(task, for_task(task, cells()))
+    return findings_of(
+        task,
+        "Controls: what learns and what does not, MNIST 784-4x100-10 tanh",
+        results,
+        _verdicts(results),
+        lambda path: bars(results, path, "Controls, MNIST 784-4x100-10"),
+    )
+
+
+def _verdicts(r: Results) -> list[Verdict]:
+    srbp, top = r.mean("SRBP"), r.mean("top only")
+
+    def fails(cell: str, claim: str, limit: float, tolerance: str) -> Verdict:
+        return r.judge(
+            claim,
+            "does not learn",
+            "V",
+            f"{r.text(cell)} %",
+            tolerance,
+            [cell, "top only"],
+            r.mean(cell) <= limit,
+        )
+
+    def unchanged(cell: str, claim: str) -> Verdict:
+        return r.judge(
+            claim, "unchanged", "V", f"{r.text(cell)} %, {r.mean(cell) - srbp:+.2f}", "within 1 point of SRBP", [cell, "SRBP"],
+            abs(r.mean(cell) - srbp) <= 1,
+        )  # fmt: skip
+
+    as_top = f"at most 2 points above the top layer alone, {r.text('top only')} %"
+    concordant = "sign of W^T, magnitudes redrawn"
+    sign = "SRBP, sign of the update"
+    worse = [(h, r.mean(f"SRBP, layer {h} frozen"), r.mean(f"SRBP, layers 0 to {h} frozen")) for h in range(1, _LAYERS)]
+    lower = "SRBP, only layers 0 and 1 learn"
+    return [
+        fails("SRBP, C redrawn every batch", "SRBP with C redrawn at every batch is as bad as the top layer alone", top + 2, as_top),
+        fails("RBP, C redrawn every batch", "RBP with C redrawn at every batch is as bad as the top layer alone", top + 2, as_top),
+        r.judge(
+            "redrawn but sign-concordant with W: the training error goes to 0", "0 %", "V",
+            f"{100 - r.mean(concordant, 'train_accuracy'):.2f} %", "at most 0.5 %", [concordant],
+            r.mean(concordant, "train_accuracy") >= 99.5,
+        ),
+        unchanged("SRBP, mean of C 0.5 sd", "a C of non-zero mean, half its spread, changes nothing"),
+        unchanged("SRBP, mean of C 1 sd", "a C of non-zero mean, as large as its spread, changes nothing"),
+        unchanged("SRBP, C uniform", "a uniform C does as well as a normal one"),
+        unchanged("SRBP, C of +-1", "a binary C does as well as a normal one"),
+        r.judge(
+            "freezing one layer is often worse than freezing it and all below", "often", "V",
+            ", ".join(f"layer {h}: {one:.2f} against {below:.2f} %" for h, one, below in worse), "for at least one layer",
+            [f"SRBP, layer {h} frozen" for h in range(1, _LAYERS)], any(one < below for _, one, below in worse),
+        ),
+        r.judge(
+            "frozen top layers: the lower ones do not learn by SRBP, but by BP", "not at all, unlike BP", "V",
+            f"SRBP {r.text(lower)} %, BP {r.text('BP, only layers 0 and 1 learn')} %", "SRBP below 50 %, BP above 90 %",
+            [lower, "BP, only layers 0 and 1 learn"], r.mean(lower) < 50 and r.mean("BP, only layers 0 and 1 learn") > 90,
+        ),
+        r.judge(
+            "the sign of the update alone: between the top layer alone and SRBP", "better than the one, worse than the other", "V",
+            f"{r.text('top only')} < {r.text(sign)} < {r.text('SRBP')} %", "order", [sign, "SRBP", "top only"],
+            top < r.mean(sign) < srbp,
+        ),
+        fails("SRBP, magnitude of the update", "the magnitude of the update alone does not learn", 50, "below 50 %"),
+        fails("SRBP, a C per synapse", "a random weight per synapse instead of per neuron does not learn", top + 2, as_top),
+        fails("SRBP, random C at the top", "a random C for the top layer does not work", 50, "below 50 %"),
+        fails("RBP, random C at the top", "a random C for the top layer does not work (RBP)", 50, "below 50 %"),
+        r.judge(
+            "a cascade learns", "named, without numbers", "own", f"{r.text('cascade')} %", "at least 8 points above the top layer alone",
+            ["cascade", "top only"], r.mean("cascade") >= top + 8,
+        ),
+    ]  # fmt: skip

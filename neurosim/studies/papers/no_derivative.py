@@ -1,0 +1,55 @@
+"""What f' is needed for (AIJ 2018, section 5): none, the own layer's alone, or those of all layers above too."""
+
+from __future__ import annotations
+
+from neurosim.studies.papers.protocol import NAMES, for_task, mnist
+from neurosim.studies.plots import bars
+from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
+
+ENGINES = ("float",)
+_SAID = {"bp": 89.9, "rbp": 88.3, "srbp": 88.4}
+
+
+def cells() -> list[Cell]:
+    """With all f', with the own layer's alone, with none."""
+    found = [Cell(NAMES[name], mnist(name), 5, "all f'" if name != "srbp" else "own f'") for name in _SAID]
+    found += [
+        Cell("BP, own f' alone (SBP)", mnist("sbp"), 2, "own f'"),
+        Cell("RBP, own f' alone", mnist("rbp", upper_derivatives=False), 2, "own f'"),
+    ]
+    return found + [Cell(f"{NAMES[name]}, no f'", mnist(name, derivative="none"), 5, "no f'") for name in _SAID]
+
+
+def study(task: Task) -> Findings:
+    """Run, judge and draw."""
+    results = run_cells(task, for_task(task, cells()))
+    said = {f"{NAMES[name]}, no f'": value for name, value in _SAID.items()}
+    return findings_of(
+        task,
+        "Learning without derivatives, MNIST 784-4x100-10 tanh",
+        results,
+        _verdicts(results),
+        lambda path: bars(results, path, "With and without f', MNIST 784-4x100-10", left=80, said=said),
+    )
+
+
+def _verdicts(r: Results) -> list[Verdict]:
+    found = []
+    for name, value in _SAID.items():
+        whole, without = NAMES[name], f"{NAMES[name]}, no f'"
+        found.append(
+            r.judge(
+                f"{whole} without f' is clearly worse", f"{value:g} %", "M-med",
+                f"{r.text(without)} %, {r.mean(whole) - r.mean(without):.1f} points below", "at least 4 points below",
+                [whole, without], r.mean(whole) - r.mean(without) >= 4,
+            )
+        )  # fmt: skip
+    for whole, own in (("BP", "BP, own f' alone (SBP)"), ("RBP", "RBP, own f' alone")):
+        found.append(
+            r.judge(
+                f"{whole} needs no f' of the layers above", "they are not needed", "V",
+                f"{r.text(own)} %, with all {r.text(whole)} %", "within 1 point",
+                [whole, own], abs(r.mean(whole) - r.mean(own)) <= 1,
+            )
+        )  # fmt: skip
+    return found

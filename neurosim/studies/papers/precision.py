@@ -1,0 +1,117 @@
+"""Errors of few bits (AIJ 2018, section 5, equation 19; IJCAI 2019, Fig. 4).
+
+What each hidden neuron receives, J, is quantised before f' multiplies it; in BP and RBP the result travels on, so errors of
+quantisation accumulate. Weights and activity stay real. Log: powers of two from alpha = 2**-3 down, no level at zero; linear: evenly
+spaced levels, the alternative reading. The rate does not decay.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from neurosim.formats import Quantiser
+from neurosim.studies.papers.protocol import COLOURS, CONSTANT, NAMES, for_task, mnist
+from neurosim.studies.plots import against
+from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
+from neurosim.studies.setting import Setting
+
+ENGINES = ("float",)
+_BITS = range(1, 11)
+_SAID = {
+    "bp": {1: 94.6, 3: 96.5, 5: 97.6},
+    "rbp": {1: 89.8, 3: 92.5, 5: 95.4},
+    "srbp": {1: 91.6, 3: 93.2, 5: 95.1},
+}
+_ALPHA = 2.0**-3
+
+
+def coarse(
+    rule: str, bits: int, kind: Literal["log", "linear"] = "log", alpha: float = _ALPHA, place: str = "received"
+) -> Setting:
+    """A rule with errors of so many bits."""
+    quantiser = Quantiser(bits, kind, alpha=alpha, zero="none")
+    return mnist(rule, CONSTANT, None, place=(place,), **{f"{place}_error": quantiser})
+
+
+def _name(rule: str, bits: int, kind: str = "log") -> str:
+    return f"{NAMES[rule]}, {bits} bit{'s' if bits > 1 else ''}" + (", linear" if kind == "linear" else "")
+
+
+def cells() -> list[Cell]:
+    """Whole errors; 1 to 10 bits, log and linear; other alphas; the signal after f' instead."""
+    found = [Cell(f"{NAMES[rule]}, whole", mnist(rule, CONSTANT), 5) for rule in _SAID]
+    found.append(Cell("top only", mnist("top-only", CONSTANT), 5))
+    found += [
+        Cell(_name(rule, bits), coarse(rule, bits), 5 if bits in _SAID[rule] else 2, NAMES[rule], bits)
+        for rule in ("srbp", "rbp", "bp")
+        for bits in _BITS
+    ]
+    found += [
+        Cell(f"SRBP, {bits} bits, alpha 2^{k}", coarse("srbp", bits, alpha=2.0**k), 2)
+        for k in (-5, -4, -2, -1, 0)
+        for bits in (1, 3, 5)
+    ]
+    found += [Cell(f"{NAMES[rule]}, 3 bits, after f'", coarse(rule, 3, place="local"), 2) for rule in _SAID]
+    found += [
+        Cell(_name(rule, bits, "linear"), coarse(rule, bits, "linear"), 2, f"{NAMES[rule]}, linear", bits)
+        for rule in ("srbp", "rbp", "bp")
+        for bits in _BITS
+    ]
+    return found
+
+
+def study(task: Task) -> Findings:
+    """Run, judge and draw."""
+    results = run_cells(task, for_task(task, cells(), every=3))
+    series = {NAMES[rule]: COLOURS[rule] for rule in _SAID}
+    faint = {"bp": "#aaaaaa", "rbp": "#aac4dd", "srbp": "#f7b6bd"}
+    series |= {f"{NAMES[rule]}, linear": faint[rule] for rule in _SAID}
+    lines = {"SRBP, whole errors": results.mean("SRBP, whole"), "top layer alone": results.mean("top only")}
+    said = {NAMES[rule]: dict(values.items()) for rule, values in _SAID.items()}
+    return findings_of(
+        task,
+        "Errors of few bits, MNIST 784-4x100-10 tanh",
+        results,
+        _verdicts(results),
+        lambda path: against(
+            results,
+            path,
+            "Error precision, MNIST, alpha = 2^-3",
+            "bits of an error",
+            series,
+            lines=lines,
+            said=said,
+            ticks=tuple(_BITS),
+        ),
+    )
+
+
+def _verdicts(r: Results) -> list[Verdict]:
+    found = [
+        r.near(f"{NAMES[rule]}, {bits} bit{'s' if bits > 1 else ''} of error", _name(rule, bits), said, "M-med", 2)
+        for rule in ("srbp", "rbp", "bp")
+        for bits, said in _SAID[rule].items()
+    ]
+    names = [_name("srbp", bits) for bits in _BITS]
+    falls = max((r.mean(a) - r.mean(b) for a, b in pairwise(names)), default=0.0)
+    found += [
+        r.judge(
+            "SRBP: more bits are no worse", "progressive loss below 7 bits", "V", f"the largest fall from one bit to the next {falls:.2f}",
+            "0.5", names, falls <= 0.5,
+        ),
+        r.judge(
+            "SRBP, 1 bit, learns", "above 85 % and above the top layer alone", "V", f"{r.text(names[0])} %, {r.text('top only')} %",
+            "both", [names[0], "top only"], r.mean(names[0]) > max(85, r.mean("top only")),
+        ),
+    ]  # fmt: skip
+    for bits, within in ((7, 0.7), (10, 0.3)):
+        name = _name("srbp", bits)
+        gap = r.mean("SRBP, whole") - r.mean(name)
+        found.append(
+            r.judge(
+                f"SRBP, {bits} bits, is as good as whole errors", "close to full precision" if bits == 7 else "indistinguishable", "V",
+                f"{r.text(name)} %, {gap:+.2f} below", f"{within:g}", [name, "SRBP, whole"], abs(gap) <= within,
+            )
+        )  # fmt: skip
+    return found

@@ -1,0 +1,70 @@
+"""Feedback of low rank (IJCAI 2019, Fig. 6): seven hidden layers, C uniform, cut down to its largest singular values."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.studies.papers.protocol import COLOURS, NAMES, for_task, mnist
+from neurosim.studies.plots import against
+from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
+from neurosim.studies.setting import Setting
+
+ENGINES = ("float",)
+_RANKS = {"srbp": (1, 2, 3, 5, 7, 10), "rbp": (1, 2, 3, 5, 10, 20, 50, 100)}
+_NOISE = 0.7
+
+
+def _low(rule: str, rank: int) -> Setting:
+    feedback = FeedbackCrossbar(bits=16, density=1.0, rank=rank)
+    return mnist(rule, net={"hidden": (100,) * 7}, feedback=feedback)
+
+
+def _name(rule: str, rank: int) -> str:
+    return f"{NAMES[rule]}, rank {rank}"
+
+
+def cells() -> list[Cell]:
+    """Each rule up to full rank: 10 from the outputs, 100 between hidden layers."""
+    return [Cell(_name(rule, n), _low(rule, n), 2, NAMES[rule], n) for rule, all_n in _RANKS.items() for n in all_n]
+
+
+def study(task: Task) -> Findings:
+    """Run, judge and draw."""
+    results = run_cells(task, for_task(task, cells()))
+    series = {NAMES[rule]: COLOURS[rule] for rule in _RANKS}
+    return findings_of(
+        task,
+        "Feedback matrices of low rank, MNIST 784-7x100-10 tanh",
+        results,
+        _verdicts(results),
+        lambda path: against(
+            results,
+            path,
+            "Rank of C, MNIST 784-7x100-10",
+            "rank of C",
+            series,
+            xscale="log",
+            ticks=(1, 2, 3, 5, 10, 20, 50, 100),
+        ),
+    )
+
+
+def _verdicts(r: Results) -> list[Verdict]:
+    found = []
+    for rule, all_n in _RANKS.items():
+        names = [_name(rule, n) for n in all_n]
+        means = [r.mean(name) for name in names]
+        falls = max((a - b for a, b in pairwise(means)), default=0.0)
+        found += [
+            r.judge(
+                f"{NAMES[rule]} is best at full rank", "best at full rank", "V",
+                f"full {means[-1]:.2f} %, best of the others {max(means[:-1]):.2f} %",
+                f"within the noise, {_NOISE:g}", names, means[-1] >= max(means[:-1]) - _NOISE,
+            ),
+            r.judge(
+                f"{NAMES[rule]} loses gracefully with the rank", "gracefully", "V", f"the largest fall with rising rank {falls:.2f}",
+                f"within the noise, {_NOISE:g}", names, falls <= _NOISE,
+            ),
+        ]  # fmt: skip
+    return found

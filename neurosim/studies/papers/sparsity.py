@@ -1,0 +1,92 @@
+"""Single-bit sparse feedback (AIJ 2018, section 5; IJCAI 2019, Fig. 5): C in {0, 1}, 1 with probability n / 100.
+
+100 is the size of the receiving layer: n is the expected number of neurons of a layer that one error unit reaches. RBP's matrices are
+scaled by 1 / sqrt(n), so that errors do not grow from layer to layer; SRBP's are not. An exact fan-in is another device
+(Crafton et al. 2019): each neuron listens to so many error units.
+"""
+
+from __future__ import annotations
+
+import math
+
+from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.studies.papers.protocol import COLOURS, NAMES, for_task, mnist
+from neurosim.studies.plots import against
+from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
+from neurosim.studies.setting import Setting
+
+ENGINES = ("float",)
+_WIDTH = 100
+_SAID = {"srbp": {1: 94.6, 2: 95.8, 8: 96.9}, "rbp": {1: 90.3, 2: 96.3, 8: 96.0}}
+_ALL = {"srbp": (0, 1, 2, 4, 8, 16, 32, 50, 64, 80, 90, 95, 99, 100), "rbp": (0, 1, 2, 4, 8, 20, 50, 100)}
+_EXACT = "exact fan-in of 1"
+
+
+def _sparse(rule: str, n: int) -> Setting:
+    scale = 1 / math.sqrt(n) if rule == "rbp" and n else 1.0
+    return mnist(rule, feedback=FeedbackCrossbar(values="01", density=n / _WIDTH, scale=scale))
+
+
+def _name(rule: str, n: int) -> str:
+    return f"{NAMES[rule]}, n = {n}"
+
+
+def cells() -> list[Cell]:
+    """No connection to all; exact fan-in; dense and no feedback."""
+    found = [
+        Cell(_name(rule, n), _sparse(rule, n), 5 if n in _SAID[rule] else 2, NAMES[rule], n)
+        for rule, all_n in _ALL.items()
+        for n in all_n
+    ]
+    for fan_in, values in ((1, "01"), (1, "+-1"), (3, "+-1")):
+        feedback = FeedbackCrossbar(values=values, fan_in=fan_in)  # type: ignore[arg-type]
+        found.append(Cell(f"SRBP, {_EXACT[:-1]}{fan_in}, {values}", mnist("srbp", feedback=feedback), 2))
+    return [*found, *(Cell(NAMES[rule], mnist(rule), 5) for rule in ("srbp", "rbp", "top-only"))]
+
+
+def study(task: Task) -> Findings:
+    """Run, judge and draw."""
+    results = run_cells(task, for_task(task, cells()))
+    series = {NAMES[rule]: COLOURS[rule] for rule in _SAID}
+    said = {NAMES[rule]: dict(values.items()) for rule, values in _SAID.items()}
+    lines = {"SRBP, dense normal C": results.mean("SRBP"), "top layer alone": results.mean("top only")}
+    return findings_of(
+        task,
+        "Single-bit sparse feedback, MNIST 784-4x100-10 tanh",
+        results,
+        _verdicts(results),
+        lambda path: against(
+            results, path, "Sparse single-bit feedback, MNIST", "n: neurons of a layer that an error unit reaches, of 100",
+            series, lines=lines, said=said, xscale="symlog", ticks=(0, 1, 2, 4, 8, 16, 32, 64, 100),
+        ),
+    )  # fmt: skip
+
+
+def _verdicts(r: Results) -> list[Verdict]:
+    found = [
+        r.near(f"SRBP, n = {n}", _name("srbp", n), _SAID["srbp"][n], "M-med", 1.5 if n == 1 else 1.0) for n in (1, 2, 8)
+    ]
+    found += [r.near(f"RBP, n = {n}", _name("rbp", n), _SAID["rbp"][n], "M-med", 1.5) for n in (1, 2, 8)]
+    plateau = [_name("srbp", n) for n in (8, 16, 32, 50, 64, 80)]
+    gaps = [r.mean("SRBP") - r.mean(name) for name in plateau]
+    top, none = r.values("top only"), r.values(_name("srbp", 0))
+    equal = len(none) > 0 and bool((none == top[: len(none)]).all())
+    full = r.mean(_name("srbp", 100))
+    found += [
+        r.judge(
+            "between n = 8 and n = 80 sparse feedback is as good as dense", "flat in between", "V",
+            f"{min(gaps):+.2f} to {max(gaps):+.2f} points below dense", "within 1.5", [*plateau, "SRBP"],
+            max(map(abs, gaps)) <= 1.5,
+        ),
+        r.judge(
+            "n = 0 is training the top layer alone", "fails", "V",
+            f"{r.text(_name('srbp', 0))} %, {'equal, run for run' if equal else 'not equal'}", "equal", [_name("srbp", 0), "top only"],
+            equal,
+        ),
+        r.judge(
+            "n = 100, the same error for all neurons of a layer, fails", "fails", "V",
+            f"{full:.2f} %, {r.mean('SRBP') - full:.2f} below dense", "below the plateau by 1.5 or more",
+            [_name("srbp", 100), *plateau], full <= min(r.mean(name) for name in plateau) - 1.5,
+        ),
+    ]  # fmt: skip
+    return found

@@ -1,0 +1,74 @@
+"""Weight updates of few bits (AIJ 2018, section 5): each sample's update is quantised before the batch is summed.
+
+The same log quantiser, largest magnitude 2**-6 before the learning rate and the mean over the batch (the text does not say which
+comes first; this is our reading): a sample moves a weight by at most 2**-6 * eta / 100. The rate does not decay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from neurosim.formats import Quantiser
+from neurosim.studies.papers.protocol import COLOURS, CONSTANT, NAMES, for_task, mnist
+from neurosim.studies.plots import against
+from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
+
+ENGINES = ("float",)
+_BITS = range(1, 11)
+_TRAINING = replace(CONSTANT, epochs=20)
+_ALPHA = 2.0**-6 * CONSTANT.rate / CONSTANT.batch_size
+_SAID = {
+    "bp": {1: 92.5, 3: 96.5, 5: 95.2},
+    "rbp": {1: 9.6, 3: 91.0, 5: 94.0},
+    "srbp": {1: 90.7, 3: 92.2, 5: 93.3},
+}
+
+
+def _name(rule: str, bits: int) -> str:
+    return f"{NAMES[rule]}, {bits} bit{'s' if bits > 1 else ''}"
+
+
+def cells() -> list[Cell]:
+    """Whole updates, then 1 to 10 bits."""
+    found = [Cell(f"{NAMES[rule]}, whole", mnist(rule, _TRAINING), 2) for rule in _SAID]
+    return found + [
+        Cell(
+            _name(rule, bits),
+            mnist(rule, _TRAINING, update=Quantiser(bits, alpha=_ALPHA, zero="none")),
+            2,
+            NAMES[rule],
+            bits,
+        )
+        for rule in ("srbp", "rbp", "bp")
+        for bits in _BITS
+    ]
+
+
+def study(task: Task) -> Findings:
+    """Run, judge and draw."""
+    results = run_cells(task, for_task(task, cells(), every=3))
+    series = {NAMES[rule]: COLOURS[rule] for rule in _SAID}
+    said = {NAMES[rule]: dict(values.items()) for rule, values in _SAID.items()}
+    return findings_of(
+        task,
+        "Weight updates of few bits, MNIST 784-4x100-10 tanh, 20 epochs",
+        results,
+        _verdicts(results),
+        lambda path: against(
+            results, path, "Update precision, MNIST, 20 epochs, alpha = 2^-6", "bits of a sample's update", series, said=said,
+            lines={"SRBP, whole updates": results.mean("SRBP, whole")}, ticks=tuple(_BITS), floor=None if task.quick else 70,
+        ),
+        notes=["20 epochs instead of 100. Recalled values are of 100 epochs."],
+    )  # fmt: skip
+
+
+def _verdicts(r: Results) -> list[Verdict]:
+    return [
+        r.judge(
+            f"SRBP, {bits} bit{'s' if bits > 1 else ''} of update, reaches about 90 %",
+            f"about 90 % (recalled {_SAID['srbp'].get(bits, '-')})", "V",
+            f"{r.text(_name('srbp', bits))} %", "86 to 95", [_name("srbp", bits)],
+            86 <= r.mean(_name("srbp", bits)) <= 95,
+        )
+        for bits in (1, 2, 3)
+    ]  # fmt: skip
