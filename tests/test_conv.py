@@ -182,6 +182,14 @@ def test_resumed_in_pieces_and_by_blas():
             assert np.array_equal(array, other[name]), name
 
 
+def test_maps_with_channels_first_are_refused():
+    net = Network((5, 4, 3), [Conv2d(2), Dense(2, "softmax")])
+    maps = np.random.default_rng(1).random((6, 5, 4, 3))
+    assert np.array_equal(net.encode(maps), net.encode(maps.reshape(6, -1)))
+    with pytest.raises(NeurosimError, match="channels last"):
+        net.encode(maps.transpose(0, 3, 1, 2))
+
+
 def bars(n=400, seed=0):
     """Pictures of a bright bar: lying, standing, or one of two blocks; int labels."""
     r = np.random.default_rng(seed)

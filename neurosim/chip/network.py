@@ -168,8 +168,12 @@ class Network:
     def encode(self, inputs: NDArray[Any], full_scale: float | None = None) -> NDArray[Any]:
         """Real inputs to codes of the input word: uint8, int16 or int32[samples, n_in].
 
-        full_scale: the raw value that stands for 1 (255 for pixels); None for data that is used as it is.
+        full_scale: the raw value that stands for 1 (255 for pixels); None for data that is used as it is. Maps are
+        [samples, height, width, channels], or flat in that order. Raises NeurosimError for another shape.
         """
+        if isinstance(self.spec.inputs, tuple) and np.ndim(inputs) == 4 and np.shape(inputs)[1:] != self.spec.inputs:
+            msg = f"inputs: maps of {list(np.shape(inputs)[1:])}, and the network's are {list(self.spec.inputs)}, channels last"
+            raise NeurosimError(msg)
         flat = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
         if flat.shape[1] != self.spec.n_inputs:
             msg = f"inputs: {flat.shape[1]} values a sample, and the network has {self.spec.n_inputs} inputs"
@@ -344,15 +348,15 @@ class Network:
 
     def counts(self) -> OpCounts:
         """Everything counted in training so far."""
-        return operations(
-            self.spec, self.tallies("train"), self._crossbars(), batch_size=self.batch_size, learning=True
-        )
+        return self._operations("train")
 
     def test_counts(self) -> OpCounts:
         """Everything counted in the last evaluation."""
-        return operations(
-            self.spec, self.tallies("test"), self._crossbars(), batch_size=self.batch_size, learning=False
-        )
+        return self._operations("test")
+
+    def _operations(self, which: str) -> OpCounts:
+        size, learning = self.batch_size, which == "train"
+        return operations(self.spec, self.tallies(which), self._crossbars(), batch_size=size, learning=learning)
 
     def layout(self) -> Layout:
         """What the network occupies on a chip."""
