@@ -374,21 +374,19 @@ def _code_type(word: Fixed) -> type[np.integer[Any]]:
 
 def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
     sizes, n = compiler.sizes, len(compiler.spec.layers)
-    events = (samples, sizes.event)
-    sent = (samples, sizes.code_event)
+    widths = {
+        **dict.fromkeys(("event_unit", "event_code"), sizes.event),
+        **dict.fromkeys(("sent_unit", "sent_code"), sizes.code_event),
+        **dict.fromkeys(("code", "slope", "address", "signal"), sizes.code),
+    }
+    arrays: dict[str, Any] = {name: np.zeros((samples, size), np.int32) for name, size in widths.items()}
+    arrays |= {name: np.empty(TILE, np.float32) for name in ("tile_a", "tile_b", "tile_c")}
     width = padded(max(sizes.stride, sizes.rows))
     sums = max(width, sizes.sums)
     return Scratch(
-        event_unit=np.zeros(events, np.int32),
-        event_code=np.zeros(events, np.int32),
+        **arrays,
         event_count=np.zeros((n, samples), np.int32),
-        sent_unit=np.zeros(sent, np.int32),
-        sent_code=np.zeros(sent, np.int32),
         sent_count=np.zeros((n, samples), np.int32),
-        code=np.zeros((samples, sizes.code), np.int32),
-        slope=np.zeros((samples, sizes.code), np.int32),
-        address=np.zeros((samples, sizes.code), np.int32),
-        signal=np.zeros((samples, sizes.code), np.int32),
         narrow_signal=np.zeros(width, np.int16),
         sums=np.zeros(sums, np.int32),
         wide_sums=np.zeros(sums, np.int64),
@@ -396,7 +394,6 @@ def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
         wide_product=np.zeros((2, sizes.product), np.int64),
         block=np.zeros(samples * sizes.stride, np.int32),
         narrow_block=np.zeros(samples * sizes.stride, np.int16),
-        **{name: np.empty(TILE, np.float32) for name in ("tile_a", "tile_b", "tile_c")},
         row_start=np.zeros(sizes.rows + 2, np.int32),
         row_sample=np.zeros(samples * (sizes.rows + 1), np.int32),
         row_code=np.zeros(samples * (sizes.rows + 1), np.int32),
