@@ -92,7 +92,7 @@ class MapCompiler:
         sizes.emitted = max(sizes.emitted, out_height * out_width * g.channels)
         sizes.channels = max(sizes.channels, g.channels)
         sizes.part = max(sizes.part, rows)
-        sizes.gradient = max(sizes.gradient, g.channels * values["gradient_stride"])
+        sizes.gradient = max(sizes.gradient, padded(g.channels) * values["gradient_stride"])
         return values
 
     def room(self, samples: int, kind: np.dtype[Any]) -> Maps:
@@ -108,6 +108,7 @@ class MapCompiler:
             pieces=np.zeros((sizes.pieces, 3), np.int64),
             entries=np.zeros(sizes.entries, np.int32),
             field=np.zeros(padded(sizes.neurons), np.int32),
+            received=np.zeros(sizes.emitted + _SPILL, np.int32),
             turned=np.zeros(sizes.turned, kind),
             padded=np.zeros(sizes.padded + _SPILL, np.int16),
             wide_padded=np.zeros(sizes.padded, np.int32),
@@ -118,6 +119,7 @@ class MapCompiler:
             part=np.zeros(padded(sizes.part) + _SPILL, np.int32),
             gradient=np.zeros(sizes.gradient + _SPILL, np.int32),
             wide_gradient=np.zeros(sizes.gradient, np.int64),
+            rows=np.zeros(16 * padded(sizes.channels), np.int32),
         )
 
 

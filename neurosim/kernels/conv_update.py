@@ -10,7 +10,18 @@ import numpy as np
 
 from neurosim.kernels.conv import sum_pieces
 from neurosim.kernels.jit import inlined, kernel
-from neurosim.kernels.lanes import HALF, add, load_32, lowest_bit, nonzero_bits, splat_32, store
+from neurosim.kernels.lanes import (
+    HALF,
+    add,
+    count_different,
+    first_lanes,
+    load_32,
+    lowest_bit,
+    nonzero_bits,
+    splat_32,
+    store,
+    transpose,
+)
 from neurosim.kernels.registers import HEALTH, LANES, LAYER, MAP, ROUNDING, TALLY
 from neurosim.kernels.rng import fold, step_key
 from neurosim.kernels.update import fits_32, measure, row_32, row_64
@@ -116,23 +127,37 @@ def _take(gradient, i, m, sums):
     return n
 
 
+@inlined
+def _take_rows(m, maps, i, stride):
+    """HALF rows of the kernel's sums from row i on, out of the gradient's columns."""
+    for c in range(0, m[MAP.channels], HALF):
+        transpose(maps.gradient, c * m[MAP.gradient_stride] + i, m[MAP.gradient_stride], maps.rows, c, stride)
+
+
 @kernel
 def _apply(weights, registers, m, scratch, maps, row_key, rule, wide):
     """Round the sums into the weights, a row at a time. Returns (attempted, rows, changed, clipped)."""
-    first, stride, channels, sums = registers[LAYER.weight], registers[LAYER.stride], m[MAP.channels], scratch.sums
+    first, stride, channels = registers[LAYER.weight], registers[LAYER.stride], m[MAP.channels]
     attempted, rows, changed, clipped = 0, 0, 0, 0
-    one = splat_32(1 << max(-rule[0], 0))
-    for j in range(channels, stride):
-        sums[j] = 0
+    one, zero = splat_32(1 << max(-rule[0], 0)), splat_32(0)
     for i in range(registers[LAYER.rows]):
-        n = _take(maps.wide_gradient, i, m, scratch.wide_sums) if wide else _take(maps.gradient, i, m, sums)
+        word, at, from_ = fold(row_key, i), first + i * stride, (i % HALF) * stride
+        n = 0
+        if wide:
+            n = _take(maps.wide_gradient, i, m, scratch.wide_sums)
+        else:
+            if from_ == 0:
+                _take_rows(m, maps, i, stride)
+            for j in range(0, channels, HALF):
+                kept = first_lanes(load_32(maps.rows, from_ + j), channels - j)
+                n += count_different(kept, zero)
+                store(maps.rows, from_ + j, kept)
         if n == 0:
             continue
-        word, at = fold(row_key, i), first + i * stride
         if wide:
             a, b = row_64(weights, at, channels, _ONE, scratch.wide_sums, _NONE, word, rule)
         else:
-            a, b = row_32(weights, at, channels, one, sums, _NONE, word, rule)
+            a, b = row_32(weights, at, channels, one, maps.rows, from_, word, rule)
         attempted += n
         rows += 1
         changed += a
