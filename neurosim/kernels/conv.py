@@ -11,7 +11,7 @@ import numpy as np
 
 from neurosim.kernels.backward import crossbar_sums
 from neurosim.kernels.channel import quantise, requantise
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
     HALF,
     add,
@@ -47,7 +47,7 @@ _NONE = np.int64(0)  # a plain 0 would have its kernel compiled once more, for t
 _ONE_BITS = 7  # the derivative's unit is 2**7
 
 
-@kernel
+@inner
 def sum_pieces(sums, at, weights, columns, pitch, unit, code, pieces, n):
     """Sums of n stretches of events. reference: sums[at + j] = sum_e code[e] * weights[first + unit[e] * pitch + j]
 
@@ -93,7 +93,7 @@ def sum_pieces(sums, at, weights, columns, pitch, unit, code, pieces, n):
         store(sums, at + j + HALF, columns_1(low, high))
 
 
-@kernel
+@inner
 def sum_pieces_wide(sums, at, weights, columns, pitch, unit, code, pieces, n):
     """The same where 32 bits may not hold a sum, or 16 a code. sums: int64[:], `columns` of them out."""
     for j in range(at, at + columns):
@@ -106,7 +106,7 @@ def sum_pieces_wide(sums, at, weights, columns, pitch, unit, code, pieces, n):
                 sums[at + j] += c * np.int64(weights[row + j])
 
 
-@kernel
+@inner
 def begin_positions(unit, start, n, depth, positions, starts):
     """Where the events of each position begin in a list sorted by unit. starts: int32[positions + 1] out."""
     e, end, limit = start, start + n, depth
@@ -139,7 +139,7 @@ def _list_window(registers, m, starts, pieces, y, x):
     return n, held
 
 
-@kernel
+@inner
 def _entries(program, registers, m, sums, entries, at):
     """Table entries of one position's neurons, from sums of any width. Returns how many addresses were clipped."""
     clipped = 0
@@ -198,7 +198,7 @@ def _pool(scratch, maps, registers, m, b):
             winner_to += channels
 
 
-@kernel
+@inner
 def forward_map(program, memory, scratch, tally, maps, layer, b):
     """One convolution of one sample, whose events have been listed: sums, addresses, codes, pooling."""
     registers, m = program.layers[layer], maps.registers[layer]
@@ -239,7 +239,7 @@ def forward_map(program, memory, scratch, tally, maps, layer, b):
 # ---------------------------------------------------------------------- the way back
 
 
-@kernel
+@inner
 def _turn(weights, first, stride, m, turned):
     """A kernel for the way back: rows are (dy, dx from the right, channel), columns the units of a position below.
 
@@ -261,7 +261,7 @@ def _turn(weights, first, stride, m, turned):
                             turned[to + k * pitch + n] = weights[at + n * stride + k]
 
 
-@kernel
+@inner
 def turn_weights(program, memory, maps, layer):
     """The kernel of a convolution turned, before a step."""
     registers, m = program.layers[layer], maps.registers[layer]
@@ -302,7 +302,7 @@ def _list_senders(m, first, starts, pieces, y, x):
     return n
 
 
-@kernel
+@inner
 def _sums_from_map(program, memory, scratch, maps, layer, n_sent, b):
     """X of one hidden layer that listens to a convolution, into scratch.sums or scratch.wide_sums."""
     registers, above, m = program.layers[layer], program.layers[layer + 1], maps.registers[layer + 1]
@@ -331,7 +331,7 @@ def _sums_from_map(program, memory, scratch, maps, layer, n_sent, b):
             at += depth
 
 
-@kernel
+@inner
 def _received(program, scratch, tally, maps, layer):
     """J of every unit that a convolution emits, from the sums: rounded, and quantised where the channel says so."""
     chip, registers, levels, received = program.chip, program.layers[layer], program.levels, maps.received
@@ -399,7 +399,7 @@ def _routed(m, received, winner, v, w, j):
     return found
 
 
-@kernel
+@inner
 def _local_signals(program, scratch, tally, maps, layer, b):
     """From J of the units that a convolution emits to R of the neurons that won.
 
@@ -447,7 +447,7 @@ def _local_signals(program, scratch, tally, maps, layer, b):
     tally.health[layer, HEALTH.received_underflow] += lost
 
 
-@kernel
+@inner
 def receive_map(program, memory, scratch, tally, maps, layer, b):
     """The local signals of one convolution."""
     chip, registers = program.chip, program.layers[layer]
@@ -466,7 +466,7 @@ def receive_map(program, memory, scratch, tally, maps, layer, b):
     _local_signals(program, scratch, tally, maps, layer, b)
 
 
-@kernel
+@inner
 def send_map(program, scratch, tally, maps, layer, b):
     """Put the signals of a convolution's neurons on the channel, in the order of its map: as `backward.send`."""
     chip, registers, m, levels = program.chip, program.layers[layer], maps.registers[layer], program.levels

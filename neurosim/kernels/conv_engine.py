@@ -9,7 +9,7 @@ from neurosim.kernels.conv import forward_map, receive_map, send_map, turn_weigh
 from neurosim.kernels.conv_update import update_map
 from neurosim.kernels.engine import update, winner
 from neurosim.kernels.forward import emit, forward_layer
-from neurosim.kernels.jit import entrance, inlined, kernel
+from neurosim.kernels.jit import inlined, inner, kernel
 from neurosim.kernels.registers import CHIP, LAYER, MATRIX, ROUTE
 
 
@@ -35,7 +35,7 @@ def _learning_channel(program, memory, scratch, tally, maps, b, label):
         codes_at_top(program, scratch, b)
 
 
-@kernel
+@inner
 def _forward(program, memory, scratch, tally, maps, layer, inputs, order, begin, n, step, learning):
     """One layer for the samples order[begin : begin + n]."""
     at = program.layers[layer - 1, LAYER.code] if layer > 0 else np.int64(0)
@@ -55,7 +55,7 @@ def _update(program, memory, scratch, tally, layer, n, step, rate, of_feedback):
     update(program, memory, scratch, tally, layer, n, step, rate, of_feedback)
 
 
-@entrance
+@kernel
 def run(program, memory, scratch, tally, maps, inputs, labels, order, batch_size, step, rate, learning, predictions):
     """As `engine.run`, for a network whose first layers are convolutions. maps: `registers.Maps`."""
     chip, convolutions = program.chip, maps.registers.shape[0]

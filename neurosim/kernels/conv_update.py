@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.kernels.conv import sum_pieces
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
     HALF,
     add,
@@ -30,7 +30,7 @@ _NONE, _ONE = np.int64(0), np.int64(1)  # plain numbers would have kernels compi
 _NARROW = (1 << 15) - 1
 
 
-@kernel
+@inner
 def _margin(codes, at, m, padded):
     """Codes of one sample with a margin of zeros. codes: integers, from `at` on; padded: int16 or int32[:] out."""
     row, pitch = m[MAP.width] * m[MAP.depth], m[MAP.padded_width] * m[MAP.depth]
@@ -41,7 +41,7 @@ def _margin(codes, at, m, padded):
             padded[to + i] = codes[from_ + i]
 
 
-@kernel
+@inner
 def _offsets(m, offset):
     """Where the window of each position of the map begins among the codes with their margin: int32[positions] out."""
     p, pitch = 0, m[MAP.padded_width] * m[MAP.depth]
@@ -51,7 +51,7 @@ def _offsets(m, offset):
             p += 1
 
 
-@kernel
+@inner
 def _list_signals(signal, first, winner, winner_first, positions, channels, maps):
     """List a sample's signals by channel: where the windows of their neurons begin, and their values."""
     for c in range(channels):
@@ -72,7 +72,7 @@ def _list_signals(signal, first, winner, winner_first, positions, channels, maps
         winner_first += channels
 
 
-@kernel
+@inner
 def _add_sample(m, positions, one, maps, gradient, begins):
     """Add one sample's sums to the gradient: int32[channels, gradient_stride], columns in the order of the kernel's rows.
 
@@ -97,7 +97,7 @@ def _add_sample(m, positions, one, maps, gradient, begins):
             store(gradient, to + i, found if begins else add(found, load_32(gradient, to + i)))
 
 
-@kernel
+@inner
 def _add_sample_wide(m, positions, one, maps, begins):
     """The same in 64 bits: any codes, any signals."""
     size, row = m[MAP.kernel], m[MAP.kernel] * m[MAP.depth]
@@ -134,7 +134,7 @@ def _take_rows(m, maps, i, stride):
         transpose(maps.gradient, c * m[MAP.gradient_stride] + i, m[MAP.gradient_stride], maps.rows, c, stride)
 
 
-@kernel
+@inner
 def _apply(weights, registers, m, scratch, maps, row_key, rule, wide):
     """Round the sums into the weights, a row at a time. Returns (attempted, rows, changed, clipped)."""
     first, stride, channels = registers[LAYER.weight], registers[LAYER.stride], m[MAP.channels]
@@ -199,7 +199,7 @@ def _pairs(scratch, maps, registers, m, b):
     return pairs
 
 
-@kernel
+@inner
 def update_map(program, memory, scratch, tally, maps, layer, n_samples, step, rate, inputs, order, begin):
     """The weights of one convolution after a step. inputs: codes of all samples, order[begin : begin + n_samples] of them."""
     registers, m, counts = program.layers[layer], maps.registers[layer], tally.counts[layer]

@@ -10,13 +10,13 @@ import numba
 
 from neurosim.kernels import CACHE_FOLDER
 
-entrance = numba.njit(cache=CACHE_FOLDER is not None, nogil=True, _nrt=False, no_cfunc_wrapper=True)
-"""For the few that Python calls."""
+kernel = numba.njit(cache=CACHE_FOLDER is not None, nogil=True, _nrt=False, no_cfunc_wrapper=True)
 
-kernel = numba.njit(
+inner = numba.njit(
     cache=CACHE_FOLDER is not None, nogil=True, _nrt=False, no_cfunc_wrapper=True, no_cpython_wrapper=True
 )
-"""For those that other kernels call. Python cannot: the code that would unpack its arguments took an eighth of all compiling."""
+"""For those that other kernels call, and Python never: it has no entrance, and would crash. What unpacks arguments from Python
+took an eighth of all compiling."""
 
 calling_blas = numba.njit(cache=CACHE_FOLDER is not None, nogil=True, _nrt=True)
 """For the few that call `np.dot`, which wants the counts."""
