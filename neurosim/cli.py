@@ -75,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
     again.add_argument("name", nargs="?", metavar="NAME")
     again.add_argument("--list", action="store_true", help="what there is")
     again.add_argument("--engine", default="float", metavar="X", help="float or fixed (default: float)")
+    again.add_argument(
+        "--report", metavar="FILE.md", help="one page of all studies in the folder of that name; runs nothing"
+    )
     again.add_argument("--quick", action="store_true", help="a smaller run, labelled so")
     again.add_argument(
         "--out",
@@ -242,6 +245,12 @@ def _reproduce(given: argparse.Namespace) -> int:
 
     from neurosim.studies.reproduction import STUDIES, Task, reproduce
 
+    if given.report:
+        from neurosim.studies.overview import overview
+
+        overview(Path(given.report))
+        print(f"wrote {given.report}", file=sys.stderr)
+        return 0
     table = Table(box=None, pad_edge=False, header_style="bold")
     if given.list or given.name is None:
         for column in ("study", "what it reproduces"):

@@ -277,11 +277,15 @@ class NaiveNetwork:
         health["received_underflow"] += magnitude == 0
         return magnitude if x > 0 else -magnitude
 
-    def learn(self, addresses: list, outputs: list, label: int, crossbars: list) -> dict:
-        """e, and by layer d, J, R and Y (the signals that update) of one sample."""
+    def learn(self, addresses: list, outputs: list, label: "int | list[int]", crossbars: list) -> dict:
+        """e, and by layer d, J, R and Y (the signals that update) of one sample. label: a class, or target codes."""
         n, route, top = len(self.layers), self.channel["route"], self.top
         frac = self.layers[top]["output"]["frac"]
-        target = [self.true_code if j == label else self.false_code for j in range(len(outputs[top]))]
+        target = (
+            label
+            if isinstance(label, list)
+            else [self.true_code if j == label else self.false_code for j in range(len(outputs[top]))]
+        )
         e = [t - o for t, o in zip(target, outputs[top], strict=True)]
         found = {
             "e": e,
@@ -303,13 +307,14 @@ class NaiveNetwork:
 
     # ---------------------------------------------------------------- 5. update
 
-    def train_step(self, inputs: "list[list[int]]", labels: "list[int]") -> int:
+    def train_step(self, inputs: "list[list[int]]", labels: "list[int] | list[list[int]]") -> int:
         """One step on a mini-batch of input codes; returns how many were classified right."""
         crossbars = [self.crossbar(h) if self.learns_below and h < self.top else None for h in range(self.top + 1)]
         samples, correct = [], 0
         for b, (row, label) in enumerate(zip(inputs, labels, strict=True)):
             presynaptic, addresses, outputs = self.forward(row, b, self.tally, learning=True)
-            correct += addresses[-1].index(max(addresses[-1])) == label
+            true = label.index(max(label)) if isinstance(label, list) else label
+            correct += addresses[-1].index(max(addresses[-1])) == true
             found = self.learn(addresses, outputs, label, crossbars)
             samples.append({"presynaptic": presynaptic, "addresses": addresses, "O": outputs, **found})
         weights = [self.new_weights(h, samples) for h in range(self.top + 1)]

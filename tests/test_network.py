@@ -81,3 +81,25 @@ def test_any_integers_in_any_layout_give_the_same_bits():
 def test_descriptions_that_mean_nothing(make, named):
     with pytest.raises(NeurosimError, match=named.replace("+", r"\+")):
         make()
+
+
+def test_real_targets_are_codes_of_the_output_word():
+    net = Network(6, [Dense(4), Dense(3, "linear")], seed=1)
+    codes = net.encode(np.random.default_rng(0).random((5, 6)))
+    targets = net.encode_targets(np.linspace(-0.5, 0.5, 15).reshape(5, 3))
+    assert targets.dtype == np.int32
+    before = np.abs(net.outputs(codes) - targets * 2.0**-15).sum()
+    for _ in range(200):
+        net.train(codes, targets, rate=4)
+    assert np.abs(net.outputs(codes) - targets * 2.0**-15).sum() < before / 2
+    for wrong, said in (
+        (targets[:4], "targets: int32"),
+        (targets * 3, "the output word holds"),
+        (targets * 1.0, "targets: float64"),
+    ):
+        with pytest.raises(NeurosimError, match=said):
+            net.train(codes, wrong, rate=5)
+    with pytest.raises(NeurosimError, match="learns from labels alone"):
+        Network(6, [Dense(4), Dense(3, "linear")], RULES["drtp"]).train(codes, targets, rate=5)
+    # Labels still mean classes afterwards.
+    assert 0 <= net.train(codes, np.zeros(5, int), rate=5) <= 5

@@ -97,9 +97,22 @@ def test_protocols_the_chip_does_not_have(change):
         exponent(replace(CHIP, **change))
 
 
-def test_the_chip_refuses_real_targets_and_wrong_sizes():
-    with pytest.raises(NeurosimError, match="learns from labels"):
-        run(setting("srbp", CHIP, engine="fixed", target="input"), 0)
+def test_the_chip_follows_a_teacher():
+    layers = (Dense(20, "linear"), Dense(10, "linear"))
+    one = Setting(
+        NetworkSpec(30, layers, RULES["srbp"]),
+        CHIP,
+        data="teacher-30-10",
+        engine="fixed",
+        train_samples=400,
+        test_samples=50,
+    )
+    found = run(one, 0)
+    assert 0 < found["test_error"] < 150
+    assert "train_accuracy" not in found
+
+
+def test_networks_of_other_sizes_are_refused():
     with pytest.raises(NeurosimError, match=r"network\.inputs=64: teacher-30-10 has 30"):
         run(setting(data="teacher-30-10").replace(train_samples=10), 0)
 

@@ -234,7 +234,11 @@ def with_samples(r, spec, channel, n):
     codes = [
         [r.randint(word.low, word.high) if r.random() < density else 0 for _ in range(spec.n_inputs)] for _ in range(n)
     ]
-    labels = [r.randrange(spec.layers[-1].n) for _ in range(n)]
+    top, word = spec.layers[-1].n, spec.output(spec.last)
+    if r.random() < 0.2 and channel.route != "target":
+        labels = [[r.randint(word.low, word.high) for _ in range(top)] for _ in range(n)]
+    else:
+        labels = [r.randrange(top) for _ in range(n)]
     return (
         spec,
         channel,

@@ -85,7 +85,8 @@ class Network:
         self.strict = frozenset(strict)
         self._compiler = Compiler(self.spec)
         made = self._compiler
-        self._program = Program(made.chip, made.layers, made.tables, made.levels)
+        self._classes = made.targets()
+        self._program = Program(made.chip, made.layers, made.tables, made.levels, self._classes)
         self._memory = Memory(*self._compiler.fill())
         self._scratch: Scratch | None = None
         self._maps: Maps | None = None
@@ -188,10 +189,14 @@ class Network:
             codes[start : start + 4096] = word.encode_array(flat[start : start + 4096] / (full_scale or 1.0))
         return codes
 
+    def encode_targets(self, values: NDArray[Any]) -> NDArray[np.int32]:
+        """Real targets [samples, n_out] to codes of the output word: int32."""
+        return self.spec.output(self.spec.last).encode_array(np.asarray(values)).astype(np.int32)
+
     def train(
         self,
         codes: NDArray[Any],
-        labels: NDArray[np.int64],
+        wanted: NDArray[np.integer[Any]],
         *,
         rate: int,
         batch_size: int = 1,
@@ -200,21 +205,24 @@ class Network:
     ) -> int:
         """Learn from samples in the given order; returns how many were classified right as they came.
 
-        codes: uint8 or int16[samples, n_in], made by `encode`; labels: whole numbers [samples], 0 … classes-1; rate: k of
-        eta = 2**-k; order: indices of samples (all, in their order). Raises LossError for a loss that `strict` names.
+        codes: uint8 or int16[samples, n_in], made by `encode`; wanted: labels, whole numbers [samples], 0 … classes-1, or target
+        codes [samples, n_out], made by `encode_targets` (of those the largest is the class); rate: k of eta = 2**-k; order:
+        indices of samples (all, in their order). Raises LossError for a loss that `strict` names.
         """
-        codes, labels = self._checked_codes(codes), self._checked_labels(labels, len(codes))
+        codes = self._checked_codes(codes)
+        targets, labels, classes = self._checked_wanted(np.asarray(wanted), len(codes))
         order = np.arange(len(codes)) if order is None else self._checked_order(order, len(codes))
         self._set_execution(execution)
         check_whole("batch_size", batch_size, 1, 1 << 16)
         self._set_rate(rate)
         self.batch_size = max(self.batch_size, batch_size)
         scratch = self._room(min(batch_size, max(1, len(order))))
+        self._program = self._program._replace(targets=targets)
         predictions = self._run(scratch, self.train_tally, codes, labels, order, batch_size, rate, learning=True)
         self.step_count += -(-len(order) // batch_size)
         self.trained_samples += len(order)
         self._check_losses()
-        return int((predictions == labels[order]).sum())
+        return int((predictions == classes[order]).sum())
 
     def _run(
         self,
@@ -259,6 +267,19 @@ class Network:
         self.tested_samples += len(codes)
         return found
 
+    def outputs(self, codes: NDArray[Any], *, execution: str = "auto") -> NDArray[np.float64]:
+        """The real values of the output layer: float64[samples, n_out]. Counted as `predict` is."""
+        word, at, n = (
+            self.spec.output(self.spec.last),
+            self._register(self.spec.last, "code"),
+            self.spec.n_out(self.spec.last),
+        )
+        found = np.empty((len(codes), n))
+        for i in range(len(codes)):
+            self.predict(codes[i : i + 1], execution=execution)
+            found[i] = self._room(1).code[0, at : at + n] * word.lsb
+        return found
+
     def evaluate(self, codes: NDArray[Any], labels: NDArray[np.int64], *, execution: str = "auto") -> float:
         """Accuracy, 0 to 1. The test counts start anew: they are those of the last evaluation."""
         labels = self._checked_labels(labels, len(codes))
@@ -300,6 +321,27 @@ class Network:
             msg = f"codes: {int(codes.min())}..{int(codes.max())}, and the input word holds {word.low}..{word.high}: use `encode`"
             raise NeurosimError(msg)
         return codes.astype(kind, copy=False)
+
+    def _checked_wanted(
+        self, wanted: NDArray[np.integer[Any]], n: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+        """(the table of targets, each sample's row in it, each sample's class)."""
+        if wanted.ndim != 2:
+            labels = self._checked_labels(wanted, n)
+            return self._classes, labels, labels
+        word, outputs = self.spec.output(self.spec.last), self.spec.n_out(self.spec.last)
+        if wanted.shape != (n, outputs) or wanted.dtype.kind not in "iu":
+            msg = f"targets: {wanted.dtype}{list(wanted.shape)}, and there are {n} samples and {outputs} outputs: one code for each"
+            raise NeurosimError(msg)
+        if wanted.size and not word.low <= int(wanted.min()) <= int(wanted.max()) <= word.high:
+            msg = f"targets: {int(wanted.min())}..{int(wanted.max())}, and the output word holds {word.low}..{word.high}: "
+            msg += "use `encode_targets`"
+            raise NeurosimError(msg)
+        if self.spec.channel.route == "target":
+            msg = "targets: channel.route='target' sends a label, so it learns from labels alone"
+            raise NeurosimError(msg)
+        table = np.ascontiguousarray(wanted, np.int32)
+        return table, np.arange(n), table.argmax(axis=1)
 
     def _checked_labels(self, labels: NDArray[Any], n: int) -> NDArray[np.int64]:
         labels, classes = np.asarray(labels), self.spec.n_out(self.spec.last)

@@ -124,7 +124,6 @@ class Compiler:
         from neurosim.kernels.registers import ROUNDING, ROUTE
 
         spec, channel, received = self.spec, self.spec.channel, self.spec.received
-        high, low = spec.targets
         values = {
             "layers": len(spec.layers),
             "route": ROUTE[channel.route],
@@ -133,8 +132,7 @@ class Compiler:
             "received_high": received.high,
             "received_max": received.max_abs,
             "received_round": ROUNDING[received.rounding],
-            "target_high": high,
-            "target_low": low,
+            "target_high": spec.targets[0],
             "source": channel.quantises_at_source,
             "received": "received" in channel.place,
             "local": "local" in channel.place,
@@ -314,6 +312,12 @@ class Compiler:
         for between in above[:-1]:
             largest *= between.columns * between.weight.max_abs
         return largest
+
+    def targets(self) -> NDArray[np.int32]:
+        """T of each class: int32[classes, classes]; with real targets every sample has a row of its own instead."""
+        high, low = self.spec.targets
+        n = self.spec.n_out(self.spec.last)
+        return np.where(np.eye(n, dtype=bool), high, low).astype(np.int32)
 
     def set_rate(self, rate: int) -> NDArray[np.int64]:
         """Rebuild the update quantiser's levels for eta = 2**-rate; returns all levels."""

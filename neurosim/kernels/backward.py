@@ -28,13 +28,12 @@ _ONE_BITS = 7  # the derivative's unit is 2**7
 
 @inlined
 def output_error(program, scratch, b, label):
-    """E = T - O of the output layer, into its signal."""
+    """E = T - O of the output layer, into its signal; label: the row of the target table."""
     chip = program.chip
     registers = program.layers[chip[CHIP.layers] - 1]
     first = registers[LAYER.code]
     for j in range(registers[LAYER.n_out]):
-        target = chip[CHIP.target_high] if j == label else chip[CHIP.target_low]
-        scratch.signal[b, first + j] = target - scratch.code[b, first + j]
+        scratch.signal[b, first + j] = program.targets[label, j] - scratch.code[b, first + j]
 
 
 @inlined

@@ -57,7 +57,7 @@ its turned kernel. In `LAYER` a convolution's n_in and n_out are units that arri
 belongs to a row of its kernel."""
 
 CHIP = Registers(
-    """layers route error_shift received_low received_high received_max received_round target_high target_low
+    """layers route error_shift received_low received_high received_max received_round target_high
     source always_sent levels decode received received_threshold received_decode received_levels received_alpha
     local local_threshold local_decode local_levels local_alpha top_quantised execution"""
 )
@@ -88,13 +88,14 @@ class Program(NamedTuple):
     """What does not change while a network runs.
 
     chip: int64[len(CHIP)]; layers: int64[n_layers, len(LAYER)]; tables: int32[:], activations and derivatives by address;
-    levels: int64[:], thresholds and decoded values of quantisers; mix_xor, mix_multiply: uint16[4, widest stride].
+    levels: int64[:], thresholds and decoded values of quantisers; targets: int32[rows, outputs], T by label.
     """
 
     chip: NDArray[np.int64]
     layers: NDArray[np.int64]
     tables: NDArray[np.int32]
     levels: NDArray[np.int64]
+    targets: NDArray[np.int32]
 
 
 class Memory(NamedTuple):

@@ -29,6 +29,13 @@ _COLOURS = {"forward": "#4477aa", "error": "#ccbb44", "feedback": "#ee6677", "up
 @contextmanager
 def figure(path: Path, title: str, size: tuple[float, float] = (7.0, 4.0)) -> Iterator[Any]:
     """One axis to draw on; both files appear whole when the block ends."""
+    with figures(path, title, 1, size) as axes:
+        yield axes[0]
+
+
+@contextmanager
+def figures(path: Path, title: str, panels: int, size: tuple[float, float]) -> Iterator[Any]:
+    """Axes side by side to draw on, the title above the first; both files appear whole when the block ends."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -36,9 +43,9 @@ def figure(path: Path, title: str, size: tuple[float, float] = (7.0, 4.0)) -> It
     with mpl.rc_context(_STYLE):
         drawing = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(drawing)
-        axis = drawing.add_subplot()
-        axis.set_title(title)
-        yield axis
+        axes = [drawing.add_subplot(1, panels, i + 1) for i in range(panels)]
+        axes[0].set_title(title)
+        yield axes
         for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
             drawn = io.BytesIO()
             drawing.savefig(drawn, format=kind, metadata=metadata)

@@ -80,13 +80,14 @@ class Findings:
 
 @dataclass(frozen=True)
 class Task:
-    """How a study is to be run: engine, quick or whole, rows that are finished, where to put new ones."""
+    """How a study is to be run: engine, quick or whole, where its files are, whether missing runs are made (`runs`)."""
 
     engine: str = "float"
     quick: bool = False
     folder: Path | None = None
     name: str = ""
     progress: Callable[[str], None] = lambda _: None
+    runs: bool = True
 
     @property
     def stem(self) -> str:
@@ -136,8 +137,7 @@ def reproduce(
     quick: a smaller run, labelled so; progress: told what is being done. Raises NeurosimError for a name that is not in
     `STUDIES` and for an engine that a study does not have.
     """
-    check("study", name, tuple(STUDIES))
-    module = importlib.import_module(f"neurosim.studies.papers.{name.replace('-', '_')}")
+    module = module_of(name)
     check("engine", engine, module.ENGINES)
     if out is not None:
         prepare(out)
@@ -149,6 +149,12 @@ def reproduce(
         write_text(out / f"{task.stem}.md", document(found, task))
         found.draw(out / task.stem)
     return found
+
+
+def module_of(name: str) -> Any:
+    """The module of a study: `ENGINES`, `study`, and `cells` where it is made of cells. Raises NeurosimError for another name."""
+    check("study", name, tuple(STUDIES))
+    return importlib.import_module(f"neurosim.studies.papers.{name.replace('-', '_')}")
 
 
 def _table(found: Findings) -> str:
@@ -254,7 +260,7 @@ def run_cells(task: Task, cells: Sequence[Cell]) -> Results:
         if row is not None:
             kept[cell.name, seed] = {**row, "cell": cell.name}
     for number, (cell, seed) in enumerate(wanted, 1):
-        if (cell.name, seed) in kept:
+        if (cell.name, seed) in kept or not task.runs:
             continue
         label = f"{number}/{len(wanted)} {cell.name}, seed {seed}"
         task.progress(label)

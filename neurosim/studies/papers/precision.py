@@ -8,15 +8,16 @@ spaced levels, the alternative reading. The rate does not decay.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from neurosim.formats import Quantiser
+from neurosim.studies.papers.on_chip import FLOAT, MEASURES, NOTES, WIDE, buys, chip, floats
 from neurosim.studies.papers.protocol import COLOURS, CONSTANT, NAMES, for_task, mnist
 from neurosim.studies.plots import against
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
 from neurosim.studies.setting import Setting
 
-ENGINES = ("float",)
+ENGINES = ("float", "fixed")
 _BITS = range(1, 11)
 _SAID = {
     "bp": {1: 94.6, 3: 96.5, 5: 97.6},
@@ -38,8 +39,10 @@ def _name(rule: str, bits: int, kind: str = "log") -> str:
     return f"{NAMES[rule]}, {bits} bit{'s' if bits > 1 else ''}" + (", linear" if kind == "linear" else "")
 
 
-def cells() -> list[Cell]:
+def cells(engine: str = "float") -> list[Cell]:
     """Whole errors; 1 to 10 bits, log and linear; other alphas; the signal after f' instead."""
+    if engine == "fixed":
+        return _on_chip()
     found = [Cell(f"{NAMES[rule]}, whole", mnist(rule, CONSTANT), 5) for rule in _SAID]
     found.append(Cell("top only", mnist("top-only", CONSTANT), 5))
     found += [
@@ -61,8 +64,59 @@ def cells() -> list[Cell]:
     return found
 
 
+def _on_chip() -> list[Cell]:
+    """Codes of 1 to 8 bits on the wires, log and linear, then whole words; floats beside them."""
+    wide: dict[str, dict[str, Any]] = {"srbp": {}, "bp": {}, "rbp": {"feedback": WIDE}}
+    found = []
+    for rule, changes in wide.items():
+        whole = chip(rule, error=None, **changes)
+        for kind in ("log", "linear"):
+            series = NAMES[rule] if kind == "log" else f"{NAMES[rule]}, linear"
+            found += [
+                Cell(_name(rule, bits, kind), chip(rule, error=Quantiser(bits, kind), **changes), 3, series, bits)
+                for bits in range(1, 9)
+                if kind == "log" or rule == "srbp"
+            ]
+        found += [
+            Cell(f"{NAMES[rule]}, whole words", whole, 3, NAMES[rule], 10),
+            Cell(f"{NAMES[rule]}, {FLOAT}", floats(whole), 2),
+        ]
+    return [*found, Cell("top only", chip("top-only"), 3)]
+
+
+def _chip_findings(task: Task, r: Results) -> Findings:
+    verdicts = []
+    for rule in ("srbp", "bp", "rbp"):
+        for bits in (1, 2, 4):
+            cell, reference = _name(rule, bits), f"{NAMES[rule]}, {FLOAT}"
+            gap = r.mean(cell) - r.mean(reference)
+            verdicts.append(
+                r.judge(
+                    f"{cell}, on the chip", "no published value", "own",
+                    f"{r.text(cell)} %, {gap:+.2f} against floats, {r.text(cell, 'learning_nj', 0)} nJ, "
+                    f"{r.text(cell, 'channel_bits', 1)} bits",
+                    "within 1 point of floats", [cell, reference], abs(gap) <= 1,
+                )
+            )  # fmt: skip
+    one = _name("srbp", 1)
+    verdicts.append(
+        r.judge(
+            "SRBP with 1-bit errors learns on the chip", "at least 5 points above the top layer alone", "own",
+            f"{r.text(one)} against {r.text('top only')} %", "5 points", [one, "top only"], r.mean(one) >= r.mean("top only") + 5,
+        )
+    )  # fmt: skip
+    series = {NAMES[rule]: COLOURS[rule] for rule in ("bp", "rbp", "srbp")}
+    return findings_of(
+        task, "What a bit of error buys on the chip, MNIST 784-4x100-10", r, verdicts,
+        buys("What a bit of error buys", r, series, lambda c: "whole" if c.x > 8 else f"{c.x:g}", floor=0 if task.quick else 90),
+        measures=MEASURES, notes=NOTES,
+    )  # fmt: skip
+
+
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
+    if task.engine == "fixed":
+        return _chip_findings(task, run_cells(task, for_task(task, cells("fixed"), every=2)))
     results = run_cells(task, for_task(task, cells(), every=3))
     series = {NAMES[rule]: COLOURS[rule] for rule in _SAID}
     faint = {"bp": "#aaaaaa", "rbp": "#aac4dd", "srbp": "#f7b6bd"}

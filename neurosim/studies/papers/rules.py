@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.studies.papers.on_chip import FLOAT, MEASURES, NOTES, WIDE, chip, floats, same_named
 from neurosim.studies.papers.protocol import COLOURS, NAMES, for_task, mnist
-from neurosim.studies.plots import curves
+from neurosim.studies.plots import bars, curves
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
 
-ENGINES = ("float",)
+ENGINES = ("float", "fixed")
 _PUBLISHED = {"bp": 97.9, "rbp": 97.2, "srbp": 97.2}
 _ACTIVATIONS = ("linear", "logistic", "relu")
 
 
-def cells() -> list[Cell]:
-    """The five rules with tanh, then three with other activations."""
+def cells(engine: str = "float") -> list[Cell]:
+    """The five rules with tanh, then three with other activations; on the chip all rules beside their floats."""
+    if engine == "fixed":
+        return _on_chip()
     five = [
         Cell(NAMES[name], mnist(name), 2 if name == "sbp" else 5, name)
         for name in ("bp", "sbp", "rbp", "srbp", "top-only")
@@ -25,9 +29,34 @@ def cells() -> list[Cell]:
     return five + others
 
 
+def _on_chip() -> list[Cell]:
+    wide = {"rbp": {"feedback": WIDE}}
+    chips = {f"{NAMES[name]}, chip": chip(name, **wide.get(name, {})) for name in NAMES}
+    chips |= {
+        "DRTP, chip": chip("drtp"),
+        "RBP, 1-bit C of +-1, chip": chip("rbp", feedback=FeedbackCrossbar(values="+-1")),
+    }
+    found = []
+    for name, setting in chips.items():
+        found += [Cell(name, setting, 3, "chip"), Cell(f"{name}, {FLOAT}", floats(setting), 2, FLOAT)]
+    return found
+
+
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
-    results = run_cells(task, for_task(task, cells()))
+    results = run_cells(task, for_task(task, cells(task.engine)))
+    if task.engine == "fixed":
+        return findings_of(
+            task,
+            "Learning rules on the chip, MNIST 784-4x100-10",
+            results,
+            [_close(results, cell, reference) for cell, reference in same_named(results.cells).items()],
+            lambda path: bars(
+                results, path, "MNIST 784-4x100-10, on the chip and in floats", left=0 if task.quick else 60
+            ),
+            measures=MEASURES,
+            notes=NOTES,
+        )
     labels = {NAMES[name]: COLOURS[name] for name in ("bp", "sbp", "rbp", "srbp", "top-only")}
     return findings_of(
         task,
@@ -36,6 +65,15 @@ def study(task: Task) -> Findings:
         _verdicts(results),
         lambda path: curves(results, path, "MNIST, 784-4x100-10 tanh", labels),
     )
+
+
+def _close(r: Results, cell: str, reference: str) -> Verdict:
+    gap = r.mean(cell) - r.mean(reference)
+    return r.judge(
+        f"{cell}: coarse words cost little", "no published value", "own",
+        f"{r.text(cell)} %, {gap:+.2f} against floats, {r.text(cell, 'learning_nj', 0)} nJ", "within 1 point",
+        [cell, reference], abs(gap) <= 1,
+    )  # fmt: skip
 
 
 def _verdicts(r: Results) -> list[Verdict]:

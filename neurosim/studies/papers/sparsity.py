@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 
 from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.studies.papers.on_chip import FLOAT, MEASURES, NOTES, WIDE, buys, chip, floats
 from neurosim.studies.papers.protocol import COLOURS, NAMES, for_task, mnist
 from neurosim.studies.plots import against
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
 from neurosim.studies.setting import Setting
 
-ENGINES = ("float",)
+ENGINES = ("float", "fixed")
 _WIDTH = 100
 _SAID = {"srbp": {1: 94.6, 2: 95.8, 8: 96.9}, "rbp": {1: 90.3, 2: 96.3, 8: 96.0}}
 _ALL = {"srbp": (0, 1, 2, 4, 8, 16, 32, 50, 64, 80, 90, 95, 99, 100), "rbp": (0, 1, 2, 4, 8, 20, 50, 100)}
@@ -31,8 +32,10 @@ def _name(rule: str, n: int) -> str:
     return f"{NAMES[rule]}, n = {n}"
 
 
-def cells() -> list[Cell]:
+def cells(engine: str = "float") -> list[Cell]:
     """No connection to all; exact fan-in; dense and no feedback."""
+    if engine == "fixed":
+        return _on_chip()
     found = [
         Cell(_name(rule, n), _sparse(rule, n), 5 if n in _SAID[rule] else 2, NAMES[rule], n)
         for rule, all_n in _ALL.items()
@@ -44,8 +47,48 @@ def cells() -> list[Cell]:
     return [*found, *(Cell(NAMES[rule], mnist(rule), 5) for rule in ("srbp", "rbp", "top-only"))]
 
 
+def _on_chip() -> list[Cell]:
+    """SRBP with crossbars of {0, 1} and of +-1, held as a bitmap; 4-bit errors."""
+    found = []
+    for values in ("01", "+-1"):
+        for n in (0, 1, 2, 4, 8, 16, 32, 64, 100):
+            feedback = FeedbackCrossbar(values=values, density=n / _WIDTH)
+            found.append(Cell(f"C of {values}, n = {n}", chip("srbp", feedback=feedback), 3, f"C of {values}", n))
+        single = FeedbackCrossbar(values=values, fan_in=1)
+        found.append(Cell(f"C of {values}, exact fan-in 1", chip("srbp", feedback=single), 3))
+    dense = chip("srbp", feedback=WIDE)
+    return [
+        *found,
+        Cell("C of 8 bits", dense, 3),
+        Cell(f"C of 8 bits, {FLOAT}", floats(dense), 2),
+        Cell("top only", chip("top-only"), 3),
+    ]
+
+
+def _chip_findings(task: Task, r: Results) -> Findings:
+    verdicts = []
+    for values in ("01", "+-1"):
+        cell = f"C of {values}, n = 8"
+        gap = r.mean(cell) - r.mean("C of 8 bits")
+        verdicts.append(
+            r.judge(
+                f"{cell}: a sparse single bit is as good as 8 bits", "no published value", "own",
+                f"{r.text(cell)} %, {gap:+.2f}; {r.text(cell, 'learning_nj', 0)} against {r.text('C of 8 bits', 'learning_nj', 0)} nJ",
+                "within 1 point", [cell, "C of 8 bits"], abs(gap) <= 1,
+            )
+        )  # fmt: skip
+    series = {"C of 01": "#4477aa", "C of +-1": "#ee6677"}
+    return findings_of(
+        task, "Sparse single-bit feedback on the chip, MNIST 784-4x100-10", r, verdicts,
+        buys("Sparse single-bit feedback", r, series, lambda c: f"{c.x:g}", floor=0 if task.quick else 70),
+        measures=MEASURES, notes=NOTES,
+    )  # fmt: skip
+
+
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
+    if task.engine == "fixed":
+        return _chip_findings(task, run_cells(task, for_task(task, cells("fixed"))))
     results = run_cells(task, for_task(task, cells()))
     series = {NAMES[rule]: COLOURS[rule] for rule in _SAID}
     said = {NAMES[rule]: dict(values.items()) for rule, values in _SAID.items()}

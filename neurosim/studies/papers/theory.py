@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from neurosim.studies.figures import figure
+from neurosim.studies.papers import theory_on_chip
 from neurosim.studies.reproduction import Findings, Task, Verdict
 from neurosim.studies.theory import (
     CUBE_ROOT_OF_UNIFORM,
@@ -25,7 +26,7 @@ from neurosim.studies.theory import (
     wide_limit,
 )
 
-ENGINES = ("float",)
+ENGINES = ("float", "fixed")
 _TOLERANCE = 1e-6
 _HEADER = ("system", "starts", "at rest", "largest distance from the closed form", "largest drift of an invariant")
 _Case = tuple[bool, float, float]  # at rest, distance from the limit, drift
@@ -105,6 +106,8 @@ def _systems() -> Iterator[tuple[str, Callable[[np.random.Generator], _Case]]]:
 
 def study(task: Task) -> Findings:
     """All systems from random starts (200 each, or 10), the power unit, the sign map, the figure."""
+    if task.engine == "fixed":
+        return theory_on_chip.study(task)
     starts = 10 if task.quick else 200
     rows, verdicts = [], []
     for name, case in _systems():

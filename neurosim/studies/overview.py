@@ -1,0 +1,88 @@
+"""All studies on one page: what was claimed, what was found, from the tables that `neurosim reproduce` wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from neurosim.errors import NeurosimError
+from neurosim.studies.files import write_text
+from neurosim.studies.reproduction import GRADES, STUDIES, Findings, Task, document, module_of
+
+_HEAD = """# Published findings, made again
+
+Every line below was made by the command beside its study, none was typed. *Said* is the published or recalled value, with the
+grade of its source; *found* is ours, with the sample standard deviation over seeds in brackets. What fails stands as failing;
+what has not been run stands as missing. Each study's own page has its set-up, its whole table and its figure.
+"""
+_LINE = re.compile(r"- (pass|FAIL|not judged): (.*)\. Said: (.*) \((.*?)\)\. Found: (.*)\. Tolerance: (.*)\.$")
+_COLUMNS = ("", "claim", "said", "grade", "found", "tolerance")
+
+
+@dataclass(frozen=True)
+class _Part:
+    title: str
+    task: Task
+    lines: Sequence[str]
+    notes: Sequence[str]
+
+
+def overview(page: Path) -> str:
+    """Write the page from the folder of the same name (docs/reproduction.md from docs/reproduction/); returns its text.
+
+    Nothing is run; the pages of studies whose tables have grown are written anew. Raises NeurosimError where there is no folder.
+    """
+    folder = page.with_suffix("")
+    if not folder.is_dir():
+        raise NeurosimError(f"report={str(page)!r}: there is no folder {folder} with the tables of studies")
+    parts = [part for name in STUDIES for engine in module_of(name).ENGINES for part in _part(name, engine, folder)]
+    counts = {
+        word: sum(line.startswith(f"- {word}:") for part in parts for line in part.lines)
+        for word in ("pass", "FAIL", "not judged")
+    }
+    lines = [_HEAD, f"**{counts['pass']} pass, {counts['FAIL']} fail, {counts['not judged']} not judged yet.**", ""]
+    lines += ["Grades: " + "; ".join(f"*{key}*, {text}" for key, text in GRADES.items()) + ".", ""]
+    for part in parts:
+        flags = " --engine fixed" if part.task.engine == "fixed" else ""
+        link = f"[{part.task.stem}]({folder.name}/{part.task.stem}.md)"
+        lines += [f"## {part.title}", "", f"{link}: `neurosim reproduce {part.task.name}{flags}`", ""]
+        lines += [note + "\n" for note in part.notes]
+        lines += [*_rows(part.lines), ""]
+    text = "\n".join(lines)
+    write_text(page, text)
+    return text
+
+
+def _rows(lines: Sequence[str]) -> list[str]:
+    """Verdicts as the rows of a table."""
+    grades = {text: key for key, text in GRADES.items()}
+    found = [_LINE.match(line) for line in lines]
+    if not all(found):
+        return list(lines)
+    rows = [_COLUMNS, ("---",) * len(_COLUMNS)]
+    for one in found:
+        assert one is not None
+        word, claim, said, grade, ours, tolerance = one.groups()
+        rows.append((f"**{word}**" if word == "FAIL" else word, claim, said, grades[grade], ours, tolerance))
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def _part(name: str, engine: str, folder: Path) -> Iterator[_Part]:
+    """A study as far as it has been run; nothing where it was not begun."""
+    task = Task(engine, folder=folder, name=name, runs=False)
+    assert task.table is not None
+    if not task.table.exists():
+        yield _Part(f"{name} ({engine})", task, ["- not judged: not run yet."], ())
+        return
+    module = module_of(name)
+    if not hasattr(module, "cells"):
+        text = (folder / f"{task.stem}.md").read_text(encoding="utf-8")
+        title = text.splitlines()[0].removeprefix("# ")
+        yield _Part(title, task, [line for line in text.splitlines() if line.startswith("- ")], ())
+        return
+    found: Findings = module.study(task)
+    write_text(folder / f"{task.stem}.md", document(found, task))
+    found.draw(folder / task.stem)
+    yield _Part(found.title, task, [f"- {verdict.line()}" for verdict in found.verdicts], found.notes)

@@ -1,0 +1,97 @@
+"""The same studies on the simulated chip: 8-bit weights, stochastic rounding, coarse errors, and what they cost.
+
+784 - 4 x 100 tanh - 10, softmax of base 2; batches of 20 whose updates are summed, so that floats can follow step by step from the same
+codes; eta halves every second epoch, 10 epochs. Costs are of one learning sample at 45 nm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from neurosim.chip.channel import RULES
+from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.chip.layers import Dense
+from neurosim.chip.spec import NetworkSpec
+from neurosim.floats.training import Training
+from neurosim.formats import Fixed
+from neurosim.studies.figures import figures
+from neurosim.studies.reproduction import Cell, Results
+from neurosim.studies.setting import Setting
+
+TRAINING = Training(epochs=10, batch_size=20, rate=2.0**-6, halve_every=2)
+WIDE = FeedbackCrossbar(bits=8, density=1.0)
+RATES = {"bp": 7, "sbp": 7, "arbp": 7, "asrbp": 7, "drtp": 7}
+"""K of eta = 2**-k, where it is not 6."""
+FLOAT = "in floats"
+MEASURES = {
+    "test_accuracy": "test accuracy, %",
+    "learning_nj": "nJ a learning sample",
+    "channel_bits": "bits on the channel a sample",
+    "update_pairs": "update pairs a sample",
+}
+NOTES = (
+    "On the chip: 784-4x100-10 tanh, 8-bit weights in ±0.5 with stochastic rounding, 8-bit activities, batches of 20, 10 epochs. "
+    "Floats start from the same codes and take the same steps with whole errors. Energy: `digital_45nm`.",
+)
+
+
+def chip(rule: str, **changes: Any) -> Setting:
+    """A rule on the chip; changes: of the channel. The top layer of `top-only` may grow to 2."""
+    channel = RULES[rule].replace(**changes)
+    top = (
+        Dense(10, "softmax", weight=Fixed(8, 6, rounding="stochastic")) if rule == "top-only" else Dense(10, "softmax")
+    )
+    net = NetworkSpec(784, (*(Dense(100) for _ in range(4)), top), channel)
+    return Setting(net, replace(TRAINING, rate=2.0 ** -RATES.get(rule, 6)), engine="fixed")
+
+
+def floats(setting: Setting) -> Setting:
+    """The same steps from the same codes without rounding or quantisers."""
+    channel = setting.network.channel.replace(error=None, place=())
+    return setting.replace(network=setting.network.replace(channel=channel), engine="float", start="codes")
+
+
+def losses(r: Results, pairs: Mapping[str, str]) -> dict[str, float]:
+    """How far each cell is from its floats, in points."""
+    return {cell: r.mean(cell) - r.mean(reference) for cell, reference in pairs.items()}
+
+
+def buys(
+    title: str, r: Results, series: Mapping[str, str], labels: Callable[[Cell], str], *, floor: float = 0.0
+) -> Callable[[Path], None]:
+    """A figure: accuracy against bits on the channel, and against energy, a point a cell. series: colours by name."""
+
+    def draw(path: Path) -> None:
+        with figures(path, title, 2, (10.0, 4.4)) as axes:
+            for axis, measure in zip(axes, ("channel_bits", "learning_nj"), strict=True):
+                for name, colour in series.items():
+                    cells = [
+                        c for c in r.cells if c.series == name and r.has(c.name) and len(r.values(c.name, measure))
+                    ]
+                    points = sorted((r.mean(c.name, measure), r.mean(c.name), labels(c)) for c in cells)
+                    if not points:
+                        continue
+                    x, y, text = zip(*points, strict=True)
+                    axis.plot(x, y, "o-", color=colour, label=name, markersize=4, linewidth=1)
+                    for point in zip(text, x, y, strict=True):
+                        axis.annotate(
+                            point[0], point[1:], xytext=(3, 4), textcoords="offset points", fontsize=7, color=colour
+                        )
+                axis.set_xlabel(MEASURES[measure])
+                axis.grid(alpha=0.25)
+                if floor:
+                    axis.set_ylim(bottom=floor)
+            axes[0].set_xscale("symlog", linthresh=1)
+            axes[0].set_ylabel("test accuracy, %")
+            axes[1].legend(loc="lower right", fontsize=8)
+
+    return draw
+
+
+def same_named(cells: Sequence[Cell]) -> dict[str, str]:
+    """Cells on the chip and their floats, by name."""
+    names = [cell.name for cell in cells]
+    return {name: f"{name}, {FLOAT}" for name in names if f"{name}, {FLOAT}" in names}
