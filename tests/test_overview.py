@@ -15,7 +15,7 @@ def test_the_page_says_what_was_found_and_what_is_missing(tmp_path, monkeypatch,
     table = tmp_path / "found" / "dropout.csv"
     whole = overview(tmp_path / "found.md")
     assert all(name in whole for name in STUDIES)
-    assert "missing" not in whole
+    assert "| missing |" not in whole
     rows = table.read_text().splitlines()
     table.write_text("\n".join(rows[:-6]) + "\n")
 
@@ -26,7 +26,7 @@ def test_the_page_says_what_was_found_and_what_is_missing(tmp_path, monkeypatch,
     assert main(["reproduce", "--report", str(tmp_path / "found.md")]) == 0
     assert "wrote" in capsys.readouterr().err
     text = (tmp_path / "found.md").read_text()
-    assert "missing" in text
+    assert "| missing |" in text
     assert "| not judged |" in text
     assert "0 of 5" in (tmp_path / "found" / "dropout.md").read_text()
     assert (tmp_path / "found" / "dropout.svg").exists()

@@ -89,6 +89,8 @@ def test_cells_have_names_and_settings_of_their_own(name, engine):
     keys = {cell.setting.key(seed) for cell in cells for seed in range(cell.seeds)}
     assert len(keys) == sum(cell.seeds for cell in cells)
     for cell in cells:
+        if name == "cifar10":
+            continue  # a gigabyte of maps; its network is made in tests of maps
         if cell.setting.engine == "float":
             FloatNetwork(cell.setting.network, from_codes=False)
         else:

@@ -111,6 +111,7 @@ STUDIES = {
     "rank": "feedback matrices of low rank",
     "dropout": "signals lost in the learning channel",
     "controls": "what learns and what does not: redrawn, biased, frozen, per-synapse, sign-only feedback",
+    "cifar10": "CIFAR-10 with convolutions: BP, RBP, SRBP, the top layer alone",
     "higgs": "HIGGS (subset): deep networks, area under the ROC curve",
     "angles": "angles and norm ratios between updates and the gradient",
     "drtp": "direct random target projection beside DFA, sign-only DFA and BP",

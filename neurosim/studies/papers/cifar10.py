@@ -1,0 +1,110 @@
+"""CIFAR-10 with convolutions (AIJ 2018, section 5, Table 1): 3 x [64 channels 5x5 tanh, max-pool 3x3/2], 1024 tanh, softmax.
+
+Glorot-normal weights, batches of 128, momentum 0.9, eta = 0.01 decayed by 1e-5 an update; images moved by up to 10 % each way and
+mirrored every other time. How C spreads over space is not published. Ours: SRBP's C has an entry for every unit of a pooled map, so
+that each place of an image has its own view of the error; RBP's C between two convolutions is a kernel, shared over space like the
+weights it stands for. Published runs have 100 epochs; these have as many as fit in two hours on two cores, the same for every rule.
+"""
+
+from __future__ import annotations
+
+from neurosim.chip.channel import RULES, Channel
+from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.chip.layers import Conv2d, Dense
+from neurosim.chip.spec import NetworkSpec
+from neurosim.floats.training import Training
+from neurosim.studies.papers.on_chip import MEASURES
+from neurosim.studies.papers.protocol import COLOURS, NAMES, channel, for_task
+from neurosim.studies.plots import curves
+from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
+from neurosim.studies.setting import Setting
+
+ENGINES = ("float", "fixed")
+_SAID = {"bp": 83.4, "rbp": 70.2, "srbp": 72.7, "top-only": 47.9}
+_EPOCHS = 20
+_CHIP_EPOCHS = 3
+_TRAINING = Training(
+    epochs=_EPOCHS, batch_size=128, rate=0.01, decay=1e-5, momentum=0.9, mean=True, shift=0.1, flip=True
+)
+_CHIP = Training(epochs=_CHIP_EPOCHS, batch_size=1, rate=2.0**-8, halve_every=1)
+
+
+def network(rule: Channel, *, initial: str = "normal", output: str = "softmax-e") -> NetworkSpec:
+    """The paper's network: 32 x 32 x 3, three convolutions, 1024, 10."""
+    described = {"initial": initial, "accumulator": 63}
+    maps = [Conv2d(64, 5, "tanh", pool=3, pool_stride=2, **described) for _ in range(3)]  # type: ignore[arg-type]
+    dense = [Dense(1024, "tanh", **described), Dense(10, output, **described)]  # type: ignore[arg-type]
+    return NetworkSpec((32, 32, 3), (*maps, *dense), rule)
+
+
+def cells(engine: str = "float") -> list[Cell]:
+    """The four rules."""
+    if engine == "fixed":
+        wide = {"rbp": {"feedback": FeedbackCrossbar(bits=8, density=1.0)}}
+        return [
+            Cell(
+                NAMES[name],
+                Setting(
+                    network(RULES[name].replace(**wide.get(name, {})), initial="uniform", output="softmax"),
+                    _CHIP,
+                    data="cifar-10",
+                    engine="fixed",
+                    train_samples=10_000,
+                    test_samples=2000,
+                ),
+                1,
+                name,
+            )
+            for name in _SAID
+        ]
+    return [Cell(NAMES[name], Setting(network(channel(name)), _TRAINING, data="cifar-10"), 1, name) for name in _SAID]
+
+
+def study(task: Task) -> Findings:
+    """Run, judge and draw."""
+    chosen = for_task(task, cells(task.engine))
+    if task.quick:
+        chosen = [_smaller(cell) for cell in chosen]
+    results = run_cells(task, chosen)
+    fixed = task.engine == "fixed"
+    colours = {NAMES[name]: COLOURS[name] for name in _SAID}
+    epochs = _CHIP_EPOCHS if fixed else _EPOCHS
+    notes = [
+        f"{epochs} epochs for every rule"
+        + (
+            " over the first 10,000 images, one a step, not augmented, 8-bit weights."
+            if fixed
+            else "; the published runs have 100."
+        ),
+        "C spreads over space as follows: SRBP's has an entry for every unit of a pooled map; RBP's between two convolutions is a kernel "
+        "of the upper one's shape, shared over space.",
+    ]
+    return findings_of(
+        task,
+        "CIFAR-10, 3 x [conv 5x5x64, max-pool 3/2], 1024, 10" + (", on the chip" if fixed else ""),
+        results,
+        _verdicts(results, fixed=fixed),
+        lambda path: curves(results, path, "CIFAR-10" + (", on the chip" if fixed else ""), colours),
+        measures=MEASURES if fixed else None,
+        notes=notes,
+    )
+
+
+def _smaller(cell: Cell) -> Cell:
+    """Of a quick run: 640 images."""
+    return Cell(cell.name, cell.setting.replace(train_samples=640, test_samples=500), 1, cell.series)
+
+
+def _verdicts(r: Results, *, fixed: bool) -> list[Verdict]:
+    names = [NAMES[name] for name in ("bp", "srbp", "rbp", "top-only")]
+    means = [r.mean(name) for name in names]
+    order = r.judge(
+        "the order BP > SRBP > RBP > top layer alone", "83.4 > 72.7 > 70.2 > 47.9 %", "M-med",
+        " / ".join(f"{mean:.2f}" for mean in means) + " %", "order", names, means == sorted(means, reverse=True),
+    )  # fmt: skip
+    if fixed:
+        return [order]
+    return [
+        order,
+        *(r.near(f"{NAMES[name]} on CIFAR-10", NAMES[name], said, "M-med", 3) for name, said in _SAID.items()),
+    ]
