@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [--smoke] [--write] [online batch convolution synapse scaling start]`."""
+"""Run the benchmarks: `python -m benchmarks [--smoke] [--write] [online batch convolution maps synapse scaling start]`."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ one_core()
 
 import numpy as np
 
-from benchmarks.workload import RATE, network, samples
+from benchmarks.workload import RATE, convolutional, network, samples
 
 HERE = Path(__file__).parent
 
@@ -93,6 +93,27 @@ def convolution(smoke):
         peer = min(seconds["first"], seconds["last"])
         ratio = peer / seconds["neurosim"]
         rows.append(Row("convolutional step / PyTorch float32", ratio, "x", 1, note=f"PyTorch {peer * 1e3:.0f} ms"))
+    return rows
+
+
+def maps(smoke):
+    """A convolutional network on the chip, learning online: nanoseconds a synaptic operation, edges and all counted exactly."""
+    n, rounds = (3, 2) if smoke else (40, 7)
+    rng = np.random.default_rng(0)
+    codes, labels = rng.integers(0, 128, (n, 3072)).astype(np.uint8), rng.integers(0, 10, n)
+    nets = {rule: convolutional(rule) for rule in ("srbp", "bp")}
+    rivals = {rule: lambda net=net: net.train(codes, labels, rate=RATE + 3) for rule, net in nets.items()}
+    rivals["test"] = lambda: nets["bp"].evaluate(codes, labels, execution="event")
+    seconds = {name: s * 1e9 / n for name, s in interleaved(rivals, rounds).items()}
+    tested = nets["bp"].test_counts()
+    forward = tested.total("mac") / tested.samples
+    rows = [Row("maps, forward, a synaptic operation", seconds["test"] / forward, "ns")]
+    for rule, net in nets.items():
+        pairs = net.counts().total("update_pair") / net.counts().samples
+        ms, each = seconds[rule] / 1e6, seconds[rule] / (forward + pairs)
+        note = f"{forward / 1e6:.1f} million multiplications, {pairs / 1e6:.1f} million update pairs"
+        rows.append(Row(f"maps, learning online, {rule}", ms, "ms a sample", note=note))
+        rows.append(Row(f"maps, a synaptic operation, {rule}", each, "ns"))
     return rows
 
 
@@ -224,6 +245,7 @@ ALL = {
     "online": online,
     "batch": batch,
     "convolution": convolution,
+    "maps": maps,
     "synapse": synapse,
     "scaling": scaling,
     "start": start,

@@ -4,7 +4,8 @@ import numpy as np
 
 from neurosim import data
 from neurosim.chip.channel import RULES
-from neurosim.chip.layers import Dense
+from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.chip.layers import Conv2d, Dense
 from neurosim.chip.network import Network
 from neurosim.errors import NeurosimError
 
@@ -25,3 +26,9 @@ def samples(n):
 def network(hidden=(100, 100), inputs=784, seed=1):
     layers = [*(Dense(n) for n in hidden), Dense(10, "softmax")]
     return Network(inputs, layers, RULES["srbp"], seed=seed)
+
+
+def convolutional(rule):
+    """32 x 32 x 3, three times [5 x 5 to 64 channels, tanh, max-pool 3/2], 1024 tanh, 10 softmax; 8-bit dense feedback."""
+    layers = [*[Conv2d(64, 5, pool=3, pool_stride=2)] * 3, Dense(1024), Dense(10, "softmax")]
+    return Network((32, 32, 3), layers, RULES[rule].replace(feedback=FeedbackCrossbar(bits=8, density=1.0)), seed=1)

@@ -55,7 +55,7 @@ MEMORIES: Mapping[str, str] = {
     "accumulator": "sums of synaptic input or of error, one a neuron",
     "activation": "activation codes kept for the update",
     "gradient": "update sums of a mini-batch, one a weight",
-    "address": "pre-activation codes kept for the derivative",
+    "address": "pre-activation codes kept for the derivative, with the winner of each pooling window",
 }
 
 

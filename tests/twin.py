@@ -139,7 +139,7 @@ def a_channel(r, hidden, rule=None):
 
 def a_convolution(r):
     pool = r.choice((None, None, 1, 2, 2, 3, 3))
-    dense = a_layer(r, r.randint(1, 5) if r.random() < 0.85 else r.randint(31, 40), HIDDEN)
+    dense = a_layer(r, r.choice((1, 2, 3, 3, 4, 4, 5, 5, r.randint(31, 40), r.randint(64, 70))), HIDDEN)
     same = ("activation", "weight", "output", "address", "accumulator", "bias", "frozen", "init_gain")
     return Conv2d(
         dense.n,
@@ -181,7 +181,8 @@ def a_case(r, rule=None, maps=None):
 
     maps: how many convolutions, None for any number.
     """
-    maps = r.choice((0, 0, 0, 1, 2, 3)) if maps is None else maps
+    if maps is None:
+        maps = r.choice((0, 0, 0, 1, 2, 3)) if rule != "sbp" else 0
     if maps:
         return a_case_of_maps(r, maps, rule)
     hidden = r.randint(0, 3)

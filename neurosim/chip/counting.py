@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.chip.maps import comparisons, connections, reached
 from neurosim.chip.program import quantiser_steps
 from neurosim.chip.spec import NetworkSpec
 from neurosim.ops import Held, Layout, Op, OpCounts
@@ -85,11 +86,21 @@ def accumulator_bits(spec: NetworkSpec, layer: int) -> int:
     return (spec.rows(layer) * described.weight.max_abs * spec.presynaptic(layer).max_abs).bit_length() + 1
 
 
+def _synaptic(spec: NetworkSpec, events: NDArray[np.int64], layer: int) -> int:
+    """Weights that a layer's events met."""
+    columns = spec.layers[layer].columns
+    if layer >= spec.convolutions:
+        return int(events.sum()) * columns
+    g = spec.geometry(layer)
+    arriving = events[: spec.n_in(layer)].reshape(-1, g.inputs[2]).sum(axis=1)
+    return (int(arriving @ reached(g)) + int(events[spec.n_in(layer) :].sum()) * g.positions) * columns
+
+
 def _forward(counter: _Counter, spec: NetworkSpec, tallies: Tallies, layer: int, *, learning: bool) -> None:
     described, code, address = spec.layers[layer], spec.presynaptic(layer), spec.address(layer)
-    n, samples = spec.n_out(layer), tallies.samples
+    n, samples = spec.n_neurons(layer), tallies.samples
     events = int(tallies.events[layer].sum())
-    synaptic = events * n
+    synaptic = _synaptic(spec, tallies.events[layer], layer)
 
     def add(count: int, action: str, bits: int, by: int = 0, memory: str = "") -> None:
         counter.add(count, layer, "forward", action, bits, by, memory)
@@ -115,10 +126,13 @@ def _forward(counter: _Counter, spec: NetworkSpec, tallies: Tallies, layer: int,
         add(samples * n, "shift", 17)
         add(samples * n, "add", width)
         add(samples * n, "divide", width + output.bits)
+    if layer < spec.convolutions:
+        add(samples * comparisons(spec.geometry(layer)), "compare", output.bits)
     if learning:
         add(events, "write", code.bits, memory="activation")
-        if spec.receives and layer < spec.last and _needs_address(spec, layer):
-            add(samples * n, "write", address.bits, memory="address")
+        kept = _kept_bits(spec, layer) if spec.receives and layer < spec.last else 0
+        if kept:
+            add(samples * spec.n_out(layer), "write", kept, memory="address")
 
 
 def _needs_address(spec: NetworkSpec, layer: int) -> bool:
@@ -126,6 +140,12 @@ def _needs_address(spec: NetworkSpec, layer: int) -> bool:
     if spec.channel.derivative == "none":
         return False
     return not (spec.channel.derivative in ("exact", "shift") and spec.layers[layer].activation == "linear")
+
+
+def _kept_bits(spec: NetworkSpec, layer: int) -> int:
+    """Bits kept for each unit that a hidden layer emits: its address, for the derivative, and which neuron won it."""
+    address = spec.address(layer).bits if _needs_address(spec, layer) else 0
+    return address + ((spec.geometry(layer).pool ** 2 - 1).bit_length() if layer < spec.convolutions else 0)
 
 
 def _error(counter: _Counter, spec: NetworkSpec, tallies: Tallies) -> None:
@@ -149,6 +169,7 @@ def _feedback(
     channel, counts, n = spec.channel, tallies.counts[layer], spec.n_out(layer)
     by_unit = tallies.codes[spec.sender(layer)]
     codes, received = int(by_unit.sum()), spec.received.bits
+    heard, connected = _delivered(spec, layer, by_unit, crossbar)
     word = spec.feedback_word(layer)
 
     def add(count: int, action: str, bits: int, by: int = 0, memory: str = "") -> None:
@@ -158,13 +179,11 @@ def _feedback(
         is_shift = channel.error.kind == "log" and channel.error.base == 2.0
         add(codes, "shift" if is_shift else "lut", received)
     if channel.matrix == "random" and channel.feedback.bits == 1:
-        assert crossbar is not None
-        connected = by_unit @ np.count_nonzero(crossbar, axis=1)
-        operations_done = int(connected)
+        operations_done = connected
         add(operations_done, "add", spec.feedback_sum_bits(layer))
-        _read_single_bit(add, channel.feedback, codes, operations_done, n)
+        _read_single_bit(add, channel.feedback, heard, connected, _receivers(spec, layer))
     else:
-        operations_done = codes * n
+        operations_done = heard
         add(operations_done, "mac", word.bits, received)
         add(operations_done, "read", word.bits, memory="weight_column" if channel.matrix == "transpose" else "feedback")
     for action in ("read", "write"):
@@ -176,7 +195,7 @@ def _feedback(
             add(macs, "mac", word.bits, above.weight.bits)
             add(macs, "read", above.weight.bits, memory="weight")
         add(tallies.steps * n * spec.n_out(spec.last), "write", word.bits, memory="feedback")
-    _slope(add, spec, layer, counts["received"])
+    _slope(add, spec, layer, counts)
     for place, quantiser, met in (
         ("received", channel.received_error, counts["received"]),
         ("local", channel.local_error, counts["local"]),
@@ -187,16 +206,35 @@ def _feedback(
             add(compares * met, "compare", received)
 
 
-def _read_single_bit(add: Any, feedback: Any, codes: int, connected: int, n: int) -> None:
-    """What fetching the rows of a single-bit crossbar takes, as it is held."""
+def _delivered(
+    spec: NetworkSpec, layer: int, by_unit: NDArray[np.int64], crossbar: NDArray[np.integer[Any]] | None
+) -> tuple[int, int]:
+    """(entries of C that the codes sent by each unit met, those of them that are connections of a single-bit C)."""
+    single = spec.channel.matrix == "random" and spec.channel.feedback.bits == 1
+    joined = np.zeros(spec.feedback_shape(layer), np.bool_) if crossbar is None or not single else crossbar != 0
+    if not spec.shares_feedback(layer):
+        return int(by_unit.sum()) * spec.n_out(layer), int(by_unit @ joined.sum(axis=1))
+    g = spec.geometry(layer + 1)
+    sent, shape = by_unit.reshape(*g.map, g.channels), (g.kernel, g.kernel, g.inputs[2], g.channels)
+    heard = connections(g, np.ones(shape, np.int64).sum(axis=2))
+    return int((sent * heard).sum()), int((sent * connections(g, joined.reshape(shape).sum(axis=2))).sum())
+
+
+def _receivers(spec: NetworkSpec, layer: int) -> int:
+    """Entries of a sender's row of C."""
+    return spec.feedback_shape(layer)[0 if spec.shares_feedback(layer) else 1]
+
+
+def _read_single_bit(add: Any, feedback: Any, heard: int, connected: int, n: int) -> None:
+    """What fetching the entries of a single-bit crossbar takes, as it is held: rows of n."""
     signed = feedback.values == "+-1"
     if feedback.storage == "bitmap":
         planes = 2 if signed and not _is_dense(feedback) else 1
-        add(planes * codes * n, "read", 1, memory="feedback")
+        add(planes * heard, "read", 1, memory="feedback")
     elif feedback.storage == "addresses":
         add(connected, "read", _address_bits(n) + signed, memory="feedback")
     else:
-        add(codes * n, "random_word", _LANE)
+        add(heard, "random_word", _LANE)
 
 
 def _is_dense(feedback: Any) -> bool:
@@ -207,13 +245,19 @@ def _address_bits(n: int) -> int:
     return max(1, (n - 1).bit_length())
 
 
-def _slope(add: Any, spec: NetworkSpec, layer: int, n: int) -> None:
-    """The work of f' for the neurons that received an error."""
+def _slope(add: Any, spec: NetworkSpec, layer: int, counts: dict[str, int]) -> None:
+    """The work of f' for the neurons that received an error, and before it the way to those that won."""
     derivative, activation = spec.channel.derivative, spec.layers[layer].activation
+    address, received, n = spec.address(layer).bits, spec.received.bits, counts["received"]
+    kept = _kept_bits(spec, layer)
+    if kept:
+        add(n, "read", kept, memory="address")
+    if layer < spec.convolutions:
+        g, n = spec.geometry(layer), counts["routed"]
+        if g.pool > g.pool_stride:
+            add(counts["received"], "add", received)
     if not _needs_address(spec, layer):
         return
-    address, received = spec.address(layer).bits, spec.received.bits
-    add(n, "read", address, memory="address")
     if derivative == "boxcar" or activation in ("relu", "hard-tanh"):
         add(n, "compare", address)
     elif derivative == "shift":
@@ -231,7 +275,7 @@ def _update(counter: _Counter, spec: NetworkSpec, tallies: Tallies, layer: int, 
     done = {name: counts[f"update_{name}"] for name in _DONE}
     done["changed"] = counts["weight_changed"]
     widths = (weight.bits, code.bits, signal, spec.gradient_bits(layer, batch_size))
-    _learn(counter, layer, done, widths, memory="weight", batch=batch_size)
+    _learn(counter, layer, done, widths, memory="weight", summed=batch_size > 1 or layer < spec.convolutions)
     update = spec.channel.update
     if update is not None:
         shifts, compares = quantiser_steps(update)
@@ -245,7 +289,7 @@ def _adapt(counter: _Counter, spec: NetworkSpec, tallies: Tallies, layer: int, b
     output = spec.output(layer)
     gradient = (batch_size * spec.received.max_abs * output.max_abs).bit_length() + 1
     widths = (word.bits, spec.received.bits, output.bits, gradient)
-    _learn(counter, layer, done, widths, memory="feedback", batch=batch_size)
+    _learn(counter, layer, done, widths, memory="feedback", summed=batch_size > 1)
 
 
 def _learn(
@@ -255,9 +299,9 @@ def _learn(
     widths: tuple[int, int, int, int],
     *,
     memory: str,
-    batch: int,
+    summed: bool,
 ) -> None:
-    """The work of updating one memory."""
+    """The work of updating one memory. summed: its updates are sums, which are kept."""
     weight, code, signal, gradient = widths
 
     def add(count: int, action: str, bits: int, by: int = 0, memory: str = "") -> None:
@@ -265,7 +309,7 @@ def _learn(
 
     add(done["active"], "read", code, memory="activation")
     add(done["pairs"], "update_pair", code, signal)
-    if batch > 1:
+    if summed:
         add(done["pairs"], "add", gradient)
         add(done["pairs"], "read", gradient, memory="gradient")
         add(done["pairs"], "write", gradient, memory="gradient")
@@ -285,21 +329,22 @@ def layout(spec: NetworkSpec, crossbars: Crossbars, batch_size: int) -> Layout:
     held: list[Held] = []
     for layer, described in enumerate(spec.layers):
         weights = spec.rows(layer) * described.columns
+        neurons = spec.n_neurons(layer)
         held.append(Held(layer, "weight", weights, described.weight.bits))
-        held.append(Held(layer, "accumulator", spec.n_out(layer), accumulator_bits(spec, layer)))
-        held.append(Held(layer, "activation", spec.rows(layer), spec.presynaptic(layer).bits))
+        held.append(Held(layer, "accumulator", neurons, accumulator_bits(spec, layer)))
+        held.append(Held(layer, "activation", spec.units(layer), spec.presynaptic(layer).bits))
         if described.activation in ("tanh", "logistic"):
             entries = spec.address(layer).high - spec.address(layer).low + 1
             held.append(Held(layer, "table", entries, spec.output(layer).bits))
         elif described.activation == "softmax":
             held.append(Held(layer, "table", 1 << max(0, spec.address(layer).frac), 17))
-        if batch_size > 1:
+        if batch_size > 1 or layer < spec.convolutions:
             held.append(Held(layer, "gradient", weights, spec.gradient_bits(layer, batch_size)))
         if spec.receives and layer < spec.last:
             held.extend(_held_feedback(spec, layer, crossbars[layer]))
     listeners = {layer: [h for h in range(spec.last) if spec.sender(h) == layer] for layer in spec.senders}
     return Layout(
-        neurons=tuple(spec.n_out(layer) for layer in range(len(spec.layers))),
+        neurons=tuple(spec.n_neurons(layer) for layer in range(len(spec.layers))),
         fan_in=tuple(spec.rows(layer) for layer in range(len(spec.layers))),
         held=tuple(h for h in held if h.words),
         code_bits=spec.code_bits,
@@ -311,8 +356,8 @@ def layout(spec: NetworkSpec, crossbars: Crossbars, batch_size: int) -> Layout:
 def _held_feedback(spec: NetworkSpec, layer: int, crossbar: NDArray[np.integer[Any]] | None) -> list[Held]:
     feedback, n = spec.channel.feedback, spec.n_out(layer)
     held = [Held(layer, "accumulator", n, spec.feedback_sum_bits(layer))]
-    if _needs_address(spec, layer):
-        held.append(Held(layer, "address", n, spec.address(layer).bits))
+    if _kept_bits(spec, layer):
+        held.append(Held(layer, "address", n, _kept_bits(spec, layer)))
     if crossbar is None:
         return held
     if spec.channel.matrix == "product" or feedback.bits > 1:
@@ -321,6 +366,6 @@ def _held_feedback(spec: NetworkSpec, layer: int, crossbar: NDArray[np.integer[A
         planes = 2 if feedback.values == "+-1" and not _is_dense(feedback) else 1
         return [*held, Held(layer, "feedback", planes * crossbar.size, 1)]
     if feedback.storage == "addresses":
-        bits = _address_bits(n) + (feedback.values == "+-1")
+        bits = _address_bits(_receivers(spec, layer)) + (feedback.values == "+-1")
         return [*held, Held(layer, "feedback", int(np.count_nonzero(crossbar)), bits)]
     return held

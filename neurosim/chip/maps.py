@@ -92,16 +92,14 @@ class MapCompiler:
         sizes.emitted = max(sizes.emitted, out_height * out_width * g.channels)
         sizes.channels = max(sizes.channels, g.channels)
         sizes.part = max(sizes.part, rows)
-        sizes.gradient = max(sizes.gradient, g.channels * values["gradient_stride"])
+        sizes.gradient = max(sizes.gradient, padded(g.channels) * values["gradient_stride"])
         return values
 
-    def room(self, samples: int) -> Maps:
-        """Room for steps of this many samples."""
+    def room(self, samples: int, kind: np.dtype[Any]) -> Maps:
+        """Room for steps of this many samples. kind: of the widest weights."""
         from neurosim.kernels.registers import Maps
 
         sizes = self._sizes
-        wide = any(self._spec.layers[layer].weight.bits > 8 for layer in range(self._spec.convolutions))
-        turned: Any = np.int16 if wide else np.int8
         return Maps(
             registers=self.registers,
             winner=np.zeros((samples, sizes.winner), np.int32),
@@ -110,7 +108,8 @@ class MapCompiler:
             pieces=np.zeros((sizes.pieces, 3), np.int64),
             entries=np.zeros(sizes.entries, np.int32),
             field=np.zeros(padded(sizes.neurons), np.int32),
-            turned=np.zeros(sizes.turned, turned),
+            received=np.zeros(sizes.emitted + _SPILL, np.int32),
+            turned=np.zeros(sizes.turned, kind),
             padded=np.zeros(sizes.padded + _SPILL, np.int16),
             wide_padded=np.zeros(sizes.padded, np.int32),
             offset=np.zeros(sizes.positions, np.int32),
@@ -120,7 +119,49 @@ class MapCompiler:
             part=np.zeros(padded(sizes.part) + _SPILL, np.int32),
             gradient=np.zeros(sizes.gradient + _SPILL, np.int32),
             wide_gradient=np.zeros(sizes.gradient, np.int64),
+            rows=np.zeros(16 * padded(sizes.channels), np.int32),
         )
+
+
+def _inside(windows: int, size: int, stride: int, begin: int, n: int) -> NDArray[np.int64]:
+    """1 where entry i of window v is a position 0 … n - 1, else 0: int64[windows, size]."""
+    at = np.arange(windows)[:, None] * stride - begin + np.arange(size)
+    return ((at >= 0) & (at < n)).astype(np.int64)
+
+
+def window_sides(g: Geometry) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which entries of a convolution's windows exist: by (y, dy) and by (x, dx)."""
+    (height, width, _), (map_height, map_width) = g.inputs, g.map
+    return (
+        _inside(map_height, g.kernel, g.stride, g.top, height),
+        _inside(map_width, g.kernel, g.stride, g.left, width),
+    )
+
+
+def reached(g: Geometry) -> NDArray[np.int64]:
+    """How many positions of the map hear each position below: int64[height * width]."""
+    sides = []
+    for inside, begin, n in zip(window_sides(g), (g.top, g.left), g.inputs[:2], strict=True):
+        at = np.arange(len(inside))[:, None] * g.stride - begin + np.arange(g.kernel)
+        sides.append(np.bincount(at[inside == 1], minlength=n))
+    return np.multiply.outer(*sides).reshape(-1)
+
+
+def connections(g: Geometry, weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The sum of weights[dy, dx, channel] over the entries of a window that exist: int64[map height, map width, channels]."""
+    rows, columns = window_sides(g)
+    found: NDArray[np.int64] = np.einsum("yd,xe,dec->yxc", rows, columns, weights, optimize=True)
+    return found
+
+
+def comparisons(g: Geometry) -> int:
+    """Comparisons that max-pooling of one sample takes."""
+    (map_height, map_width), (out_height, out_width) = g.map, g.out
+    held = [
+        int(_inside(n, g.pool, g.pool_stride, begin, size).sum())
+        for n, begin, size in ((out_height, g.pool_top, map_height), (out_width, g.pool_left, map_width))
+    ]
+    return (held[0] * held[1] - out_height * out_width) * g.channels
 
 
 def turned_rows(g: Geometry) -> int:

@@ -84,14 +84,9 @@ class Network:
             check("strict", kind, tuple(LOSSES))
         self.strict = frozenset(strict)
         self._compiler = Compiler(self.spec)
-        self._classes = self._compiler.targets()
-        self._program = Program(
-            self._compiler.chip,
-            self._compiler.layers,
-            self._compiler.tables,
-            self._compiler.levels,
-            self._classes,
-        )
+        made = self._compiler
+        self._classes = made.targets()
+        self._program = Program(made.chip, made.layers, made.tables, made.levels, self._classes)
         self._memory = Memory(*self._compiler.fill())
         self._scratch: Scratch | None = None
         self._maps: Maps | None = None
@@ -143,7 +138,7 @@ class Network:
         """Scratch for steps of this many samples, made when it is first needed or grows."""
         if self._scratch is None or self._scratch.code.shape[0] < samples:
             self._scratch = _new_scratch(self._compiler, samples)
-            self._maps = self._compiler.maps.room(samples) if self.spec.convolutions else None
+            self._maps = self._compiler.maps.room(samples, self._memory.wide.dtype) if self.spec.convolutions else None
         return self._scratch
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -174,8 +169,12 @@ class Network:
     def encode(self, inputs: NDArray[Any], full_scale: float | None = None) -> NDArray[Any]:
         """Real inputs to codes of the input word: uint8, int16 or int32[samples, n_in].
 
-        full_scale: the raw value that stands for 1 (255 for pixels); None for data that is used as it is.
+        full_scale: the raw value that stands for 1 (255 for pixels); None for data that is used as it is. Maps are
+        [samples, height, width, channels], or flat in that order. Raises NeurosimError for another shape.
         """
+        if isinstance(self.spec.inputs, tuple) and np.ndim(inputs) == 4 and np.shape(inputs)[1:] != self.spec.inputs:
+            msg = f"inputs: maps of {list(np.shape(inputs)[1:])}, and the network's are {list(self.spec.inputs)}, channels last"
+            raise NeurosimError(msg)
         flat = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
         if flat.shape[1] != self.spec.n_inputs:
             msg = f"inputs: {flat.shape[1]} values a sample, and the network has {self.spec.n_inputs} inputs"
@@ -391,15 +390,15 @@ class Network:
 
     def counts(self) -> OpCounts:
         """Everything counted in training so far."""
-        return operations(
-            self.spec, self.tallies("train"), self._crossbars(), batch_size=self.batch_size, learning=True
-        )
+        return self._operations("train")
 
     def test_counts(self) -> OpCounts:
         """Everything counted in the last evaluation."""
-        return operations(
-            self.spec, self.tallies("test"), self._crossbars(), batch_size=self.batch_size, learning=False
-        )
+        return self._operations("test")
+
+    def _operations(self, which: str) -> OpCounts:
+        size, learning = self.batch_size, which == "train"
+        return operations(self.spec, self.tallies(which), self._crossbars(), batch_size=size, learning=learning)
 
     def layout(self) -> Layout:
         """What the network occupies on a chip."""
@@ -417,21 +416,19 @@ def _code_type(word: Fixed) -> type[np.integer[Any]]:
 
 def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
     sizes, n = compiler.sizes, len(compiler.spec.layers)
-    events = (samples, sizes.event)
-    sent = (samples, sizes.code_event)
+    widths = {
+        **dict.fromkeys(("event_unit", "event_code"), sizes.event),
+        **dict.fromkeys(("sent_unit", "sent_code"), sizes.code_event),
+        **dict.fromkeys(("code", "slope", "address", "signal"), sizes.code),
+    }
+    arrays: dict[str, Any] = {name: np.zeros((samples, size), np.int32) for name, size in widths.items()}
+    arrays |= {name: np.empty(TILE, np.float32) for name in ("tile_a", "tile_b", "tile_c")}
     width = padded(max(sizes.stride, sizes.rows))
     sums = max(width, sizes.sums)
     return Scratch(
-        event_unit=np.zeros(events, np.int32),
-        event_code=np.zeros(events, np.int32),
+        **arrays,
         event_count=np.zeros((n, samples), np.int32),
-        sent_unit=np.zeros(sent, np.int32),
-        sent_code=np.zeros(sent, np.int32),
         sent_count=np.zeros((n, samples), np.int32),
-        code=np.zeros((samples, sizes.code), np.int32),
-        slope=np.zeros((samples, sizes.code), np.int32),
-        address=np.zeros((samples, sizes.code), np.int32),
-        signal=np.zeros((samples, sizes.code), np.int32),
         narrow_signal=np.zeros(width, np.int16),
         sums=np.zeros(sums, np.int32),
         wide_sums=np.zeros(sums, np.int64),
@@ -439,7 +436,6 @@ def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
         wide_product=np.zeros((2, sizes.product), np.int64),
         block=np.zeros(samples * sizes.stride, np.int32),
         narrow_block=np.zeros(samples * sizes.stride, np.int16),
-        **{name: np.empty(TILE, np.float32) for name in ("tile_a", "tile_b", "tile_c")},
         row_start=np.zeros(sizes.rows + 2, np.int32),
         row_sample=np.zeros(samples * (sizes.rows + 1), np.int32),
         row_code=np.zeros(samples * (sizes.rows + 1), np.int32),

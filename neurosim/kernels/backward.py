@@ -7,7 +7,7 @@ import numpy as np
 from neurosim.kernels.channel import quantise, requantise
 from neurosim.kernels.dense import accumulate, accumulate_wide, row_products, row_products_wide
 from neurosim.kernels.forward import weight_at
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
     HALF,
     add,
@@ -198,7 +198,7 @@ def _local_signals_32(program, scratch, tally, layer, b):
     tally.health[layer, HEALTH.received_underflow] += lost
 
 
-@kernel
+@inner
 def _local_signals(program, scratch, tally, layer, b):
     """From the crossbar's sums to R: round to the received word, quantise, multiply by f', quantise."""
     chip, registers, levels = program.chip, program.layers[layer], program.levels
@@ -298,7 +298,7 @@ def _store_product(memory, registers, i, k, exact):
     memory.wide[registers[LAYER.feedback] + k * registers[LAYER.feedback_stride] + i] = x
 
 
-@kernel
+@inner
 def recompute_products(program, memory, scratch):
     """SBP: the products of the weights above each hidden layer, exact, then rounded once into C's word.
 

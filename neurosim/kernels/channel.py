@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import inlined, inner
 
 _FEW = 16
 
 
-@kernel
+@inner
 def quantise(magnitude, levels, threshold, n_levels):
     """The index of the largest level whose threshold |x| reaches, or -1 for zero.
 

@@ -11,15 +11,17 @@ import numpy as np
 
 from neurosim.kernels.backward import crossbar_sums
 from neurosim.kernels.channel import quantise, requantise
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
     HALF,
+    add,
     add_pairs_high,
     add_pairs_low,
     bit_and,
     columns_0,
     columns_1,
     count_different,
+    count_lost,
     first_lanes,
     load_16,
     load_32,
@@ -27,21 +29,25 @@ from neurosim.kernels.lanes import (
     lowest_bit,
     maximum,
     minimum,
+    multiply,
     no_sums,
     nonzero_bits,
     pair,
     shift_right,
     splat_32,
     store,
+    transpose,
     where_above,
+    where_equal,
 )
-from neurosim.kernels.registers import CHIP, HEALTH, LANES, LAYER, MAP, MATRIX, ROUNDING, ROUTE, TALLY
+from neurosim.kernels.registers import CHIP, HEALTH, LANES, LAYER, MAP, MATRIX, ROUTE, TALLY
 from neurosim.kernels.words import nearest, nearest_terms, rounded
 
+_NONE = np.int64(0)  # a plain 0 would have its kernel compiled once more, for that constant
 _ONE_BITS = 7  # the derivative's unit is 2**7
 
 
-@kernel
+@inner
 def sum_pieces(sums, at, weights, columns, pitch, unit, code, pieces, n):
     """Sums of n stretches of events. reference: sums[at + j] = sum_e code[e] * weights[first + unit[e] * pitch + j]
 
@@ -87,7 +93,7 @@ def sum_pieces(sums, at, weights, columns, pitch, unit, code, pieces, n):
         store(sums, at + j + HALF, columns_1(low, high))
 
 
-@kernel
+@inner
 def sum_pieces_wide(sums, at, weights, columns, pitch, unit, code, pieces, n):
     """The same where 32 bits may not hold a sum, or 16 a code. sums: int64[:], `columns` of them out."""
     for j in range(at, at + columns):
@@ -100,7 +106,7 @@ def sum_pieces_wide(sums, at, weights, columns, pitch, unit, code, pieces, n):
                 sums[at + j] += c * np.int64(weights[row + j])
 
 
-@kernel
+@inner
 def begin_positions(unit, start, n, depth, positions, starts):
     """Where the events of each position begin in a list sorted by unit. starts: int32[positions + 1] out."""
     e, end, limit = start, start + n, depth
@@ -133,7 +139,7 @@ def _list_window(registers, m, starts, pieces, y, x):
     return n, held
 
 
-@kernel
+@inner
 def _entries(program, registers, m, sums, entries, at):
     """Table entries of one position's neurons, from sums of any width. Returns how many addresses were clipped."""
     clipped = 0
@@ -192,7 +198,7 @@ def _pool(scratch, maps, registers, m, b):
             winner_to += channels
 
 
-@kernel
+@inner
 def forward_map(program, memory, scratch, tally, maps, layer, b):
     """One convolution of one sample, whose events have been listed: sums, addresses, codes, pooling."""
     registers, m = program.layers[layer], maps.registers[layer]
@@ -212,13 +218,13 @@ def forward_map(program, memory, scratch, tally, maps, layer, b):
             reach[m[MAP.reach] + y * m[MAP.map_width] + x] = held + biased
             if wide:
                 if registers[LAYER.wide_weight] != 0:
-                    sum_pieces_wide(scratch.wide_sums, 0, memory.wide, stride, stride, unit, code, pieces, k)
+                    sum_pieces_wide(scratch.wide_sums, _NONE, memory.wide, stride, stride, unit, code, pieces, k)
                 else:
-                    sum_pieces_wide(scratch.wide_sums, 0, memory.narrow, stride, stride, unit, code, pieces, k)
+                    sum_pieces_wide(scratch.wide_sums, _NONE, memory.narrow, stride, stride, unit, code, pieces, k)
             elif registers[LAYER.wide_weight] != 0:
-                sum_pieces(scratch.sums, 0, memory.wide, stride, stride, unit, code, pieces, k)
+                sum_pieces(scratch.sums, _NONE, memory.wide, stride, stride, unit, code, pieces, k)
             else:
-                sum_pieces(scratch.sums, 0, memory.narrow, stride, stride, unit, code, pieces, k)
+                sum_pieces(scratch.sums, _NONE, memory.narrow, stride, stride, unit, code, pieces, k)
             if narrow:
                 clipped += _entries_32(program, registers, m, scratch.sums, maps.entries, at)
             elif wide:
@@ -233,8 +239,8 @@ def forward_map(program, memory, scratch, tally, maps, layer, b):
 # ---------------------------------------------------------------------- the way back
 
 
-@kernel
-def turn_kernel(weights, first, stride, m, turned):
+@inner
+def _turn(weights, first, stride, m, turned):
     """A kernel for the way back: rows are (dy, dx from the right, channel), columns the units of a position below.
 
     weights: int8 or int16[:], rows (dy, dx, unit) of channels from `first` on; turned: int8 or int16[:] out.
@@ -245,9 +251,24 @@ def turn_kernel(weights, first, stride, m, turned):
         for dx in range(size):
             at = first + (dy * size + dx) * depth * stride
             to = m[MAP.turned] + (dy * size + size - 1 - dx) * channels * pitch
-            for c in range(channels):
-                for i in range(depth):
-                    turned[to + c * pitch + i] = weights[at + i * stride + c]
+            for c in range(0, channels, HALF):
+                for i in range(0, depth, HALF):
+                    if c + HALF <= channels and i + HALF <= depth:
+                        transpose(weights, at + i * stride + c, stride, turned, to + c * pitch + i, pitch)
+                        continue
+                    for k in range(c, min(c + HALF, channels)):
+                        for n in range(i, min(i + HALF, depth)):
+                            turned[to + k * pitch + n] = weights[at + n * stride + k]
+
+
+@inner
+def turn_weights(program, memory, maps, layer):
+    """The kernel of a convolution turned, before a step."""
+    registers, m = program.layers[layer], maps.registers[layer]
+    if registers[LAYER.wide_weight] != 0:
+        _turn(memory.wide, registers[LAYER.weight], registers[LAYER.stride], m, maps.turned)
+    else:
+        _turn(memory.narrow, registers[LAYER.weight], registers[LAYER.stride], m, maps.turned)
 
 
 @inlined
@@ -281,7 +302,7 @@ def _list_senders(m, first, starts, pieces, y, x):
     return n
 
 
-@kernel
+@inner
 def _sums_from_map(program, memory, scratch, maps, layer, n_sent, b):
     """X of one hidden layer that listens to a convolution, into scratch.sums or scratch.wide_sums."""
     registers, above, m = program.layers[layer], program.layers[layer + 1], maps.registers[layer + 1]
@@ -310,72 +331,123 @@ def _sums_from_map(program, memory, scratch, maps, layer, n_sent, b):
             at += depth
 
 
-@kernel
-def _local_signals(program, scratch, tally, maps, layer, b):
-    """From the sums X of the units that a convolution emits to R of the neurons that won.
-
-    R stands at the first unit that its neuron won, 0 at the others, so that a sample's signals are as many as its outputs.
-    """
-    chip, registers, m, levels = program.chip, program.layers[layer], maps.registers[layer], program.levels
-    first, shift, low, high, mode = (
-        registers[LAYER.code],
+@inner
+def _received(program, scratch, tally, maps, layer):
+    """J of every unit that a convolution emits, from the sums: rounded, and quantised where the channel says so."""
+    chip, registers, levels, received = program.chip, program.layers[layer], program.levels, maps.received
+    shift, low, high, n = (
         registers[LAYER.received_shift],
         chip[CHIP.received_low],
         chip[CHIP.received_high],
-        chip[CHIP.received_round],
+        registers[LAYER.n_out],
     )
-    at_received, at_local, is_wide = (
-        chip[CHIP.received] != 0,
-        chip[CHIP.local] != 0,
-        registers[LAYER.feedback_sum_wide] != 0,
-    )
-    signal, slopes, winner, field = scratch.signal[b], scratch.slope[b], maps.winner[b], maps.field
-    channels, n = m[MAP.channels], registers[LAYER.n_out]
-    received, routed, local, clipped, lost = 0, 0, 0, 0, 0
-    for begin in range(0, n, channels):
-        for c in range(channels):
-            i = begin + c
-            found = scratch.wide_sums[i] if is_wide else np.int64(scratch.sums[i])
-            exact = rounded(found, shift, mode, np.int64(0))
+    found, clipped, lost = 0, 0, 0
+    if registers[LAYER.received_narrow] != 0:
+        lowest, highest, zero = splat_32(low), splat_32(high), splat_32(0)
+        a, c, d, e = nearest_terms(shift)
+        factor, bias, odd, places = splat_32(a), splat_32(c), splat_32(d), splat_32(e)
+        for i in range(0, n, HALF):
+            exact = first_lanes(nearest(load_32(scratch.sums, i), factor, bias, odd, places), n - i)
+            j = minimum(maximum(exact, lowest), highest)
+            clipped += count_different(j, exact)
+            found += count_different(j, zero)
+            store(received, i, j)
+    else:
+        mode, is_wide, quantised = (
+            chip[CHIP.received_round],
+            registers[LAYER.feedback_sum_wide] != 0,
+            chip[CHIP.received] != 0,
+        )
+        for i in range(n):
+            exact = rounded(scratch.wide_sums[i] if is_wide else np.int64(scratch.sums[i]), shift, mode, np.int64(0))
             j = min(max(exact, low), high)
             clipped += j != exact
-            received += j != 0
-            if at_received and j != 0:
+            found += j != 0
+            if quantised and j != 0:
                 clipped += abs(j) > chip[CHIP.received_alpha]
                 j = requantise(
                     j, levels, chip[CHIP.received_threshold], chip[CHIP.received_decode], chip[CHIP.received_levels]
                 )
                 lost += j == 0
-            field[winner[m[MAP.winner] + i] * channels + c] += j
-    for begin in range(0, n, channels):
-        for c in range(channels):
-            i = begin + c
-            at = winner[m[MAP.winner] + i] * channels + c
-            exact, r = np.int64(field[at]), np.int64(0)
-            if exact != 0:
-                field[at] = 0
-                routed += 1
-                j = min(max(exact, low), high)
-                clipped += j != exact
-                slope = np.int64(slopes[first + i])
-                r = rounded(slope * j, _ONE_BITS, ROUNDING.nearest, np.int64(0))
-                lost += (r == 0) & (slope != 0)
-                local += r != 0
-                if at_local and r != 0:
-                    clipped += abs(r) > chip[CHIP.local_alpha]
-                    r = requantise(
-                        r, levels, chip[CHIP.local_threshold], chip[CHIP.local_decode], chip[CHIP.local_levels]
-                    )
-                    lost += r == 0
-            signal[first + i] = r
-    tally.counts[layer, TALLY.received] += received
+            received[i] = j
+    tally.counts[layer, TALLY.received] += found
+    tally.health[layer, HEALTH.received_saturated] += clipped
+    tally.health[layer, HEALTH.received_underflow] += lost
+
+
+@inlined
+def _routed(m, received, winner, v, w, j):
+    """The summed J of the neurons that won channels j … j + 15 at emitted position (v, w), 0 where one won an earlier unit.
+
+    Units that share a winner have windows that share a position, so they are neighbours.
+    """
+    channels, width = m[MAP.channels], m[MAP.out_width]
+    around = (m[MAP.pool] - 1) // m[MAP.pool_step]
+    at = (v * width + w) * channels + j
+    mine, found, zero = load_32(winner, m[MAP.winner] + at), load_32(received, at), splat_32(0)
+    begin, end = max(w - around, 0), min(w + around + 1, width)
+    for p in range(v * width + w + 1, v * width + end):
+        other = load_32(winner, m[MAP.winner] + p * channels + j)
+        found = add(found, where_equal(mine, other, load_32(received, p * channels + j), zero))
+    for y in range(v + 1, min(v + around + 1, m[MAP.out_height])):
+        for p in range(y * width + begin, y * width + end):
+            other = load_32(winner, m[MAP.winner] + p * channels + j)
+            found = add(found, where_equal(mine, other, load_32(received, p * channels + j), zero))
+    for y in range(max(v - around, 0), v + 1):
+        for p in range(y * width + begin, y * width + (end if y < v else w)):
+            found = where_equal(mine, load_32(winner, m[MAP.winner] + p * channels + j), zero, found)
+    return found
+
+
+@inner
+def _local_signals(program, scratch, tally, maps, layer, b):
+    """From J of the units that a convolution emits to R of the neurons that won.
+
+    R stands at the first unit that its neuron won, 0 at the others, so that a sample's signals are as many as its outputs.
+    """
+    chip, registers, m, levels = program.chip, program.layers[layer], maps.registers[layer], program.levels
+    low, high, zero, one = (
+        splat_32(chip[CHIP.received_low]),
+        splat_32(chip[CHIP.received_high]),
+        splat_32(0),
+        splat_32(1),
+    )
+    half, unit, channels, at = (
+        splat_32((1 << (_ONE_BITS - 1)) - 1),
+        splat_32(_ONE_BITS),
+        m[MAP.channels],
+        registers[LAYER.code],
+    )
+    signal, slopes, winner = scratch.signal[b], scratch.slope[b], maps.winner[b]
+    routed, local, clipped, lost = 0, 0, 0, 0
+    for v in range(m[MAP.out_height]):
+        for w in range(m[MAP.out_width]):
+            for i in range(0, channels, HALF):
+                exact = first_lanes(_routed(m, maps.received, winner, v, w, i), channels - i)
+                j = minimum(maximum(exact, low), high)
+                slope = load_32(slopes, at + i)
+                r = nearest(multiply(slope, j), one, half, one, unit)
+                clipped += count_different(j, exact)
+                routed += count_different(j, zero)
+                local += count_different(r, zero)
+                lost += count_lost(j, slope, r)
+                store(signal, at + i, r)
+            at += channels
+    if chip[CHIP.local] != 0:
+        for i in range(registers[LAYER.code], registers[LAYER.code] + registers[LAYER.n_out]):
+            r = np.int64(signal[i])
+            if r != 0:
+                clipped += abs(r) > chip[CHIP.local_alpha]
+                r = requantise(r, levels, chip[CHIP.local_threshold], chip[CHIP.local_decode], chip[CHIP.local_levels])
+                lost += r == 0
+                signal[i] = r
     tally.counts[layer, TALLY.routed] += routed
     tally.counts[layer, TALLY.local] += local
     tally.health[layer, HEALTH.received_saturated] += clipped
     tally.health[layer, HEALTH.received_underflow] += lost
 
 
-@kernel
+@inner
 def receive_map(program, memory, scratch, tally, maps, layer, b):
     """The local signals of one convolution."""
     chip, registers = program.chip, program.layers[layer]
@@ -390,10 +462,11 @@ def receive_map(program, memory, scratch, tally, maps, layer, b):
         _sums_from_map(program, memory, scratch, maps, layer, n, b)
     else:
         crossbar_sums(program, memory, scratch, layer, start, n, b)
+    _received(program, scratch, tally, maps, layer)
     _local_signals(program, scratch, tally, maps, layer, b)
 
 
-@kernel
+@inner
 def send_map(program, scratch, tally, maps, layer, b):
     """Put the signals of a convolution's neurons on the channel, in the order of its map: as `backward.send`."""
     chip, registers, m, levels = program.chip, program.layers[layer], maps.registers[layer], program.levels

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.kernels.backward import codes_at_top, output_error, receive, send
-from neurosim.kernels.conv import forward_map, receive_map, send_map, turn_kernel
+from neurosim.kernels.conv import forward_map, receive_map, send_map, turn_weights
 from neurosim.kernels.conv_update import update_map
 from neurosim.kernels.engine import update, winner
 from neurosim.kernels.forward import emit, forward_layer
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import inlined, inner, kernel
 from neurosim.kernels.registers import CHIP, LAYER, MATRIX, ROUTE
 
 
@@ -35,35 +35,41 @@ def _learning_channel(program, memory, scratch, tally, maps, b, label):
         codes_at_top(program, scratch, b)
 
 
+@inner
+def _forward(program, memory, scratch, tally, maps, layer, inputs, order, begin, n, step, learning):
+    """One layer for the samples order[begin : begin + n]."""
+    at = program.layers[layer - 1, LAYER.code] if layer > 0 else np.int64(0)
+    for b in range(n):
+        if layer > 0:
+            emit(program, scratch, tally, layer, b, scratch.code[b], at, learning, step)
+        else:
+            emit(program, scratch, tally, layer, b, inputs[order[begin + b]], at, learning, step)
+        if layer < maps.registers.shape[0]:
+            forward_map(program, memory, scratch, tally, maps, layer, b)
+    if layer >= maps.registers.shape[0]:
+        forward_layer(program, memory, scratch, tally, layer, n, learning)
+
+
+@inlined
+def _update(program, memory, scratch, tally, layer, n, step, rate, of_feedback):
+    update(program, memory, scratch, tally, layer, n, step, rate, of_feedback)
+
+
 @kernel
 def run(program, memory, scratch, tally, maps, inputs, labels, order, batch_size, step, rate, learning, predictions):
-    """As `engine.run`, for a network whose first layers are convolutions."""
+    """As `engine.run`, for a network whose first layers are convolutions. maps: `registers.Maps`."""
     chip, convolutions = program.chip, maps.registers.shape[0]
     for begin in range(0, order.shape[0], batch_size):
         n = min(batch_size, order.shape[0] - begin)
         for layer in range(chip[CHIP.layers]):
-            at = program.layers[layer - 1, LAYER.code] if layer > 0 else np.int64(0)
-            for b in range(n):
-                if layer > 0:
-                    emit(program, scratch, tally, layer, b, scratch.code[b], at, learning, step)
-                else:
-                    emit(program, scratch, tally, layer, b, inputs[order[begin + b]], at, learning, step)
-                if layer < convolutions:
-                    forward_map(program, memory, scratch, tally, maps, layer, b)
-            if layer >= convolutions:
-                forward_layer(program, memory, scratch, tally, layer, n, learning)
+            _forward(program, memory, scratch, tally, maps, layer, inputs, order, begin, n, step, learning)
         for b in range(n):
             predictions[begin + b] = winner(program, scratch, b)
         if not learning:
             continue
         for layer in range(1, convolutions):
             if program.layers[layer - 1, LAYER.matrix] == MATRIX.transpose:
-                above = program.layers[layer]
-                first, stride, m = above[LAYER.weight], above[LAYER.stride], maps.registers[layer]
-                if above[LAYER.wide_weight] != 0:
-                    turn_kernel(memory.wide, first, stride, m, maps.turned)
-                else:
-                    turn_kernel(memory.narrow, first, stride, m, maps.turned)
+                turn_weights(program, memory, maps, layer)
         for b in range(n):
             _learning_channel(program, memory, scratch, tally, maps, b, labels[order[begin + b]])
         for job in range(2 * chip[CHIP.layers]):
@@ -71,5 +77,5 @@ def run(program, memory, scratch, tally, maps, inputs, labels, order, batch_size
             if layer < convolutions and not of_feedback:
                 update_map(program, memory, scratch, tally, maps, layer, n, step, rate, inputs, order, begin)
             elif not of_feedback or program.layers[layer, LAYER.adaptive] != 0:
-                update(program, memory, scratch, tally, layer, n, step, rate, of_feedback)
+                _update(program, memory, scratch, tally, layer, n, step, rate, of_feedback)
         step += 1

@@ -9,16 +9,28 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.kernels.conv import sum_pieces
-from neurosim.kernels.jit import inlined, kernel
-from neurosim.kernels.lanes import HALF, add, load_32, lowest_bit, nonzero_bits, splat_32, store
+from neurosim.kernels.jit import inlined, inner
+from neurosim.kernels.lanes import (
+    HALF,
+    add,
+    count_different,
+    first_lanes,
+    load_32,
+    lowest_bit,
+    nonzero_bits,
+    splat_32,
+    store,
+    transpose,
+)
 from neurosim.kernels.registers import HEALTH, LANES, LAYER, MAP, ROUNDING, TALLY
 from neurosim.kernels.rng import fold, step_key
 from neurosim.kernels.update import fits_32, measure, row_32, row_64
 
+_NONE, _ONE = np.int64(0), np.int64(1)  # plain numbers would have kernels compiled once more, for those constants
 _NARROW = (1 << 15) - 1
 
 
-@kernel
+@inner
 def _margin(codes, at, m, padded):
     """Codes of one sample with a margin of zeros. codes: integers, from `at` on; padded: int16 or int32[:] out."""
     row, pitch = m[MAP.width] * m[MAP.depth], m[MAP.padded_width] * m[MAP.depth]
@@ -29,7 +41,7 @@ def _margin(codes, at, m, padded):
             padded[to + i] = codes[from_ + i]
 
 
-@kernel
+@inner
 def _offsets(m, offset):
     """Where the window of each position of the map begins among the codes with their margin: int32[positions] out."""
     p, pitch = 0, m[MAP.padded_width] * m[MAP.depth]
@@ -39,7 +51,7 @@ def _offsets(m, offset):
             p += 1
 
 
-@kernel
+@inner
 def _list_signals(signal, first, winner, winner_first, positions, channels, maps):
     """List a sample's signals by channel: where the windows of their neurons begin, and their values."""
     for c in range(channels):
@@ -60,7 +72,7 @@ def _list_signals(signal, first, winner, winner_first, positions, channels, maps
         winner_first += channels
 
 
-@kernel
+@inner
 def _add_sample(m, positions, one, maps, gradient, begins):
     """Add one sample's sums to the gradient: int32[channels, gradient_stride], columns in the order of the kernel's rows.
 
@@ -74,7 +86,7 @@ def _add_sample(m, positions, one, maps, gradient, begins):
             continue
         for dy in range(size):
             maps.pieces[0, 0], maps.pieces[0, 1], maps.pieces[0, 2] = dy * pitch, start, start + n
-            sum_pieces(part, dy * row, maps.padded, columns, 1, maps.listed_at, maps.listed_code, maps.pieces, 1)
+            sum_pieces(part, dy * row, maps.padded, columns, _ONE, maps.listed_at, maps.listed_code, maps.pieces, _ONE)
         total = np.int64(0)
         for e in range(start, start + n):
             total += maps.listed_code[e]
@@ -85,7 +97,7 @@ def _add_sample(m, positions, one, maps, gradient, begins):
             store(gradient, to + i, found if begins else add(found, load_32(gradient, to + i)))
 
 
-@kernel
+@inner
 def _add_sample_wide(m, positions, one, maps, begins):
     """The same in 64 bits: any codes, any signals."""
     size, row = m[MAP.kernel], m[MAP.kernel] * m[MAP.depth]
@@ -115,23 +127,37 @@ def _take(gradient, i, m, sums):
     return n
 
 
-@kernel
+@inlined
+def _take_rows(m, maps, i, stride):
+    """HALF rows of the kernel's sums from row i on, out of the gradient's columns."""
+    for c in range(0, m[MAP.channels], HALF):
+        transpose(maps.gradient, c * m[MAP.gradient_stride] + i, m[MAP.gradient_stride], maps.rows, c, stride)
+
+
+@inner
 def _apply(weights, registers, m, scratch, maps, row_key, rule, wide):
     """Round the sums into the weights, a row at a time. Returns (attempted, rows, changed, clipped)."""
-    first, stride, channels, sums = registers[LAYER.weight], registers[LAYER.stride], m[MAP.channels], scratch.sums
+    first, stride, channels = registers[LAYER.weight], registers[LAYER.stride], m[MAP.channels]
     attempted, rows, changed, clipped = 0, 0, 0, 0
-    one = splat_32(1 << max(-rule[0], 0))
-    for j in range(channels, stride):
-        sums[j] = 0
+    one, zero = splat_32(1 << max(-rule[0], 0)), splat_32(0)
     for i in range(registers[LAYER.rows]):
-        n = _take(maps.wide_gradient, i, m, scratch.wide_sums) if wide else _take(maps.gradient, i, m, sums)
+        word, at, from_ = fold(row_key, i), first + i * stride, (i % HALF) * stride
+        n = 0
+        if wide:
+            n = _take(maps.wide_gradient, i, m, scratch.wide_sums)
+        else:
+            if from_ == 0:
+                _take_rows(m, maps, i, stride)
+            for j in range(0, channels, HALF):
+                kept = first_lanes(load_32(maps.rows, from_ + j), channels - j)
+                n += count_different(kept, zero)
+                store(maps.rows, from_ + j, kept)
         if n == 0:
             continue
-        word, at = fold(row_key, i), first + i * stride
         if wide:
-            a, b = row_64(weights, at, channels, 1, scratch.wide_sums, 0, word, rule)
+            a, b = row_64(weights, at, channels, _ONE, scratch.wide_sums, _NONE, word, rule)
         else:
-            a, b = row_32(weights, at, channels, one, sums, 0, word, rule)
+            a, b = row_32(weights, at, channels, one, maps.rows, from_, word, rule)
         attempted += n
         rows += 1
         changed += a
@@ -146,9 +172,9 @@ def _sum_sample(program, scratch, maps, registers, m, layer, b, inputs, sample, 
     _list_signals(scratch.signal[b], registers[LAYER.code], maps.winner[b], m[MAP.winner], positions, channels, maps)
     if layer == 0:
         if wide:
-            _margin(inputs[sample], 0, m, maps.wide_padded)
+            _margin(inputs[sample], _NONE, m, maps.wide_padded)
         else:
-            _margin(inputs[sample], 0, m, maps.padded)
+            _margin(inputs[sample], _NONE, m, maps.padded)
     else:
         at = program.layers[layer - 1, LAYER.code]
         if wide:
@@ -173,7 +199,7 @@ def _pairs(scratch, maps, registers, m, b):
     return pairs
 
 
-@kernel
+@inner
 def update_map(program, memory, scratch, tally, maps, layer, n_samples, step, rate, inputs, order, begin):
     """The weights of one convolution after a step. inputs: codes of all samples, order[begin : begin + n_samples] of them."""
     registers, m, counts = program.layers[layer], maps.registers[layer], tally.counts[layer]

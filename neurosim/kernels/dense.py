@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
     HALF,
     add,
@@ -28,7 +28,7 @@ from neurosim.kernels.lanes import (
 from neurosim.kernels.registers import LANES
 
 
-@kernel
+@inner
 def accumulate(sums, weights, first, stride, unit, code, start, n):
     """The sums of n events. reference: sums[j] = sum_e code[start + e] * weights[first + unit[start + e] * stride + j]
 
@@ -72,7 +72,7 @@ def accumulate(sums, weights, first, stride, unit, code, start, n):
         store(sums, j + HALF, columns_1(low, high))
 
 
-@kernel
+@inner
 def accumulate_words(sums, words, first, stride, unit, code, start, n):
     """The same for rows of 32-bit words. words: int32[:]; sums: int32[:] out."""
     for j in range(0, stride, HALF):
@@ -83,7 +83,7 @@ def accumulate_words(sums, words, first, stride, unit, code, start, n):
         store(sums, j, found)
 
 
-@kernel
+@inner
 def accumulate_wide(sums, weights, first, stride, unit, code, start, n):
     """The same where 32 bits may not hold a sum, or 16 a code. sums: int64[stride or more] out."""
     for j in range(stride):
@@ -94,7 +94,7 @@ def accumulate_wide(sums, weights, first, stride, unit, code, start, n):
             sums[j] += c * np.int64(weights[at + j])
 
 
-@kernel
+@inner
 def row_products(sums, weights, first, stride, vector, n_rows):
     """The transposed product. reference: sums[i] = sum_j weights[first + i * stride + j] * vector[j]
 
@@ -108,7 +108,7 @@ def row_products(sums, weights, first, stride, vector, n_rows):
         sums[i] = total(found)
 
 
-@kernel
+@inner
 def row_products_wide(sums, weights, first, stride, vector, n_rows):
     """The same where 32 bits may not hold a sum. sums: int64[n_rows] out."""
     for i in range(n_rows):
@@ -128,7 +128,7 @@ def _note(codes, at, i, unit, code, to, tallied, first):
     tallied[first + i] += 1
 
 
-@kernel
+@inner
 def gather(codes, at, n, unit, code, start, tallied, first):
     """List the non-zero codes of codes[at : at + n] as events, in the order of their units; returns how many.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from neurosim.kernels.backward import learning_channel, recompute_products
 from neurosim.kernels.forward import emit, forward_layer
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import inlined, inner, kernel
 from neurosim.kernels.lanes import HALF, load_32, store
 from neurosim.kernels.registers import CHIP, HEALTH, LAYER, MATRIX, ROUNDING, ROUTE, TALLY
 from neurosim.kernels.rng import step_key
@@ -19,7 +19,7 @@ from neurosim.kernels.update import measure, sort_by_row, update_batch, update_o
 _NEVER = 63  # the shift of what does not learn
 
 
-@kernel
+@inner
 def _learn_batch(weights, place, events, largest, signals, from_, rule, drawn, levels, quantiser, scratch, execution):
     """The part of `_learn` for several samples: sorted by row, one sum a weight. Returns (attempted, rows, changed, clipped)."""
     first, stride, columns, n_rows = place

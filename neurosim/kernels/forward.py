@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.kernels.dense import accumulate, accumulate_wide, gather
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
     HALF,
     bit_and,
@@ -34,7 +34,7 @@ MATRIX_WORDS = 1 << 22
 """Weights from which on it does: smaller memories stay in the cache, where events are as fast."""
 
 
-@kernel
+@inner
 def _drop_events(unit, code, start, n, blank_out, word, tallied, first):
     """Blank out events: keep those whose 16 random bits reach the threshold."""
     kept = start
@@ -105,7 +105,7 @@ def _activate(program, scratch, layer, b):
         store(slope, first + j, bit_and(entry, derivative))
 
 
-@kernel
+@inner
 def _addresses(scratch, tally, layer, b, registers, sums, at, more):
     """Sums to addresses, any rounding, any width.
 
@@ -181,7 +181,7 @@ def by_matrix(program, scratch, layer, n_samples):
     return largest * max(registers[LAYER.weight_high], -registers[LAYER.weight_low]) < EXACT_32
 
 
-@kernel
+@inner
 def _sum_matrix(program, memory, scratch, layer, n_samples):
     """The sums of all samples by BLAS into scratch.block: int32[samples * stride]."""
     registers = program.layers[layer]
@@ -206,7 +206,7 @@ def weight_at(memory, registers, at):
     return np.int64(memory.wide[at]) if registers[LAYER.wide_weight] != 0 else np.int64(memory.narrow[at])
 
 
-@kernel
+@inner
 def _scaled_addresses(memory, scratch, tally, layer, b, registers):
     """Evaluation of a layer that blanked events out: 256 times the sums, (256 - p) of the events and 256 of the bias."""
     n, bias = scratch.event_count[layer, b], registers[LAYER.bias_code]

@@ -105,6 +105,40 @@ def store(typing_context, array, at, vector):
 
 
 @intrinsic
+def transpose(typing_context, array, at, pitch, out, to, width):
+    """out[to + i * width + k] = array[at + k * pitch + i] for i, k = 0 … 15; integers, lower bits where out is narrower."""
+    kinds = array.dtype.bitwidth, out.dtype.bitwidth
+
+    def codegen(context, builder, signature, arguments):
+        lanes = _llvm(LANES_32)
+        source, target = (ir.VectorType(ir.IntType(bits), HALF) for bits in kinds)
+
+        def place(first, k, element):
+            values = [
+                context.cast(builder, arguments[i], signature.args[i], types.intp) for i in (first + 1, first + 2)
+            ]
+            data = context.make_array(signature.args[first])(context, builder, arguments[first]).data
+            index = builder.add(values[0], builder.mul(values[1], ir.Constant(values[1].type, k)))
+            return builder.bitcast(builder.gep(data, [index]), ir.PointerType(element))
+
+        rows = [builder.load(place(0, k, source), align=kinds[0] // 8) for k in range(HALF)]
+        rows = [builder.sext(row, lanes) if kinds[0] < 32 else row for row in rows]
+        for size in (1, 2, 4, 8):  # exchange the off-diagonal blocks of each pair of rows
+            low = [HALF + i - size if i & size else i for i in range(HALF)]
+            high = [HALF + i if i & size else i + size for i in range(HALF)]
+            for k in (k for k in range(HALF) if not k & size):
+                a, b = rows[k], rows[k + size]
+                rows[k] = builder.shuffle_vector(a, b, _indices(low))
+                rows[k + size] = builder.shuffle_vector(a, b, _indices(high))
+        for k, row in enumerate(rows):
+            found = builder.trunc(row, target) if kinds[1] < 32 else row
+            builder.store(found, place(3, k, target), align=kinds[1] // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, at, pitch, out, to, width), codegen
+
+
+@intrinsic
 def nonzero_bits(typing_context, array, at):
     """Bit i is 1 where array[at + i] is not 0, i = 0 … 31: int64."""
     width = array.dtype.bitwidth
@@ -216,6 +250,17 @@ def where_above(typing_context, a, b, x, y):
     def codegen(context, builder, signature, arguments):
         p, q, chosen, other = arguments
         return builder.select(builder.icmp_signed(">", p, q), chosen, other)
+
+    return x(a, b, x, y), codegen
+
+
+@intrinsic
+def where_equal(typing_context, a, b, x, y):
+    """The lanes of x where a = b, else those of y."""
+
+    def codegen(context, builder, signature, arguments):
+        p, q, chosen, other = arguments
+        return builder.select(builder.icmp_unsigned("==", p, q), chosen, other)
 
     return x(a, b, x, y), codegen
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.jit import calling_blas, kernel
+from neurosim.kernels.jit import calling_blas, inner
 
 TILE = 1 << 18
 """Elements of the largest tile."""
@@ -54,7 +54,7 @@ def matrix_sums(sums, weights, first, stride, rows, unit, code, start, count, ti
                         sums[b + k, j + m] += np.int32(product[k, m])
 
 
-@kernel
+@inner
 def float_block(signal, block, n):
     """The first n of a block's local signals in floats. signal: float32[TILE] out; block: int32[:]."""
     for j in range(n):

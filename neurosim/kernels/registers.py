@@ -152,11 +152,12 @@ class Maps(NamedTuple):
     registers: int64[n_convolutions, len(MAP)]; winner: int32[samples, :], the position that won each emitted unit; reach:
     int32[samples, :], how many events the window of each position holds; starts: int32[most positions + 1], where the
     events of a position begin; pieces: int64[most pieces, 3], stretches of events; entries: int32[widest map], table
-    entries by neuron, rows of a position padded; field: int32[most neurons], always 0 between uses; turned: int8 or
-    int16[:], kernels turned for the way back; padded, wide_padded: int16, int32[widest], codes with a margin of zeros;
-    offset: int32[most positions], where a window begins in these; listed_at, listed_code: int32[most emitted units] and
-    listed: int32[most channels], signals by channel; part, wide_part: int32, int64[longest kernel], gradient,
-    wide_gradient: int32, int64[largest kernel], sums of updates, a row a channel.
+    entries by neuron, rows of a position padded; field: int32[most neurons], always 0 between uses; received: int32[most
+    emitted units], J; turned: int8 or int16[:], kernels turned for the way back; padded, wide_padded: int16, int32[widest],
+    codes with a margin of zeros; offset: int32[most positions], where a window begins in these; listed_at, listed_code:
+    int32[most emitted units] and listed: int32[most channels], signals by channel; part: int32[longest kernel] and gradient,
+    wide_gradient: int32, int64[largest kernel], sums of updates, a row a channel; rows: int32[16 x widest], some of their
+    columns.
     """
 
     registers: NDArray[np.int64]
@@ -166,6 +167,7 @@ class Maps(NamedTuple):
     pieces: NDArray[np.int64]
     entries: NDArray[np.int32]
     field: NDArray[np.int32]
+    received: NDArray[np.int32]
     turned: NDArray[np.int8] | NDArray[np.int16]
     padded: NDArray[np.int16]
     wide_padded: NDArray[np.int32]
@@ -176,6 +178,7 @@ class Maps(NamedTuple):
     part: NDArray[np.int32]
     gradient: NDArray[np.int32]
     wide_gradient: NDArray[np.int64]
+    rows: NDArray[np.int32]
 
 
 class Tally(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 
 from neurosim.kernels.channel import requantise
 from neurosim.kernels.dense import accumulate, accumulate_words
-from neurosim.kernels.jit import inlined, kernel
+from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
     HALF,
     add,
@@ -49,7 +49,7 @@ MATRIX_WORDS = 1 << 22
 """Weights from which on it does: smaller memories stay in the cache, where events are as fast."""
 
 
-@kernel
+@inner
 def measure(signal, start, columns):
     """(Non-zero entries, the largest magnitude) of signal[start : start + columns], int32[:]."""
     zero = splat_32(0)
@@ -80,7 +80,7 @@ def fits_32(largest, rule):
     return -16 <= shift <= 30 and (largest << max(-shift, 0)) + (1 << max(shift, 0)) <= _HIGHEST_32 - _WORDS
 
 
-@kernel
+@inner
 def rows_16(weights, first, stride, columns, unit, code, start, n, signal, row_key, rule):
     """One sample's update of the rows of its events. Returns (changed, clipped).
 
@@ -145,7 +145,7 @@ def row_32(weights, at, columns, c, signal, from_, word, rule):
     return changed, clipped
 
 
-@kernel
+@inner
 def rows_32(weights, first, stride, columns, unit, code, start, n, signal, from_, row_key, rule):
     """One sample's update of the rows of its events. signal: int32[:], from `from_` on. Returns (changed, clipped)."""
     changed, clipped = 0, 0
@@ -159,7 +159,7 @@ def rows_32(weights, first, stride, columns, unit, code, start, n, signal, from_
     return changed, clipped
 
 
-@kernel
+@inner
 def row_64(weights, at, columns, code, signal, from_, word, rule):
     """One row in 64-bit lanes: any shift, any rounding, any product below 2**62. Returns (changed, clipped)."""
     shift, mode, low, high = rule
@@ -177,7 +177,7 @@ def row_64(weights, at, columns, code, signal, from_, word, rule):
     return changed, clipped
 
 
-@kernel
+@inner
 def update_online(
     weights, first, stride, columns, unit, code, start, n, largest_code, signal, from_, largest, narrow, row_key, rule
 ):
@@ -202,7 +202,7 @@ def update_online(
     return changed, clipped
 
 
-@kernel
+@inner
 def sort_by_row(unit, code, start, count, n_rows, row_start, row_sample, row_code):
     """Sort a step's events by row, samples in order within a row.
 
@@ -250,7 +250,7 @@ def _code_sum(code, start, stop):
     return found
 
 
-@kernel
+@inner
 def by_matrix(execution, row_start, row_code, n_rows, stride, samples, largest):
     """Whether a step's update sums go by BLAS: exact in float32, and where it pays (or is asked for)."""
     if execution == EXECUTION.event or samples * stride > TILE:
@@ -267,7 +267,7 @@ def by_matrix(execution, row_start, row_code, n_rows, stride, samples, largest):
     return most * largest < EXACT_32
 
 
-@kernel
+@inner
 def update_batch(
     weights, first, stride, columns, n_rows, samples, largest_code, largest, scratch, row_key, rule, levels, quantiser,
     execution,
@@ -331,7 +331,7 @@ def update_batch(
     return attempted, rows, changed, clipped
 
 
-@kernel
+@inner
 def _sum_wide(sums, signal, stride, row_sample, row_code, start, stop, levels, quantiser):
     """One row's update sum in 64 bits, each sample's part quantised where the channel says so."""
     n_levels, threshold, decode = quantiser
