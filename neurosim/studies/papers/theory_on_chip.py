@@ -33,7 +33,7 @@ _RATE = 8  # of eta = 2**-8 a sample; eight samples a step
 _ETA = len(_INPUTS) * 2.0**-_RATE
 _WORD = Fixed(16, 12)
 _RANGE_BITS = 2  # weights in +-4
-_STEPS, _EVERY = 6000, 5
+_STEPS, _EVERY = 4000, 10
 _HEADER = (
     "weights",
     "errors",
@@ -101,7 +101,7 @@ CASES = (
 
 def study(task: Task) -> Findings:
     """All cases from random starts, judged by their closed forms, and the figure."""
-    starts = 5 if task.quick else 40
+    starts = 5 if task.quick else 25
     rows, ends = [], {}
     for case in CASES:
         task.progress(f"{case.bits}-bit weights, {case.rounding}, error bits {case.error_bits or 'whole'}")
