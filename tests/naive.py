@@ -88,8 +88,8 @@ class NaiveNetwork:
         self.false_code = lowest(output) if self.layers[self.top]["activation"] == "tanh" else 0
         largest = Fraction(self.true_code - self.false_code) / Fraction(2) ** output["frac"]
         f_r, c = self.received["frac"], self.channel
-        if c["error"] and c["error"]["bits"] == 1 and c["route"] != "target":
-            largest /= 4
+        if c["error"] and c["route"] != "target":
+            largest /= {1: 4, 2: 2}.get(c["error"]["bits"], 1)
         self.source = Quantiser(c["error"], largest, f_r) if "source" in c["place"] else None
         self.at_received = Quantiser(c["received_quantiser"], Fraction(1, 8), f_r) if "received" in c["place"] else None
         self.at_local = Quantiser(c["local_quantiser"], Fraction(1, 8), f_r) if "local" in c["place"] else None

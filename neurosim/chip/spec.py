@@ -263,8 +263,9 @@ class NetworkSpec:
         }
         largest = (high - low) * word.lsb if low else high * word.lsb
         if channel.error is not None:
-            if channel.error.bits == 1 and channel.route != "target":
-                largest /= 4  # one magnitude for all errors: at the largest, all it says is enormous
+            if channel.error.bits < 3 and channel.route != "target":
+                # One or two magnitudes for all errors: at the largest, all they say is enormous, and learning collapses.
+                largest /= 1 << (3 - channel.error.bits)
             changes["error"] = channel.error.resolve(largest, frac)
         if channel.update is not None:
             changes["update"] = channel.update.resolve(2.0**-6, 62)

@@ -46,8 +46,9 @@ def overview(page: Path) -> str:
     lines += ["Grades: " + "; ".join(f"*{key}*, {text}" for key, text in GRADES.items()) + ".", ""]
     for part in parts:
         flags = " --engine fixed" if part.task.engine == "fixed" else ""
-        link = f"[{part.task.stem}]({folder.name}/{part.task.stem}.md)"
-        lines += [f"## {part.title}", "", f"{link}: `neurosim reproduce {part.task.name}{flags}`", ""]
+        there = (folder / f"{part.task.stem}.md").exists()
+        link = f"[{part.task.stem}]({folder.name}/{part.task.stem}.md): " if there else ""
+        lines += [f"## {part.title}", "", f"{link}`neurosim reproduce {part.task.name}{flags}`", ""]
         lines += [note + "\n" for note in part.notes]
         lines += [*_rows(part.lines), ""]
     text = "\n".join(lines)

@@ -89,7 +89,9 @@ def against(
         for i, (label, value) in enumerate((lines or {}).items()):
             if np.isfinite(value):
                 axis.axhline(value, color="#888888", linestyle=("--", ":", "-.")[i % 3], linewidth=1, label=label)
-        axis.set_xscale(xscale)
+        axis.set_xscale(xscale, **({"linthresh": 1, "linscale": 0.4} if xscale == "symlog" else {}))
+        if xscale == "symlog":
+            axis.set_xlim(left=-0.15)
         if ticks:
             axis.set_xticks(list(ticks), [f"{t:g}" for t in ticks])
             axis.minorticks_off()

@@ -83,8 +83,9 @@ def buys(
                 axis.set_xlabel(MEASURES[measure])
                 axis.grid(alpha=0.25)
                 if floor:
-                    axis.set_ylim(bottom=floor)
+                    axis.set_ylim(floor, max(r.mean(c.name) for c in r.cells if r.has(c.name)) + 0.6)
             axes[0].set_xscale("symlog", linthresh=1)
+            axes[0].set_xlim(left=-0.1)
             axes[0].set_ylabel("test accuracy, %")
             axes[1].legend(loc="lower right", fontsize=8)
 
