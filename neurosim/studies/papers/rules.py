@@ -105,9 +105,10 @@ def _verdicts(r: Results) -> list[Verdict]:
     )  # fmt: skip
     for kind in (*_ACTIVATIONS, *(f"{kind}, eta {_GENTLE:g}" for kind in _UNBOUNDED)):
         names = [f"{NAMES[name]}, {kind}" for name in ("rbp", "srbp", "top-only")]
+        unit, comma, rate = kind.partition(", ")
         found.append(
             r.judge(
-                f"RBP and SRBP learn with {kind.replace(",", " units,")}{"" if "," in kind else " units"}", "they do", "V",
+                f"RBP and SRBP learn with {unit} units{comma}{rate}", "they do", "V",
                 f"{r.text(names[0])} and {r.text(names[1])} %, the top layer alone {r.text(names[2])} %", "above the top layer alone",
                 names, min(r.mean(names[0]), r.mean(names[1])) > r.mean(names[2]),
             )
