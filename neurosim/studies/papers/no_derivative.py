@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from neurosim.studies.papers.on_chip import WIDE, chip, costs_little, findings
 from neurosim.studies.papers.protocol import NAMES, for_task, mnist
 from neurosim.studies.plots import bars
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
 
-ENGINES = ("float",)
+ENGINES = ("float", "fixed")
+_KINDS = ("exact", "shift", "boxcar", "none")
 _SAID = {"bp": 89.9, "rbp": 88.3, "srbp": 88.4}
 
 
-def cells() -> list[Cell]:
-    """With all f', with the own layer's alone, with none."""
+def cells(engine: str = "float") -> list[Cell]:
+    """With all f', with the own layer's alone, with none; on the chip exact, powers of two, a boxcar, none."""
+    if engine == "fixed":
+        wide = {"rbp": {"feedback": WIDE}}
+        return [
+            Cell(f"{NAMES[name]}, {kind}", chip(name, derivative=kind, **wide.get(name, {})), 3, kind)
+            for name in _SAID
+            for kind in _KINDS
+        ]
     found = [Cell(NAMES[name], mnist(name), 5, "all f'" if name != "srbp" else "own f'") for name in _SAID]
     found += [
         Cell("BP, own f' alone (SBP)", mnist("sbp"), 2, "own f'"),
@@ -22,7 +31,11 @@ def cells() -> list[Cell]:
 
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
-    results = run_cells(task, for_task(task, cells()))
+    results = run_cells(task, for_task(task, cells(task.engine)))
+    if task.engine == "fixed":
+        cheap = [(f"{NAMES[name]}, {kind}", f"{NAMES[name]}, exact") for name in _SAID for kind in ("shift", "boxcar")]
+        verdicts = [costs_little(results, cell, reference) for cell, reference in cheap]
+        return findings(task, "Derivatives on the chip, MNIST 784-4x100-10", results, verdicts, left=60)
     said = {f"{NAMES[name]}, no f'": value for name, value in _SAID.items()}
     return findings_of(
         task,

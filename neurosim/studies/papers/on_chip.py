@@ -18,7 +18,8 @@ from neurosim.chip.spec import NetworkSpec
 from neurosim.floats.training import Training
 from neurosim.formats import Fixed
 from neurosim.studies.figures import figures
-from neurosim.studies.reproduction import Cell, Results
+from neurosim.studies.plots import bars
+from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of
 from neurosim.studies.setting import Setting
 
 TRAINING = Training(epochs=10, batch_size=20, rate=2.0**-6, halve_every=2)
@@ -96,3 +97,28 @@ def same_named(cells: Sequence[Cell]) -> dict[str, str]:
     """Cells on the chip and their floats, by name."""
     names = [cell.name for cell in cells]
     return {name: f"{name}, {FLOAT}" for name in names if f"{name}, {FLOAT}" in names}
+
+
+def findings(
+    task: Task, title: str, results: Results, verdicts: Sequence[Verdict], *, left: float, notes: Sequence[str] = ()
+) -> Findings:
+    """A study on the chip as bars, with its costs; left: where the bars begin, but in a quick run."""
+    return findings_of(
+        task,
+        title,
+        results,
+        verdicts,
+        lambda path: bars(results, path, title, left=0 if task.quick else left),
+        measures=MEASURES,
+        notes=(*NOTES, *notes),
+    )
+
+
+def costs_little(r: Results, cell: str, reference: str, within: float = 1.0) -> Verdict:
+    """A verdict: a cell on the chip is as good as its reference."""
+    gap = r.mean(cell) - r.mean(reference)
+    return r.judge(
+        f"{cell}, on the chip, does as well as {reference}", "no published value", "own",
+        f"{r.text(cell)} %, {gap:+.2f}, {r.text(cell, 'learning_nj', 0)} nJ", f"within {within:g} point", [cell, reference],
+        abs(gap) <= within,
+    )  # fmt: skip

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.studies.papers.on_chip import WIDE, chip, costs_little, findings
 from neurosim.studies.papers.protocol import COLOURS, NAMES, for_task, mnist
 from neurosim.studies.plots import against
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
 from neurosim.studies.setting import Setting
 
-ENGINES = ("float",)
+ENGINES = ("float", "fixed")
 _RANKS = {"srbp": (1, 2, 3, 5, 7, 10), "rbp": (1, 2, 3, 5, 10, 20, 50, 100)}
 _NOISE = 0.7
 
@@ -24,14 +25,22 @@ def _name(rule: str, rank: int) -> str:
     return f"{NAMES[rule]}, rank {rank}"
 
 
-def cells() -> list[Cell]:
-    """Each rule up to full rank: 10 from the outputs, 100 between hidden layers."""
+def cells(engine: str = "float") -> list[Cell]:
+    """Each rule up to full rank: 10 from the outputs, 100 between hidden layers; on the chip SRBP with 8-bit entries."""
+    if engine == "fixed":
+        return [
+            Cell(_name("srbp", n), chip("srbp", feedback=WIDE.replace(rank=n)), 3, NAMES["srbp"], n)
+            for n in _RANKS["srbp"]
+        ]
     return [Cell(_name(rule, n), _low(rule, n), 2, NAMES[rule], n) for rule, all_n in _RANKS.items() for n in all_n]
 
 
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
-    results = run_cells(task, for_task(task, cells()))
+    results = run_cells(task, for_task(task, cells(task.engine)))
+    if task.engine == "fixed":
+        verdicts = [costs_little(results, _name("srbp", n), _name("srbp", 10)) for n in (3, 5, 7)]
+        return findings(task, "Feedback of low rank on the chip, MNIST 784-4x100-10", results, verdicts, left=60)
     series = {NAMES[rule]: COLOURS[rule] for rule in _RANKS}
     return findings_of(
         task,

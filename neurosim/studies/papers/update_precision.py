@@ -9,14 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from neurosim.formats import Quantiser
+from neurosim.studies.papers.on_chip import chip, costs_little, findings
 from neurosim.studies.papers.protocol import COLOURS, CONSTANT, NAMES, for_task, mnist
 from neurosim.studies.plots import against
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
 
-ENGINES = ("float",)
+ENGINES = ("float", "fixed")
 _BITS = range(1, 11)
 _TRAINING = replace(CONSTANT, epochs=20)
 _ALPHA = 2.0**-6 * CONSTANT.rate / CONSTANT.batch_size
+_WHOLE, _CHIP_ALPHAS = "SRBP, whole updates", {"2^-8": 2.0**-8, "2^-10": 2.0**-10}
 _SAID = {
     "bp": {1: 92.5, 3: 96.5, 5: 95.2},
     "rbp": {1: 9.6, 3: 91.0, 5: 94.0},
@@ -28,8 +30,15 @@ def _name(rule: str, bits: int) -> str:
     return f"{NAMES[rule]}, {bits} bit{'s' if bits > 1 else ''}"
 
 
-def cells() -> list[Cell]:
-    """Whole updates, then 1 to 10 bits."""
+def cells(engine: str = "float") -> list[Cell]:
+    """Whole updates, then 1 to 10 bits; on the chip to 8."""
+    if engine == "fixed":
+        found = [Cell(_WHOLE, chip("srbp"), 3)]
+        return found + [
+            Cell(f"{_name('srbp', bits)}, alpha {label}", chip("srbp", update=Quantiser(bits, alpha=alpha)), 3, label)
+            for label, alpha in _CHIP_ALPHAS.items()
+            for bits in (1, 2, 3, 4, 6)
+        ]
     found = [Cell(f"{NAMES[rule]}, whole", mnist(rule, _TRAINING), 2) for rule in _SAID]
     return found + [
         Cell(
@@ -46,6 +55,13 @@ def cells() -> list[Cell]:
 
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
+    if task.engine == "fixed":
+        results = run_cells(task, for_task(task, cells("fixed")))
+        verdicts = [costs_little(results, f"{_name('srbp', bits)}, alpha 2^-8", _WHOLE) for bits in (2, 3, 4)]
+        note = "An update of more than alpha is taken for alpha (2^-8 is an LSB of a weight); one below the smallest magnitude is lost."
+        return findings(
+            task, "Coarse weight updates on the chip, MNIST 784-4x100-10", results, verdicts, left=60, notes=[note]
+        )
     results = run_cells(task, for_task(task, cells(), every=3))
     series = {NAMES[rule]: COLOURS[rule] for rule in _SAID}
     said = {NAMES[rule]: dict(values.items()) for rule, values in _SAID.items()}
