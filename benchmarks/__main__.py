@@ -272,7 +272,9 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ALL))
     parser.add_argument("--smoke", action="store_true", help="seconds only; numbers mean little")
-    parser.add_argument("--write", action="store_true", help="write benchmarks/results.md; with names, their rows alone")
+    parser.add_argument(
+        "--write", action="store_true", help="write benchmarks/results.md; with names, their rows alone"
+    )
     given = parser.parse_args()
     rows = []
     for name in given.names or ALL:

@@ -243,7 +243,7 @@ def _price(given: argparse.Namespace) -> int:
 def _reproduce(given: argparse.Namespace) -> int:
     from rich.table import Table
 
-    from neurosim.studies.reproduction import STUDIES, Task, reproduce
+    from neurosim.studies.reproduction import STUDIES, Task, module_of, reproduce
 
     if given.report:
         from neurosim.studies.overview import overview
@@ -253,10 +253,10 @@ def _reproduce(given: argparse.Namespace) -> int:
         return 0
     table = Table(box=None, pad_edge=False, header_style="bold")
     if given.list or given.name is None:
-        for column in ("study", "what it reproduces"):
+        for column in ("study", "engines", "what it reproduces"):
             table.add_column(column)
         for name, what in STUDIES.items():
-            table.add_row(name, what)
+            table.add_row(name, ", ".join(module_of(name).ENGINES), what)
         _console().print(table)
         return 0
     console, watched = _console(), sys.stderr.isatty()

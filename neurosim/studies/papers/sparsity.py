@@ -102,6 +102,10 @@ def study(task: Task) -> Findings:
             results, path, "Sparse single-bit feedback, MNIST", "n: neurons of a layer that an error unit reaches, of 100",
             series, lines=lines, said=said, xscale="symlog", ticks=(0, 1, 2, 4, 8, 16, 32, 64, 100),
         ),
+        notes=[
+            "Softmax errors sum to zero, so a C of ones (n = 100) brings nothing to any neuron: it ends where n = 0 does. RBP with n = 1 "
+            "depends on the draw, because a chain of crossbars is as good as its thinnest: its seeds spread over several points."
+        ],
     )  # fmt: skip
 
 
