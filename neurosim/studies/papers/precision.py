@@ -111,8 +111,9 @@ def _chip_findings(task: Task, r: Results) -> Findings:
         buys("What a bit of error buys", r, series, lambda c: "whole" if c.x > 8 else f"{c.x:g}", floor=0 if task.quick else 90),
         measures=MEASURES, notes=(
             *NOTES,
-            "A failing line says that the bits cost more than a point. From 4 bits up nothing is lost; in BP and RBP errors of one bit are "
-            "quantised at every layer they pass, in SRBP once. The largest magnitude of 1 and 2 bits is a quarter and half of the largest error.",
+            "A failing line says that the bits cost more than a point. From 4 bits up nothing is lost; in BP and RBP errors of one bit "
+            "are quantised at every layer they pass, in SRBP once. "
+            "The largest magnitude of 1 and 2 bits is a quarter and half of the largest error.",
         ),
     )  # fmt: skip
 
