@@ -241,6 +241,7 @@ def _price(given: argparse.Namespace) -> int:
 
 
 def _reproduce(given: argparse.Namespace) -> int:
+    from rich.markup import escape
     from rich.table import Table
 
     from neurosim.studies.reproduction import STUDIES, Task, module_of, reproduce
@@ -266,10 +267,17 @@ def _reproduce(given: argparse.Namespace) -> int:
             print(f"\r\033[K{doing}", end="", file=sys.stderr, flush=True)
 
     out = Path(given.out) if given.out else None
-    found = reproduce(given.name, out, engine=given.engine, quick=given.quick, progress=progress)
+    try:
+        found = reproduce(given.name, out, engine=given.engine, quick=given.quick, progress=progress)
+    except KeyboardInterrupt:
+        print(
+            "\nneurosim: interrupted" + ("; finished runs are kept, the same command goes on" if out else ""),
+            file=sys.stderr,
+        )
+        raise
     progress("")
     console.print(
-        f"[bold]{found.title}[/bold]{' (quick: smaller than what the claims are about)' if given.quick else ''}\n"
+        f"[bold]{escape(found.title)}[/bold]{' (quick: smaller than what the claims are about)' if given.quick else ''}\n"
     )
     header, *rows = found.table or [found.header, *found.rows]
     for column in header:

@@ -114,6 +114,14 @@ class Channel:
             )
         if self.feedback.per == "synapse" and (self.route != "skip" or self.matrix != "random"):
             refuse("feedback.per='synapse' needs route='skip' and matrix='random'")
+        if self.feedback.per == "synapse" and (
+            self.dropout or self.units != "linear" or self.update is not None or {"received", "local"} & set(self.place)
+        ):
+            refuse(
+                "feedback.per='synapse' has no signal per neuron to quantise, lose or bend: no dropout, units, place or update"
+            )
+        if self.update is not None and self.update_part != "value":
+            refuse("update_part='magnitude' with update: give one of the two")
         if self.update is not None and self.update.base == "auto":
             refuse("update.base='auto' has no received word to fit: must be 2**(2**-m), m = 0..7")
         if self.route == "target" and self.feedback.bits == 1 and self.feedback.values == "01":

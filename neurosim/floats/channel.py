@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Signals:
-    """local[l]: R of each layer, [samples, n]; received[h]: what was sent to layer h, [samples, senders]; arriving[h]: J.
+    """local[l]: R of each layer, [samples, n]; sent[h]: what was sent to layer h, [samples, senders]; arriving[h]: J.
 
     None where nothing arrives.
     """

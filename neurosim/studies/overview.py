@@ -9,13 +9,13 @@ from pathlib import Path
 
 from neurosim.errors import NeurosimError
 from neurosim.studies.files import write_text
-from neurosim.studies.reproduction import GRADES, STUDIES, Findings, Task, document, module_of
+from neurosim.studies.reproduction import GRADES, STUDIES, Findings, Task, document, module_of, table_of
 
 _HEAD = """# Published findings, made again
 
-Every line below was made by the command beside its study, none was typed. *Said* is the published or recalled value, with the
-grade of its source; *found* is ours, with the sample standard deviation over seeds in brackets. What fails stands as failing;
-what has not been run stands as missing. Each study's own page has its set-up, its whole table and its figure.
+Every number in the tables below was made by the command beside its study, none was typed. *Said* is the published or recalled
+value, with the grade of its source; *found* is ours, with the sample standard deviation over seeds in brackets. What
+fails stands as failing; what has not been run stands as missing. Each study's own page has its set-up, its whole table and its figure.
 """
 _LINE = re.compile(r"- (pass|FAIL|not judged): (.*)\. Said: (.*) \((.*?)\)\. Found: (.*)\. Tolerance: (.*)\.$")
 _COLUMNS = ("", "claim", "said", "grade", "found", "tolerance")
@@ -84,6 +84,7 @@ def _part(name: str, engine: str, folder: Path) -> Iterator[_Part]:
         yield _Part(title, task, [line for line in text.splitlines() if line.startswith("- ")], ())
         return
     found: Findings = module.study(task)
+    write_text(task.table, table_of(found))
     write_text(folder / f"{task.stem}.md", document(found, task))
     found.draw(folder / task.stem)
     yield _Part(found.title, task, [f"- {verdict.line()}" for verdict in found.verdicts], found.notes)

@@ -139,14 +139,14 @@ def reproduce(
     `STUDIES` and for an engine that a study does not have.
     """
     module = module_of(name)
-    check("engine", engine, module.ENGINES)
+    check(f"engine of {name}", engine, module.ENGINES)
     if out is not None:
         prepare(out)
     task = Task(engine, quick, out, name, progress)
     found: Findings = module.study(task)
     if out is not None:
         assert task.table is not None
-        write_text(task.table, _table(found))
+        write_text(task.table, table_of(found))
         write_text(out / f"{task.stem}.md", document(found, task))
         found.draw(out / task.stem)
     return found
@@ -158,7 +158,8 @@ def module_of(name: str) -> Any:
     return importlib.import_module(f"neurosim.studies.papers.{name.replace('-', '_')}")
 
 
-def _table(found: Findings) -> str:
+def table_of(found: Findings) -> str:
+    """The rows of the file, as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([found.header, *found.rows])
     return text.getvalue()
@@ -174,7 +175,7 @@ def document(found: Findings, task: Task) -> str:
         lines += ["", note]
     header, *rows = found.table or [found.header, *found.rows]
     cells = [header, ["---"] * len(header), *rows]
-    lines += ["", *("| " + " | ".join(str(cell) for cell in row) + " |" for row in cells), ""]
+    lines += ["", *("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in cells), ""]
     lines += [f"- {verdict.line()}" for verdict in found.verdicts]
     return "\n".join([*lines, "", f"![{found.title}]({task.stem}.png)", ""])
 
@@ -209,6 +210,11 @@ class Results:
         """Whether each of the cells has finished runs."""
         return all(len(self.runs.get(cell, ())) > 0 for cell in cells)
 
+    def complete(self, *cells: str) -> bool:
+        """Whether all seeds of each of the cells have run."""
+        wanted = {cell.name: cell.seeds for cell in self.cells}
+        return all(len(self.runs.get(cell, ())) == wanted.get(cell) for cell in cells)
+
     def mean(self, cell: str, measure: str = "test_accuracy") -> float:
         """The mean over seeds; NaN where there is none."""
         values = self.values(cell, measure)
@@ -237,9 +243,13 @@ class Results:
         cells: Iterable[str],
         passed: bool,  # noqa: FBT001
     ) -> Verdict:
-        """A verdict, or `not judged` where one of the cells has no finished run."""
-        there = self.has(*cells)
-        return Verdict(claim, said, grade, found if there else "missing", tolerance, bool(passed) if there else None)
+        """A verdict; not judged where one of the cells lacks seeds."""
+        names = list(cells)
+        if not self.has(*names):
+            return Verdict(claim, said, grade, "missing", tolerance, None)
+        if not self.complete(*names):
+            return Verdict(claim, said, grade, f"{found} (seeds are missing)", tolerance, None)
+        return Verdict(claim, said, grade, found, tolerance, bool(passed))
 
     def near(self, claim: str, cell: str, said: float, grade: str, within: float) -> Verdict:
         """A verdict on one accuracy."""
@@ -290,10 +300,29 @@ def _finished(folder: Path) -> dict[str, dict[str, Any]]:
                 rows = list(csv.DictReader(file))
         except (OSError, ValueError, csv.Error) as error:
             raise NeurosimError(f"{table}: not the table of a study ({error}); name another folder") from None
-        found |= {row["id"]: {k: v for k, v in row.items() if v != ""} for row in rows if row.get("id")}
+        for row in rows:
+            if row.get("id"):
+                found[row["id"]] = _checked(table, row)
     return found
 
 
+def _checked(table: Path, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row without its empty cells. Raises NeurosimError for a number that is none."""
+    kept = {name: value for name, value in row.items() if value != "" and name is not None}
+    for name, value in kept.items():
+        if name not in _TEXT:
+            try:
+                float(value)
+            except (TypeError, ValueError):
+                raise NeurosimError(
+                    f"{table}: {name}={value!r} in row {row['id']}: must be a number; delete the row"
+                ) from None
+    if "curve" not in kept:
+        raise NeurosimError(f"{table}: row {row['id']} has no curve; delete the row")
+    return kept
+
+
+_TEXT = ("cell", "id", "angle_signal_curve", "angle_update_curve", "symmetry_curve", "curve")
 _FIRST, _LAST = (
     ("cell", "seed", "test_accuracy", "test_error", "train_accuracy"),
     ("seconds", "id", "angle_signal_curve", "angle_update_curve", "symmetry_curve", "curve"),

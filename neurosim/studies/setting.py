@@ -55,6 +55,15 @@ class Setting:
         check("setting.engine", self.engine, ENGINES)
         check("setting.start", self.start, ("real", "codes"))
         check("setting.target", self.target, ("label", "input"))
+        channel, training = self.network.channel, self.training
+        if channel.route == "recirculate" and self.target != "input":
+            raise NeurosimError(
+                "setting.target='label': channel.route='recirculate' needs an autoencoder, target='input'"
+            )
+        if channel.update is not None and (training.optimiser != "sgd" or training.momentum or training.weight_decay):
+            raise NeurosimError(
+                "channel.update: each update is quantised with its rate, so training.optimiser must be sgd without momentum or decay"
+            )
         check_whole("setting.train_samples", self.train_samples, 0, 1 << 40)
         check_whole("setting.test_samples", self.test_samples, 0, 1 << 40)
 
@@ -107,7 +116,10 @@ class _FloatRun:
 
     def run(self, checkpoint: Path | None, progress: Progress) -> dict[str, Any]:
         if checkpoint is not None and checkpoint.exists():
-            self._load(checkpoint)
+            try:
+                self._load(checkpoint)
+            except NeurosimError:  # a damaged one costs this run's beginning, not the study
+                checkpoint.unlink(missing_ok=True)
         epochs, last_saved = self.setting.training.epochs, time.monotonic()
         with np.errstate(over="ignore", invalid="ignore"):  # what does not learn may diverge: that is its result
             while self.trainer.epoch < epochs:

@@ -1,7 +1,7 @@
-"""HIGGS, a subset of 31,624 events (28 features, signal or background): deep networks, area under the ROC curve.
+"""HIGGS, a subset of 31,624 events to learn and 19,609 to test (28 features): deep networks, area under the ROC curve.
 
 No source read has an architecture or a number for random backpropagation on HIGGS, and none is for this subset: the rules are
-reported side by side. 28 - 4 x 100 - 2, batches of 100, eta = 0.05 of the mean, momentum 0.9.
+reported side by side. 28 - 4 x 100 - 2, batches of 100, eta = 0.02 of the mean, decayed by 1e-4 an update, momentum 0.9.
 """
 
 from __future__ import annotations

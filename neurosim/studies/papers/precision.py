@@ -81,6 +81,9 @@ def _on_chip() -> list[Cell]:
             Cell(f"{NAMES[rule]}, whole words", whole, 3, NAMES[rule], 10),
             Cell(f"{NAMES[rule]}, {FLOAT}", floats(whole), 2),
         ]
+    found += [
+        Cell(f"{_name('srbp', bits)}, alpha 1", chip("srbp", error=Quantiser(bits, alpha=1.0)), 3) for bits in (1, 2)
+    ]
     return [*found, Cell("top only", chip("top-only"), 3)]
 
 
@@ -95,7 +98,7 @@ def _chip_findings(task: Task, r: Results) -> Findings:
                     f"{cell}, on the chip", "no published value", "own",
                     f"{r.text(cell)} %, {gap:+.2f} against floats, {r.text(cell, 'learning_nj', 0)} nJ, "
                     f"{r.text(cell, 'channel_bits', 1)} bits",
-                    "within 1 point of floats", [cell, reference], abs(gap) <= 1,
+                    "at most 1 point below floats", [cell, reference], gap >= -1,
                 )
             )  # fmt: skip
     one = _name("srbp", 1)
@@ -113,7 +116,8 @@ def _chip_findings(task: Task, r: Results) -> Findings:
             *NOTES,
             "A failing line says that the bits cost more than a point. From 4 bits up nothing is lost; in BP and RBP errors of one bit "
             "are quantised at every layer they pass, in SRBP once. "
-            "The largest magnitude of 1 and 2 bits is a quarter and half of the largest error.",
+            "The largest magnitude of 1 and 2 bits is a quarter and half of the largest error; at the largest error itself they collapse. "
+            "From 5 bits up log codes reach below the errors that matter: all units speak, and nothing is gained.",
         ),
     )  # fmt: skip
 

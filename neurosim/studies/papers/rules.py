@@ -72,8 +72,9 @@ def study(task: Task) -> Findings:
         _verdicts(results),
         lambda path: curves(results, path, "MNIST, 784-4x100-10 tanh", labels),
         notes=[
-            "Nothing bounds linear and ReLU units: with the papers' eta = 0.1 some of their runs diverge and end near chance, which is why "
-            f"they fail below; the same runs with eta = {_GENTLE:g} stand beside them. The rate of those runs is not published."
+            "Accuracies are of the last epoch. Nothing bounds linear and ReLU units: with the papers' eta = 0.1 the test accuracy of "
+            "linear networks jumps from epoch to epoch (the column `curve` of the table), and SRBP with ReLU units stays at "
+            f"chance. The published rate of those runs is not known; runs with eta = {_GENTLE:g} are listed beside them."
         ],
     )
 
@@ -82,8 +83,8 @@ def _close(r: Results, cell: str, reference: str) -> Verdict:
     gap = r.mean(cell) - r.mean(reference)
     return r.judge(
         f"{cell}: coarse words cost little", "no published value", "own",
-        f"{r.text(cell)} %, {gap:+.2f} against floats, {r.text(cell, 'learning_nj', 0)} nJ", "within 1 point",
-        [cell, reference], abs(gap) <= 1,
+        f"{r.text(cell)} %, {gap:+.2f} against floats, {r.text(cell, 'learning_nj', 0)} nJ", "at most 1 point below",
+        [cell, reference], gap >= -1,
     )  # fmt: skip
 
 
