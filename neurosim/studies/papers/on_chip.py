@@ -37,7 +37,8 @@ NOTES = (
     "On the chip: 784-4x100-10 tanh, 8-bit weights in ±0.5 (±2 in the output layer where it alone learns) with stochastic rounding, "
     "8-bit activities, errors of 4 bits unless said, batches of 20, 10 epochs, eta from 2^-6 (2^-7 in BP, SBP, ARBP, ASRBP, DRTP), halved "
     "every second. C has single bits, a quarter of them connected, in SRBP; 8 bits, dense, in RBP, ARBP and ASRBP: their "
-    "energies and bits differ by that too. Floats start from the same codes and take the same steps with whole errors. Energy: `digital_45nm`.",
+    "energies and bits differ by that too. "
+    "Floats start from the same codes and take the same steps with whole errors. Energy: `digital_45nm`.",
 )
 
 
