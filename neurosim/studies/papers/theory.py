@@ -131,7 +131,13 @@ def study(task: Task) -> Findings:
         "Learning equations of linear networks",
         _HEADER,
         rows,
-        [*verdicts, _rising(), _sign_map(200 if task.quick else 2000), *_power_unit()],
+        [
+            *verdicts,
+            _rising(),
+            _sign_map(200 if task.quick else 2000),
+            _rate_of_product(200 if task.quick else 2000),
+            *_power_unit(),
+        ],
         _draw,
     )
 
@@ -167,6 +173,29 @@ def _sign_map(points: int) -> Verdict:
         f"{agree} of {points} points of the hyperbola",
         "all",
         agree == points,
+    )
+
+
+def _rate_of_product(points: int) -> Verdict:
+    """P = a1 a2 rises where (alpha - beta P)(a1^2 + c1 a2) is positive and falls where it is negative, over the whole plane."""
+    rng = np.random.default_rng(6)
+    agree = seen = 0
+    for c1 in (1.0, -0.7, 2.0):
+        net = chain([c1], 1.0, 1.0)
+        for at in rng.uniform(-4, 4, (points // 2, 2)):
+            step = 1e-6 * net.flow(at)
+            moved = np.prod(at + step) - np.prod(at - step)
+            expected = (1 - at[0] * at[1]) * (at[0] ** 2 + c1 * at[1])
+            if abs(expected) > 1e-3:  # off the curves
+                seen += 1
+                agree += np.sign(moved) == np.sign(expected)
+    return Verdict(
+        "[1,1,1]: the sign of P' over the plane, c1 = 1, -0.7, 2",
+        "that of (alpha - beta P)(a1^2 + c1 a2)",
+        "V",
+        f"{agree} of {seen} points off the curves",
+        "all",
+        agree == seen,
     )
 
 
