@@ -374,3 +374,11 @@ def test_images_are_moved_and_mirrored():
 def test_protocols_that_make_no_sense(name, value):
     with pytest.raises(NeurosimError, match=rf"training\.{name}"):
         Training(**{name: value})
+
+
+def test_a_spread_of_its_own_does_not_depend_on_the_sizes():
+    recipe = FeedbackCrossbar(bits=16, density=1.0, spread=0.5 / np.sqrt(3))
+    for sizes in ((10, 300), (300, 40)):
+        drawn = recipe.draw_real(1, 0, *sizes)
+        assert 0.49 < np.abs(drawn).max() <= 0.5 + 1e-6
+        assert drawn.std() == pytest.approx(0.5 / np.sqrt(3), rel=0.03)

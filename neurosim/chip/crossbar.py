@@ -27,9 +27,9 @@ class FeedbackCrossbar:
     sender) or ``regenerated`` (nothing is held, a generator draws the row anew). It changes costs, never results.
 
     Entries wider than a bit are drawn ``uniform`` or ``normal`` with the standard deviation sqrt(2 / (senders + receivers))
-    times scale, about mean standard deviations. rank: only so many singular values are kept, the largest. sets: so many
-    matrices are drawn and averaged. redraw: C is drawn anew before every step. per: ``neuron`` (one weight from a sender to a
-    neuron) or ``synapse`` (one to each of its synapses, float engine only).
+    times scale, or the one in spread, about mean standard deviations. rank: only so many singular values are kept, the largest.
+    sets: so many matrices are drawn and averaged. redraw: C is drawn anew before every step. per: ``neuron`` (one weight from a
+    sender to a neuron) or ``synapse`` (one to each of its synapses, float engine only).
     """
 
     bits: int = 1
@@ -39,6 +39,7 @@ class FeedbackCrossbar:
     storage: Literal["bitmap", "addresses", "regenerated"] = "bitmap"
     distribution: Literal["uniform", "normal"] = "uniform"
     scale: float = 1.0
+    spread: float | None = None
     mean: float = 0.0
     rank: int | None = None
     sets: int = 1
@@ -52,7 +53,11 @@ class FeedbackCrossbar:
         check("feedback.distribution", self.distribution, ("uniform", "normal"))
         check("feedback.per", self.per, ("neuron", "synapse"))
         check_whole("feedback.sets", self.sets, 1, 1 << 10)
-        for name, value, least in (("scale", self.scale, 0.0), ("mean", self.mean, -1e3)):
+        for name, value, least in (
+            ("scale", self.scale, 0.0),
+            ("mean", self.mean, -1e3),
+            ("spread", self.spread or 0.0, 0.0),
+        ):
             if not (math.isfinite(value) and least <= value <= 1e3):
                 raise NeurosimError(f"feedback.{name}={value!r}: must be a number {least:g}..1000")
         if self.rank is not None:
@@ -128,9 +133,8 @@ class FeedbackCrossbar:
         for one in range(self.sets):
             sub = variant + (one << 48)  # beyond any step's variant
             drawn = deviates(words(seed, STREAM_VALUE, layer, sub, n_senders * n_receivers), self.distribution)
-            entries = (drawn.reshape(shape) + self.mean) * (
-                self.scale * math.sqrt(2 / (fans or n_senders + n_receivers))
-            )
+            usual = self.scale * math.sqrt(2 / (fans or n_senders + n_receivers))
+            entries = (drawn.reshape(shape) + self.mean) * (usual if self.spread is None else self.spread)
             total += np.where(self._connected(seed, layer, shape, sub), entries, 0.0)
         total /= self.sets
         return total if self.rank is None else _of_rank(total, self.rank)
@@ -138,7 +142,9 @@ class FeedbackCrossbar:
     @property
     def _is_plain(self) -> bool:
         """Whether C is what docs/substrate.md 6 draws in integers."""
-        return self.distribution == "uniform" and (self.scale, self.mean, self.rank, self.sets) == (1.0, 0.0, None, 1)
+        return self.distribution == "uniform" and (
+            self.scale, self.spread, self.mean, self.rank, self.sets
+        ) == (1.0, None, 0.0, None, 1)  # fmt: skip
 
     def _connected(self, seed: int, layer: int, shape: tuple[int, int], variant: int) -> NDArray[np.bool_]:
         draws = words(seed, STREAM_CONNECTION, layer, variant, shape[0] * shape[1]).reshape(shape)

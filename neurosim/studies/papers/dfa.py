@@ -23,15 +23,11 @@ _WIDTH = 800
 
 def cells() -> list[Cell]:
     """BP, FA, DFA."""
-    reach = 1 / math.sqrt(_WIDTH)
-    wide, narrow = (
-        FeedbackCrossbar(bits=16, density=1.0, scale=reach / math.sqrt(6 / (senders + _WIDTH)))
-        for senders in (_WIDTH, 10)
-    )
+    uniform = FeedbackCrossbar(bits=16, density=1.0, spread=1 / math.sqrt(3 * _WIDTH))
     rules = {
-        "DFA": channel("srbp", feedback=narrow),
+        "DFA": channel("srbp", feedback=uniform),
         "BP": channel("bp"),
-        "FA": channel("rbp", feedback=wide),
+        "FA": channel("rbp", feedback=uniform),
     }
     net = {"hidden": (_WIDTH,) * 2, "output": "logistic", "initial": "uniform"}
     return [Cell(name, Setting(network(rule, **net), _TRAINING), 2) for name, rule in rules.items()]  # type: ignore[arg-type]

@@ -24,9 +24,8 @@ _MNIST = Training(epochs=40, batch_size=10, rate=1e-3, weight_decay=1e-6)
 _TEACHER = Training(epochs=20, batch_size=1, rate=1e-3)
 
 
-def _uniform(reach: float, senders: int, receivers: int) -> FeedbackCrossbar:
-    """B with entries uniform on +-reach."""
-    return FeedbackCrossbar(bits=16, density=1.0, scale=reach / math.sqrt(6 / (senders + receivers)))
+_UNIFORM = FeedbackCrossbar(bits=16, density=1.0, spread=0.5 / math.sqrt(3))
+"""B with entries uniform on +-0.5."""
 
 
 def _mnist(rule: Channel) -> Setting:
@@ -44,7 +43,7 @@ def _teacher(sizes: tuple[int, ...], teacher: str, rule: Channel, activation: st
 
 def cells() -> list[Cell]:
     """MNIST by BP and FA; the linear task; tanh networks of one and two hidden layers."""
-    fa = channel("rbp", feedback=_uniform(0.5, 10, 1000))
+    fa = channel("rbp", feedback=_UNIFORM)
     found = [
         Cell("MNIST, BP", _mnist(channel("bp")), 2),
         Cell("MNIST, FA", _mnist(fa), 2),
@@ -52,7 +51,7 @@ def cells() -> list[Cell]:
     ]
     rules = {
         "BP": channel("bp"),
-        "FA": channel("rbp", feedback=_uniform(0.5, 10, 20)),
+        "FA": channel("rbp", feedback=_UNIFORM),
         "top layer alone": channel("top-only"),
     }
     for name, rule in rules.items():

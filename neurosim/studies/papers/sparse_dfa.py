@@ -25,7 +25,7 @@ _TRAINING = Training(epochs=30, batch_size=32, rate=0.01, optimiser="adam", epsi
 
 def _b(fan_in: int, **changes: Any) -> FeedbackCrossbar:
     reach = 1 / math.sqrt(_WIDTH / math.sqrt(10 * fan_in))
-    return FeedbackCrossbar(bits=16, fan_in=fan_in, scale=reach / math.sqrt(6 / (10 + _WIDTH)), **changes)
+    return FeedbackCrossbar(bits=16, fan_in=fan_in, spread=reach / math.sqrt(3), **changes)
 
 
 def cells() -> list[Cell]:
