@@ -120,3 +120,32 @@ def test_what_the_float_engine_cannot_convolve():
         FloatNetwork(spec)
     with pytest.raises(NeurosimError, match="float32"):
         FloatNetwork(network().spec, np.float64)
+
+
+def test_the_gradient_of_maps_is_seen_from_any_rule():
+    # A probe runs backpropagation on the weights of a network with another rule.
+    inputs, labels = samples()
+    bp, srbp = network("bp"), network("srbp")
+    exact, _ = srbp.exact_changes(srbp.forward(inputs), labels)
+    expected = bp.changes(bp.forward(inputs), labels, 1.0)
+    for a, b in zip(exact.weights, expected.weights, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_a_kernel_is_told_by_the_layers_and_not_by_its_size():
+    # 2 x 2 x 1 windows on a map of 1 x 1 with four channels: the kernel has as many rows as the upper map has neurons.
+    layers = (Conv2d(1, 1), Conv2d(4, 2), Dense(4, "softmax-e"))
+    net = FloatNetwork(
+        NetworkSpec((1, 1, 2), layers, RULES["rbp"].replace(error=None, gain=0, feedback=NORMAL), seed=1),
+        from_codes=False,
+    )
+    inputs, labels = np.ones((3, 2), np.float32), np.arange(3)
+    found = net.signals(net.forward(inputs), labels)
+    middle = net.crossbar(0)[net.spec.geometry(1).top * 2 + net.spec.geometry(1).left]
+    np.testing.assert_allclose(found.arriving[0][:, 0], found.local[1] @ middle, atol=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{"upper_derivatives": False}, {"feedback": NORMAL.replace(per="synapse")}])
+def test_channels_that_maps_do_not_have(changes):
+    with pytest.raises(NeurosimError, match="dense layers alone"):
+        network("srbp", **changes)

@@ -76,6 +76,14 @@ def test_a_run_goes_on_from_its_checkpoint_to_the_bit(kind, tmp_path, monkeypatc
     assert {k: v for k, v in again.items() if k != "seconds"} == {k: v for k, v in whole.items() if k != "seconds"}
 
 
+def test_a_damaged_checkpoint_costs_one_run_and_is_told(tmp_path):
+    path, seen = tmp_path / "at.npz", []
+    path.write_bytes(b"no archive")
+    found = run(setting(), 0, checkpoint=path, progress=seen.append)
+    assert seen[0].startswith("starts anew: ")
+    assert found["curve"] == run(setting(), 0)["curve"]
+
+
 def test_the_chip_learns_and_is_priced():
     found = run(setting("srbp", CHIP, engine="fixed"), 0)
     assert found["test_accuracy"] > 40

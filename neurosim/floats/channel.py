@@ -134,10 +134,18 @@ class _Senders:
             sent = self.relayed[min(len(self.channel.relays), last - layer)]
         else:
             sent = self.by_layer[layer + 1] if route == "layered" else self.broadcast
-        return sent, self.net.down(layer, sent, self._matrix(layer, sent.shape[1]))
+        matrix = self._matrix(layer, sent.shape[1])
+        if is_shared(self.net, self.channel, layer):
+            return sent, self.net.through_kernel(layer, sent, matrix)
+        return sent, sent @ matrix
 
     def _matrix(self, layer: int, n_senders: int, variant: int = 0) -> Floats:
         return feedback_matrix(self.net, self.channel, layer, n_senders, variant)
+
+
+def is_shared(net: FloatNetwork, channel: Channel, layer: int) -> bool:
+    """Whether C of a hidden layer is a kernel, shared over space: under this channel it hears a convolution."""
+    return channel.route == "layered" and layer + 1 < net.spec.convolutions
 
 
 def feedback_matrix(net: FloatNetwork, channel: Channel, layer: int, n_senders: int, variant: int = 0) -> Floats:
@@ -153,7 +161,7 @@ def feedback_matrix(net: FloatNetwork, channel: Channel, layer: int, n_senders: 
         for between in range(spec.last - 1, layer, -1):
             product = net.synapses(between) @ product
         return product.T
-    shared = spec.shares_feedback(layer) and channel.route == "layered"
+    shared = is_shared(net, channel, layer)
     above = net.synapses(layer + 1) if shared else net.synapses(layer + 1).T
     if channel.matrix == "transpose":
         return above

@@ -82,6 +82,9 @@ class FloatNetwork:
                     f"layer {i} stride={spec.geometry(i).stride}: must be 1 in the float engine, and its dtype float32"
                 )
                 raise NeurosimError(msg)
+        if spec.convolutions and (spec.channel.feedback.per == "synapse" or not spec.channel.upper_derivatives):
+            msg = "channel.feedback.per='synapse' and channel.upper_derivatives=False: dense layers alone have them, not a Conv2d"
+            raise NeurosimError(msg)
         self.weights = [self._initial(layer) for layer in range(len(spec.layers))]
         self.feedback = Feedback(spec, dtype, from_codes=from_codes)
         self.steps = 0
@@ -184,18 +187,13 @@ class FloatNetwork:
         """What each layer learns by, under this network's channel or another."""
         return signals(self, activity, self.targets(wanted), channel)
 
-    def down(self, layer: int, sent: Floats, matrix: Floats) -> Floats:
-        """J of a hidden layer from what is sent [samples, senders] through C [senders, n_h], or through a kernel above."""
-        if matrix.shape[0] == sent.shape[1]:
-            arriving: Floats = sent @ matrix
-            return arriving
+    def through_kernel(self, layer: int, sent: Floats, kernel: Floats) -> Floats:
+        """J of a hidden layer that hears a convolution [samples, its neurons] through a kernel of that one's shape."""
         above = self.spec.layers[layer + 1]
         assert isinstance(above, Conv2d)
         shape = len(sent), *self.spec.geometry(layer + 1).inputs
-        found = convolution.transposed(
-            sent.reshape(self._map(layer + 1, len(sent))), matrix, above.kernel, above.padding, shape
-        )
-        return found.reshape(len(sent), -1)
+        signals = sent.reshape(self._map(layer + 1, len(sent)))
+        return convolution.transposed(signals, kernel, above.kernel, above.padding, shape).reshape(len(sent), -1)
 
     def slope(self, channel: Channel, layer: int, activity: Activity) -> Floats:
         """The derivative that the channel asks for; ``shift`` is one of the chip's roundings, so it is exact here."""

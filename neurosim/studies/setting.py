@@ -118,7 +118,8 @@ class _FloatRun:
         if checkpoint is not None and checkpoint.exists():
             try:
                 self._load(checkpoint)
-            except NeurosimError:  # a damaged one costs this run's beginning, not the study
+            except NeurosimError as error:  # a damaged one costs this run's beginning, not the study
+                progress(f"starts anew: {error}")
                 checkpoint.unlink(missing_ok=True)
         epochs, last_saved = self.setting.training.epochs, time.monotonic()
         with np.errstate(over="ignore", invalid="ignore"):  # what does not learn may diverge: that is its result
