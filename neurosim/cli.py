@@ -246,6 +246,8 @@ def _reproduce(given: argparse.Namespace) -> int:
 
     from neurosim.studies.reproduction import STUDIES, Task, module_of, reproduce
 
+    if given.report and given.name is not None:
+        raise NeurosimError(f"report={given.report!r}: is of all studies and runs none; leave out {given.name!r}")
     if given.report:
         from neurosim.studies.overview import overview
 

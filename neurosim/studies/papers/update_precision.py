@@ -82,7 +82,7 @@ def _verdicts(r: Results) -> list[Verdict]:
     return [
         r.judge(
             f"SRBP, {bits} bit{'s' if bits > 1 else ''} of update, reaches about 90 %",
-            f"about 90 % (recalled {_SAID['srbp'].get(bits, '-')})", "V",
+            "about 90 %" + (f" (recalled {_SAID['srbp'][bits]})" if bits in _SAID["srbp"] else ""), "V",
             f"{r.text(_name('srbp', bits))} %", "86 to 95", [_name("srbp", bits)],
             86 <= r.mean(_name("srbp", bits)) <= 95,
         )
