@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 class Signals:
     """local[l]: R of each layer, [samples, n]; sent[h]: what was sent to layer h, [samples, senders]; arriving[h]: J.
 
-    None where nothing arrives.
+    whole[h]: J before it was quantised. None where nothing arrives.
     """
 
     local: list[Floats | None]
     sent: list[Floats | None] = field(default_factory=list)
     arriving: list[Floats | None] = field(default_factory=list)
+    whole: list[Floats | None] = field(default_factory=list)
 
 
 def signals(net: FloatNetwork, activity: Activity, targets: Floats, channel: Channel | None = None) -> Signals:
@@ -41,7 +42,7 @@ def signals(net: FloatNetwork, activity: Activity, targets: Floats, channel: Cha
     last = spec.last
     error = targets - activity.outputs[last]
     empty: list[Floats | None] = [None] * (last + 1)
-    found = Signals(empty, empty.copy(), empty.copy())
+    found = Signals(empty, empty.copy(), empty.copy(), empty.copy())
     found.local[last] = _top(net, channel, error)
     if last == 0 or channel.route == "none":
         return found
@@ -54,7 +55,9 @@ def signals(net: FloatNetwork, activity: Activity, targets: Floats, channel: Cha
             arriving = _from_classifier(net, channel, activity.outputs[layer], targets, layer)
         else:
             found.sent[layer], arriving = senders.reach(layer)
-        arriving = _received(net, channel, arriving, layer)
+        arriving = found.whole[layer] = _received(net, channel, arriving, layer)
+        if "received" in channel.place:
+            arriving = quantise(channel.received_error, arriving)
         found.arriving[layer] = arriving
         local = net.at_neurons(layer, arriving * net.slope(channel, layer, activity), activity)
         if "local" in channel.place:
@@ -74,13 +77,13 @@ def _top(net: FloatNetwork, channel: Channel, error: Floats) -> Floats:
 
 
 def _received(net: FloatNetwork, channel: Channel, arriving: Floats, layer: int) -> Floats:
-    """J as a layer takes it: through the channel's units, some of it lost, quantised."""
+    """J as a layer takes it: through the channel's units, some of it lost."""
     if channel.units != "linear":
         arriving = ACTIVATIONS[channel.units](arriving)
     if channel.dropout:
         drawn = words(net.spec.seed, STREAM_DROPOUT, layer, net.steps, arriving.size).reshape(arriving.shape)
         arriving = arriving * (drawn >= np.uint64(int(channel.dropout * 2**64)))
-    return quantise(channel.received_error, arriving) if "received" in channel.place else arriving
+    return arriving
 
 
 def _from_classifier(net: FloatNetwork, channel: Channel, outputs: Floats, targets: Floats, layer: int) -> Floats:

@@ -1,4 +1,4 @@
-"""A setting on the simulated chip: the same measures as in floats, and what they cost."""
+"""A setting on the simulated chip, epoch by epoch: the same measures as in floats, and what they cost."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
 from neurosim.floats.training import Training
 from neurosim.rng import sample_order
-from neurosim.studies.tasks import Task, unexplained
+from neurosim.studies.tasks import Problem, unexplained
 
 if TYPE_CHECKING:
     from neurosim.studies.setting import Setting
 
 _HARDWARE = "digital_45nm"
+_PIECE = 512
+"""Mini-batches between two lines of progress."""
 _ON_CHIP = ("epochs", "batch_size", "rate", "halve_every")
 
 
@@ -38,38 +40,62 @@ def exponent(training: Training) -> int:
     return 1 - power
 
 
-def run_fixed(setting: Setting, spec: NetworkSpec, task: Task, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Train and evaluate on the chip; returns measures by name: accuracies in per cent, costs a learning sample at 45 nm."""
-    training = setting.training
-    first = exponent(training)
-    net = Network(spec)
-    scale = round(1 / task.scale) if task.scale != 1 else None
-    train, test = (net.encode(x, scale) for x in (task.train_inputs, task.test_inputs))
-    wanted = task.train_wanted if task.n_classes else net.encode_targets(task.train_wanted)
-    curve, right = [], 0
-    for epoch in range(training.epochs):
-        rate = first + (epoch // training.halve_every if training.halve_every else 0)
-        order = sample_order(spec.seed, epoch, len(train))
-        right = net.train(train, wanted, rate=rate, batch_size=training.batch_size, order=order)
-        curve.append(100 * _score(net, test, task))
-        progress(f"epoch {epoch + 1}/{training.epochs}, test {curve[-1]:.2f}")
-    counts = net.counts()
-    cost = costs.price(counts, None, net.layout(), costs.load(_HARDWARE))
-    n = max(1, counts.samples)
-    last = curve[-1] if curve else 100 * _score(net, test, task)
-    learned: dict[str, Any] = {"test_error": last}
-    if task.n_classes:
-        learned = {"test_accuracy": last, "train_accuracy": 100 * right / len(train)}
-    return learned | {
-        "learning_nj": cost.energy_pj_per_sample / 1e3,
-        "channel_bits": counts.total("error_code_bit") / n,
-        "update_pairs": counts.total("update_pair") / n,
-        "curve": " ".join(f"{value:.4g}" for value in curve),
-    }
+class FixedRun:
+    """One run in progress. Measures beside the score are costs of a learning sample at 45 nm."""
 
+    def __init__(self, setting: Setting, spec: NetworkSpec, problem: Problem) -> None:
+        self.training, self.problem = setting.training, problem
+        self.rate = exponent(setting.training)
+        self.net = Network(spec)
+        scale = round(1 / problem.scale) if problem.scale != 1 else None
+        self.train, self.test = (self.net.encode(x, scale) for x in (problem.train_inputs, problem.test_inputs))
+        self.wanted = problem.train_wanted if problem.n_classes else self.net.encode_targets(problem.train_wanted)
+        self.epoch = self.right = 0
 
-def _score(net: Network, test: NDArray[Any], task: Task) -> float:
-    """Accuracy, or the share of real targets' variance that is left over."""
-    if task.n_classes:
-        return net.evaluate(test, task.test_wanted)
-    return unexplained(net.outputs(test), task.test_wanted)
+    def train_epoch(self, progress: Callable[[str], None]) -> None:
+        """One epoch."""
+        training, n = self.training, len(self.train)
+        rate = self.rate + (self.epoch // training.halve_every if training.halve_every else 0)
+        order = sample_order(self.net.spec.seed, self.epoch, n)
+        at, piece, self.right = f"epoch {self.epoch + 1}/{training.epochs}", _PIECE * training.batch_size, 0
+        for start in range(0, n, piece):
+            self.right += self.net.train(
+                self.train,
+                self.wanted,
+                rate=rate,
+                batch_size=training.batch_size,
+                order=order[start : start + piece],
+            )
+            progress(f"{at}, {min(n, start + piece) / n:.0%}")
+        self.epoch += 1
+
+    def score(self) -> float:
+        """Test accuracy in per cent, or the per cent of real targets' variance that is left over."""
+        if self.problem.n_classes:
+            return 100 * self.net.evaluate(self.test, self.problem.test_wanted)
+        return 100 * unexplained(self.net.outputs(self.test), self.problem.test_wanted)
+
+    def measures(self) -> dict[str, Any]:
+        """What is known at the end, beside the score."""
+        counts = self.net.counts()
+        cost = costs.price(counts, None, self.net.layout(), costs.load(_HARDWARE))
+        n = max(1, counts.samples)
+        found = {"train_accuracy": 100 * self.right / len(self.train)} if self.problem.n_classes else {}
+        return found | {
+            "learning_nj": cost.energy_pj_per_sample / 1e3,
+            "channel_bits": counts.total("error_code_bit") / n,
+            "update_pairs": counts.total("update_pair") / n,
+        }
+
+    def notes(self) -> dict[str, Any]:
+        """What a checkpoint holds beside arrays."""
+        return {"epoch": self.epoch, "right": self.right}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What a checkpoint holds as arrays."""
+        return self.net.state()
+
+    def load(self, notes: dict[str, Any], state: dict[str, NDArray[Any]]) -> None:
+        """Take up where a checkpoint was made. Raises NeurosimError if it is of another network."""
+        self.net.load_state(state)
+        self.epoch, self.right = notes["epoch"], notes["right"]

@@ -1,4 +1,4 @@
-"""What is measured beside accuracy: how far updates are from the gradient, and the area under the ROC curve."""
+"""What is measured beside accuracy: how far updates are from the gradient, saturation, and the area under the ROC curve."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from neurosim.floats.activations import Floats
 from neurosim.floats.network import FloatNetwork
+from neurosim.floats.quantise import saturated
 
 
 def degrees(a: Floats, b: Floats) -> float:
@@ -50,6 +51,14 @@ def update_angles(net: FloatNetwork, inputs: Floats, wanted: NDArray[Any]) -> di
         if of_layers:
             measures[kind] = float(np.mean(of_layers))
     return measures
+
+
+def saturated_share(net: FloatNetwork, inputs: Floats, wanted: NDArray[Any]) -> float:
+    """The share of received signals, of those that are not 0, beyond the quantiser's largest magnitude; in per cent over hidden layers."""
+    found = net.signals(net.forward(inputs), wanted)
+    limit = net.spec.channel.received_error
+    shares = [saturated(limit, whole) for whole in found.whole if whole is not None]
+    return 100 * float(np.mean(shares)) if shares else 0.0
 
 
 def _correlation(net: FloatNetwork, layer: int) -> float:

@@ -11,23 +11,23 @@ import time
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-import numpy as np
+from numpy.typing import NDArray
 
 from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
-from neurosim.floats.network import FloatNetwork
-from neurosim.floats.training import Trainer, Training
+from neurosim.floats.training import Training
 from neurosim.formats import check, check_whole
 from neurosim.studies import files
-from neurosim.studies.fixed import run_fixed
-from neurosim.studies.measures import roc_area, update_angles
-from neurosim.studies.tasks import Task, load, unexplained
+from neurosim.studies.fixed import FixedRun
+from neurosim.studies.real import FloatRun
+from neurosim.studies.tasks import load
 
 ENGINES = ("float", "fixed")
 RESULTS = 1
 """Version of results: raised when an engine's answers change."""
+_SAVED_EVERY_S = 20
 Progress = Callable[[str], None]
 
 
@@ -89,97 +89,54 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
 
 
+class _Run(Protocol):
+    """A run in progress, of either engine."""
+
+    @property
+    def epoch(self) -> int: ...
+    def train_epoch(self, progress: Progress) -> None: ...
+    def score(self) -> float: ...
+    def measures(self) -> dict[str, Any]: ...
+    def notes(self) -> dict[str, Any]: ...
+    def state(self) -> dict[str, NDArray[Any]]: ...
+    def load(self, notes: dict[str, Any], state: dict[str, NDArray[Any]]) -> None: ...
+
+
 def run(
     setting: Setting, seed: int, *, checkpoint: Path | None = None, progress: Progress = lambda _: None
 ) -> dict[str, Any]:
     """Train and evaluate; returns the measures by name, accuracies in per cent.
 
-    checkpoint: a file that is written after every epoch and taken up where it exists. Raises NeurosimError.
+    checkpoint: a file that is written after an epoch, at most every 20 s, and taken up where it exists. Raises NeurosimError.
     """
     found = load(setting.data, setting.target, seed, setting.train_samples, setting.test_samples)
     network = setting.network.replace(seed=seed)
     if found.n_inputs != network.n_inputs:
         raise NeurosimError(f"network.inputs={network.inputs}: {setting.data} has {found.n_inputs}")
-    if setting.engine == "fixed":
-        return run_fixed(setting, network, found, progress)
-    return _FloatRun(setting, network, found).run(checkpoint, progress)
-
-
-class _FloatRun:
-    def __init__(self, setting: Setting, network: NetworkSpec, task: Task) -> None:
-        self.setting, self.task = setting, task
-        self.net = FloatNetwork(network, from_codes=setting.start == "codes")
-        self.trainer = Trainer(self.net, setting.training, task.train_inputs, task.train_wanted, scale=task.scale)
-        self.curve: list[float] = []
-        self.probes: list[dict[str, float]] = []
-        self.train_right = self.seconds = 0.0
-
-    def run(self, checkpoint: Path | None, progress: Progress) -> dict[str, Any]:
-        if checkpoint is not None and checkpoint.exists():
-            try:
-                self._load(checkpoint)
-            except NeurosimError as error:  # a damaged one costs this run's beginning, not the study
-                progress(f"starts anew: {error}")
-                checkpoint.unlink(missing_ok=True)
-        epochs, last_saved = self.setting.training.epochs, time.monotonic()
-        with np.errstate(over="ignore", invalid="ignore"):  # what does not learn may diverge: that is its result
-            while self.trainer.epoch < epochs:
-                self._epoch(progress)
-                if checkpoint is not None and time.monotonic() - last_saved > 20:
-                    self._save(checkpoint)
-                    last_saved = time.monotonic()
-        if not self.curve:
-            self.curve.append(self._score())
-        if checkpoint is not None:
+    one: _Run = (FixedRun if setting.engine == "fixed" else FloatRun)(setting, network, found)
+    curve: list[float] = []
+    seconds, last_saved = 0.0, time.monotonic()
+    if checkpoint is not None and checkpoint.exists():
+        try:
+            notes, state = files.load_checkpoint(checkpoint)
+            one.load(notes, state)
+            curve, seconds = notes["curve"], notes["seconds"]
+        except NeurosimError as error:  # a damaged one costs this run's beginning, not the study
+            progress(f"starts anew: {error}")
             checkpoint.unlink(missing_ok=True)
-        return self._measures()
-
-    def _epoch(self, progress: Progress) -> None:
-        start, epochs = time.perf_counter(), self.setting.training.epochs
-        if self.setting.probes and not self.probes:
-            self.probes.append(self._probe())
-        self.train_right = self.trainer.train_epoch(
-            lambda done, n: progress(f"epoch {self.trainer.epoch + 1}/{epochs}, {done / n:.0%}")
-        )
-        self.curve.append(self._score())
-        if self.setting.probes:
-            self.probes.append(self._probe())
-        self.seconds += time.perf_counter() - start
-        progress(f"epoch {self.trainer.epoch}/{epochs}, test {self.curve[-1]:.4g}")
-
-    def _probe(self) -> dict[str, float]:
-        n = min(1000, len(self.trainer.wanted))
-        return update_angles(self.net, self.trainer.real(self.trainer.inputs[:n]), self.trainer.wanted[:n])
-
-    def _score(self) -> float:
-        """Test accuracy in per cent; of real targets the per cent of their variance that is left over."""
-        if self.task.n_classes:
-            drives = self.trainer.drives(self.task.test_inputs)
-            return 100 * float((drives.argmax(axis=1) == self.task.test_wanted).mean())
-        return 100 * unexplained(self.trainer.outputs(self.task.test_inputs), self.task.test_wanted)
-
-    def _measures(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"test_accuracy" if self.task.n_classes else "test_error": self.curve[-1]}
-        if self.task.n_classes:
-            found["train_accuracy"] = 100 * self.train_right
-        if self.task.n_classes == 2:
-            drives = self.trainer.drives(self.task.test_inputs).astype(np.float64)
-            found["auc"] = roc_area(drives[:, 1] - drives[:, 0], self.task.test_wanted)
-        if self.probes:
-            found |= {name: round(value, 4) for name, value in self.probes[-1].items()}
-            for name in ("angle_signal", "angle_update", "symmetry"):
-                if name in self.probes[-1]:
-                    found[f"{name}_curve"] = " ".join(f"{p[name]:.4g}" for p in self.probes)
-        found["seconds"] = round(self.seconds, 1)
-        found["curve"] = " ".join(f"{value:.4g}" for value in self.curve)
-        return found
-
-    def _save(self, path: Path) -> None:
-        meta = {"curve": self.curve, "probes": self.probes, "train": self.train_right, "seconds": self.seconds}
-        files.save_checkpoint(path, meta, self.trainer.state())
-
-    def _load(self, path: Path) -> None:
-        meta, state = files.load_checkpoint(path)
-        self.trainer.load_state(state)
-        self.curve, self.probes = meta["curve"], meta["probes"]
-        self.train_right, self.seconds = meta["train"], meta["seconds"]
+    while one.epoch < setting.training.epochs:
+        start = time.perf_counter()
+        one.train_epoch(progress)
+        curve.append(one.score())
+        seconds += time.perf_counter() - start
+        progress(f"epoch {one.epoch}/{setting.training.epochs}, test {curve[-1]:.4g}")
+        if checkpoint is not None and time.monotonic() - last_saved > _SAVED_EVERY_S:
+            files.save_checkpoint(checkpoint, one.notes() | {"curve": curve, "seconds": seconds}, one.state())
+            last_saved = time.monotonic()
+    if not curve:
+        curve.append(one.score())
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    last = {"test_accuracy" if found.n_classes else "test_error": curve[-1]}
+    text = " ".join(f"{value:.4g}" for value in curve)
+    return last | one.measures() | {"seconds": round(seconds, 1), "curve": text}

@@ -16,7 +16,7 @@ _TEACHER_SAMPLES = 5000, 1000
 
 
 @dataclass(frozen=True)
-class Task:
+class Problem:
     """Training and test samples.
 
     inputs: raw [samples, ...], images with their channels last; wanted: labels int64[samples] or real targets [samples, n_out].
@@ -37,8 +37,8 @@ class Task:
         return int(np.prod(self.train_inputs.shape[1:]))
 
 
-def load(name: str, target: str, seed: int, train_samples: int, test_samples: int) -> Task:
-    """A task by its data set's name, or `teacher-30-20-10`: a random network of those sizes, tanh between its layers.
+def load(name: str, target: str, seed: int, train_samples: int, test_samples: int) -> Problem:
+    """A problem by its data set's name, or `teacher-30-20-10`: a random network of those sizes, tanh between its layers.
 
     A teacher's inputs are standard normal, its weights uniform on [-1, 1] (Lillicrap et al. 2016), new for every seed. target: ``label``
     or ``input``. Raises NeurosimError.
@@ -50,12 +50,12 @@ def load(name: str, target: str, seed: int, train_samples: int, test_samples: in
     train, test = (np.moveaxis(x, 1, -1) if x.ndim == 4 else x for x in (found.train_inputs, found.test_inputs))
     if target == "input":
         wanted = [x.reshape(len(x), -1).astype(np.float32) * np.float32(scale) for x in (train, test)]
-        return Task(train, wanted[0], test, wanted[1], scale, 0)
+        return Problem(train, wanted[0], test, wanted[1], scale, 0)
     labels = [y.astype(np.int64) for y in (found.train_labels, found.test_labels)]
-    return Task(train, labels[0], test, labels[1], scale, found.n_classes)
+    return Problem(train, labels[0], test, labels[1], scale, found.n_classes)
 
 
-def _teacher(name: str, seed: int, n_train: int, n_test: int) -> Task:
+def _teacher(name: str, seed: int, n_train: int, n_test: int) -> Problem:
     try:
         sizes = [int(part) for part in name.removeprefix(TEACHER).split("-")]
     except ValueError:
@@ -67,7 +67,7 @@ def _teacher(name: str, seed: int, n_train: int, n_test: int) -> Task:
     found = inputs
     for i, n in enumerate(sizes[1:]):
         found = (np.tanh(found) if i else found) @ rng.uniform(-1, 1, (found.shape[1], n)).astype(np.float32)
-    return Task(inputs[:n_train], found[:n_train], inputs[n_train:], found[n_train:], 1.0, 0)
+    return Problem(inputs[:n_train], found[:n_train], inputs[n_train:], found[n_train:], 1.0, 0)
 
 
 def unexplained(outputs: NDArray[Any], wanted: NDArray[Any]) -> float:
