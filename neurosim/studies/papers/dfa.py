@@ -30,7 +30,10 @@ def cells() -> list[Cell]:
         "FA": channel("rbp", feedback=uniform),
     }
     net = {"hidden": (_WIDTH,) * 2, "output": "logistic", "initial": "uniform"}
-    return [Cell(name, Setting(network(rule, **net), _TRAINING), 2) for name, rule in rules.items()]  # type: ignore[arg-type]
+    return [
+        Cell(name, Setting(network(rule, **net), _TRAINING), 5 if name == "DFA" else 2)  # type: ignore[arg-type]
+        for name, rule in rules.items()
+    ]
 
 
 def study(task: Task) -> Findings:

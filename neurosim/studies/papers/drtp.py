@@ -35,7 +35,10 @@ def cells() -> list[Cell]:
         ),
     }
     net = {"hidden": (500,), "output": "logistic", "initial": "uniform"}
-    found = [Cell(name, Setting(network(rule, **net), _TRAINING), 3) for name, rule in rules.items()]  # type: ignore[arg-type]
+    found = [
+        Cell(name, Setting(network(rule, **net), _TRAINING), 5 if name in _SAID else 2)  # type: ignore[arg-type]
+        for name, rule in rules.items()
+    ]
     top = Setting(network(channel("top-only"), **net), _TRAINING)  # type: ignore[arg-type]
     return [*found, replace(found[0], name="top layer alone", setting=top, seeds=2)]
 

@@ -46,7 +46,7 @@ def cells() -> list[Cell]:
     fa = channel("rbp", feedback=_UNIFORM)
     found = [
         Cell("MNIST, BP", _mnist(channel("bp")), 2),
-        Cell("MNIST, FA", _mnist(fa), 2),
+        Cell("MNIST, FA", _mnist(fa), 5),
         Cell("MNIST, top layer alone", _mnist(channel("top-only")), 1),
     ]
     rules = {

@@ -31,12 +31,19 @@ def coarse(
     rule: str, bits: int, kind: Literal["log", "linear"] = "log", alpha: float = _ALPHA, place: str = "received"
 ) -> Setting:
     """A rule with errors of so many bits."""
-    quantiser = Quantiser(bits, kind, alpha=alpha, zero="none")
-    return mnist(rule, CONSTANT, None, place=(place,), **{f"{place}_error": quantiser})
+    return mnist(rule, CONSTANT, None, place=(place,), **{f"{place}_error": _levels(bits, kind, alpha)})
+
+
+def _levels(bits: int, kind: Literal["log", "linear"] = "log", alpha: float = _ALPHA) -> Quantiser:
+    return Quantiser(bits, kind, alpha=alpha, zero="none")
+
+
+def _bits(n: int) -> str:
+    return f"{n} bit{'s' if n > 1 else ''}"
 
 
 def _name(rule: str, bits: int, kind: str = "log") -> str:
-    return f"{NAMES[rule]}, {bits} bit{'s' if bits > 1 else ''}" + (", linear" if kind == "linear" else "")
+    return f"{NAMES[rule]}, {_bits(bits)}" + (", linear" if kind == "linear" else "")
 
 
 def cells(engine: str = "float") -> list[Cell]:
@@ -51,11 +58,18 @@ def cells(engine: str = "float") -> list[Cell]:
         for bits in _BITS
     ]
     found += [
-        Cell(f"SRBP, {bits} bits, alpha 2^{k}", coarse("srbp", bits, alpha=2.0**k), 2)
+        Cell(f"SRBP, {_bits(bits)}, alpha 2^{k}", coarse("srbp", bits, alpha=2.0**k), 2)
         for k in (-5, -4, -2, -1, 0)
         for bits in (1, 3, 5)
     ]
     found += [Cell(f"{NAMES[rule]}, 3 bits, after f'", coarse(rule, 3, place="local"), 2) for rule in _SAID]
+    found += [
+        Cell(
+            f"SRBP, {_bits(bits)}, of the output's error",
+            mnist("srbp", CONSTANT, error=_levels(bits), place=("source",)),
+        )
+        for bits in (1, 3, 5)
+    ]
     found += [
         Cell(_name(rule, bits, "linear"), coarse(rule, bits, "linear"), 2, f"{NAMES[rule]}, linear", bits)
         for rule in ("srbp", "rbp", "bp")
@@ -125,8 +139,8 @@ def _chip_findings(task: Task, r: Results) -> Findings:
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
     if task.engine == "fixed":
-        return _chip_findings(task, run_cells(task, for_task(task, cells("fixed"), every=2)))
-    results = run_cells(task, for_task(task, cells(), every=3))
+        return _chip_findings(task, run_cells(task, for_task(task, cells("fixed"))))
+    results = run_cells(task, for_task(task, cells()))
     series = {NAMES[rule]: COLOURS[rule] for rule in _SAID}
     faint = {"bp": "#aaaaaa", "rbp": "#aac4dd", "srbp": "#f7b6bd"}
     series |= {f"{NAMES[rule]}, linear": faint[rule] for rule in _SAID}
@@ -147,12 +161,17 @@ def study(task: Task) -> Findings:
             said=said,
             ticks=tuple(_BITS),
         ),
+        measures={
+            "test_accuracy": "test accuracy, %",
+            "train_accuracy": "training accuracy, %",
+            "saturated": "signals beyond alpha, %",
+        },
     )
 
 
 def _verdicts(r: Results) -> list[Verdict]:
     found = [
-        r.near(f"{NAMES[rule]}, {bits} bit{'s' if bits > 1 else ''} of error", _name(rule, bits), said, "M-med", 2)
+        r.near(f"{NAMES[rule]}, {_bits(bits)} of error", _name(rule, bits), said, "M-med", 2)
         for rule in ("srbp", "rbp", "bp")
         for bits, said in _SAID[rule].items()
     ]

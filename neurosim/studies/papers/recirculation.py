@@ -17,7 +17,7 @@ from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict
 from neurosim.studies.setting import Setting
 
 ENGINES = ("float",)
-_TRAINING = Training(epochs=30, batch_size=100, rate=0.01, mean=True)
+_TRAINING = Training(epochs=30, batch_size=100, rate=0.1, mean=True)
 _NETS = {"784-64-784": (64,), "784-128-64-128-784": (128, 64, 128)}
 
 
