@@ -23,6 +23,7 @@ _PUBLIC = {
     "load_hardware": "neurosim.costs:load",
     "price": "neurosim.costs",
     "NeurosimError": "neurosim.errors",
+    "FloatNetwork": "neurosim.floats.network",
     "Fixed": "neurosim.formats",
     "Quantiser": "neurosim.formats",
     "Layout": "neurosim.ops",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from neurosim.costs import load as load_hardware  # noqa: F401
     from neurosim.costs import price as price
     from neurosim.errors import NeurosimError as NeurosimError
+    from neurosim.floats.network import FloatNetwork as FloatNetwork
     from neurosim.formats import Fixed as Fixed
     from neurosim.formats import Quantiser as Quantiser
     from neurosim.ops import Layout as Layout

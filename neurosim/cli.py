@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
+import time
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from neurosim.studies.experiment import Record
 
 _MISTAKE, _INTERRUPTED = 2, 130
+_LINE_EVERY_S = 30
 
 
 class _Parser(argparse.ArgumentParser):
@@ -178,6 +181,25 @@ def _as_interrupt(*_: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
+class _Lines:
+    """What a study is doing: one line that changes on a terminal, a line every half minute elsewhere."""
+
+    def __init__(self) -> None:
+        self.on_terminal, self.last = sys.stderr.isatty(), -math.inf
+
+    def __call__(self, doing: str) -> None:
+        if self.on_terminal:
+            print(f"\r\033[K{doing}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - self.last >= _LINE_EVERY_S:
+            print(doing, file=sys.stderr, flush=True)
+            self.last = time.monotonic()
+
+    def close(self) -> None:
+        """Leave the terminal clean."""
+        if self.on_terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
 class _Watch:
     """Progress on a terminal: epoch, share, speed, time left."""
 
@@ -262,12 +284,7 @@ def _reproduce(given: argparse.Namespace) -> int:
             table.add_row(name, ", ".join(module_of(name).ENGINES), what)
         _console().print(table)
         return 0
-    console, watched = _console(), sys.stderr.isatty()
-
-    def progress(doing: str) -> None:
-        if watched:
-            print(f"\r\033[K{doing}", end="", file=sys.stderr, flush=True)
-
+    console, progress = _console(), _Lines()
     out = Path(given.out) if given.out else None
     try:
         found = reproduce(given.name, out, engine=given.engine, quick=given.quick, progress=progress)
@@ -277,7 +294,7 @@ def _reproduce(given: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         raise
-    progress("")
+    progress.close()
     console.print(
         f"[bold]{escape(found.title)}[/bold]{' (quick: smaller than what the claims are about)' if given.quick else ''}\n"
     )

@@ -139,6 +139,7 @@ MISTAKES = {
     "number": (["train", "digits", "--epochs", "many"], "epochs='many'"),
     "negative": (["train", "digits", "--epochs", "-3"], "epochs=-3"),
     "hidden": (["train", "digits", "--hidden", "0"], "layer.n=0"),
+    "pool": (["train", "digits", "--pool", "2"], "pool=2: is of convolutions"),
     "hardware": (["train", "digits", "--hardware", "tpu"], "tpu"),
     "model": (["hardware", "tpu"], "tpu"),
     "run": (["price", "nowhere", "--hardware", "digital_45nm"], "nowhere"),

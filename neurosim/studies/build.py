@@ -57,6 +57,9 @@ def channel(config: Config) -> Channel:
     )
 
 
+_OF_CONVOLUTIONS = ("kernel", "padding", "pool", "pool_stride")
+
+
 def _gain(config: Config) -> int | tuple[int, ...] | None:
     if not config.feedback_gain:
         return None
@@ -113,6 +116,9 @@ def network(config: Config, found: data.DataSet) -> NetworkSpec:
 
 
 def _layers(config: Config, classes: int) -> tuple[Layer, ...]:
+    for name in _OF_CONVOLUTIONS if not config.conv else ():
+        if getattr(config, name) != getattr(Config, name):
+            raise NeurosimError(f"{name}={getattr(config, name)!r}: is of convolutions, and conv names none")
     sizes = [*config.conv, *config.hidden, classes]
     ranges = config.weight_range * len(sizes) if len(config.weight_range) == 1 else config.weight_range
     layers: list[Layer] = []

@@ -113,12 +113,15 @@ def bars(
     said: Mapping[str, float] | None = None,
 ) -> None:
     """A measure of every cell as a bar, with the seeds as dots; said: published or recalled values as lines."""
-    cells = [c for c in results.cells if results.has(c.name)]
+    cells = results.cells
     names = list(dict.fromkeys(c.series or "" for c in cells))
+    colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
     with figure(path, title, (7.5, 1.2 + 0.27 * max(1, len(cells)))) as axis:
         for row, cell in enumerate(cells):
-            values = results.values(cell.name, measure)
-            colour = PALETTE[names.index(cell.series or "") % len(PALETTE)]
+            values, colour = results.values(cell.name, measure), colours[cell.series or ""]
+            if not len(values):
+                axis.annotate("missing", (left, row), xytext=(5, -3), textcoords="offset points", fontsize=8)
+                continue
             axis.barh(row, max(0.0, float(values.mean()) - left), 0.7, left=left, color=colour, alpha=0.75)
             axis.plot(values, [row] * len(values), ".", color="#222222", markersize=3)
             axis.annotate(
@@ -132,7 +135,10 @@ def bars(
                 axis.plot([said[cell.name]] * 2, [row - 0.4, row + 0.4], color="#000000", linewidth=1.6)
         if said:
             axis.plot([], [], color="#000000", linewidth=1.6, label="as said")
-            axis.get_figure().legend(loc="outside lower center")
+        for name in names if len(names) > 1 else ():
+            axis.barh([0], [0], 0, left=left, color=colours[name], alpha=0.75, label=name or "others")
+        if said or len(names) > 1:
+            axis.get_figure().legend(loc="outside lower center", ncols=4, fontsize=8)
         axis.set_yticks(range(len(cells)), [c.name for c in cells], fontsize=8)
         axis.invert_yaxis()
         axis.set_xlabel(xlabel)

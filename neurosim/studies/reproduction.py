@@ -185,13 +185,17 @@ def document(found: Findings, task: Task) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of a study's table: a setting and how many seeds it has. series, x: where it stands in the figure."""
+    """One row of a study's table: a setting and how many seeds it has.
+
+    series, x: where it stands in the figure; beside: the cell that it is read against, as its floats are against the chip.
+    """
 
     name: str
     setting: Any
     seeds: int = 2
     series: str = ""
     x: float = math.nan
+    beside: str = ""
 
 
 @dataclass
@@ -202,8 +206,11 @@ class Results:
     runs: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     def values(self, cell: str, measure: str = "test_accuracy") -> np.ndarray[Any, np.dtype[np.float64]]:
-        """A measure of all finished seeds of a cell: float64[seeds]."""
-        found = [run[measure] for run in self.runs.get(cell, ()) if run.get(measure, "") != ""]
+        """A measure of all finished seeds of a cell: float64[seeds]. ``late_accuracy`` is the mean of the last ten epochs."""
+        runs = self.runs.get(cell, ())
+        if measure == "late_accuracy":
+            return np.array([np.mean([float(x) for x in str(run["curve"]).split()[-10:]]) for run in runs], np.float64)
+        found = [run[measure] for run in runs if run.get(measure, "") != ""]
         return np.array(found, np.float64)
 
     def has(self, *cells: str) -> bool:
@@ -232,6 +239,10 @@ class Results:
             return "–" if self.has(cell) else "missing"
         spread = f" ({self.spread(cell, measure):.{digits}f})" if len(values) > 1 else ""
         return f"{values.mean():.{digits}f}{spread}"
+
+    def gap(self, cell: Cell) -> str:
+        """Points of test accuracy above the cell that it is read against."""
+        return f"{self.mean(cell.name) - self.mean(cell.beside):+.2f}" if self.has(cell.name, cell.beside) else ""
 
     def judge(
         self,
@@ -365,7 +376,8 @@ def findings_of(
     shown = measures or {"test_accuracy": "test accuracy, %", "train_accuracy": "training accuracy, %"}
     rows = [run for cell in results.cells for run in results.runs.get(cell.name, ())]
     header = header_of(rows) or ["cell"]
-    table = [("", "seeds", *shown.values())]
+    compared = any(cell.beside for cell in results.cells)
+    table = [("", "seeds", *shown.values(), *(["against its reference, points"] if compared else []))]
     for cell in results.cells:
         n = len(results.runs.get(cell.name, ()))
         table.append(
@@ -373,6 +385,7 @@ def findings_of(
                 cell.name,
                 str(n) if n == cell.seeds else f"{n} of {cell.seeds}",
                 *(results.text(cell.name, measure, 4 if measure == "auc" else 2) for measure in shown),
+                *([results.gap(cell)] if compared else []),
             )
         )
     if task.quick:

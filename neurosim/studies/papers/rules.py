@@ -71,6 +71,11 @@ def study(task: Task) -> Findings:
         results,
         _verdicts(results),
         lambda path: curves(results, path, "MNIST, 784-4x100-10 tanh", labels),
+        measures={
+            "test_accuracy": "test accuracy, %",
+            "late_accuracy": "mean of the last 10 epochs, %",
+            "train_accuracy": "training accuracy, %",
+        },
         notes=[
             "Accuracies are of the last epoch. Nothing bounds linear and ReLU units: with the papers' eta = 0.1 the test accuracy of "
             "linear networks jumps from epoch to epoch (the column `curve` of the table), and SRBP with ReLU units stays at "
