@@ -1,0 +1,1 @@
+"""Spiking networks in integers: populations, projections, local plasticity (docs/spiking.md)."""
