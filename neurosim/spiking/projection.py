@@ -60,7 +60,10 @@ class Pairs:
 
 
 class Synapses(NamedTuple):
-    """The synapses of a projection, by source, then target: start int64[n_source + 1], target int32[synapses], weight, delay int16[synapses]."""
+    """The synapses of a projection, by source, then target.
+
+    start: int64[n_source + 1], where each source's begin; target: int32[synapses]; weight, delay: int16[synapses].
+    """
 
     start: NDArray[np.int64]
     target: NDArray[np.int32]
@@ -75,7 +78,8 @@ class Projection:
     state: which, by default the target's first. weight: their word, at most 16 bits. initial: codes of the first weights: one for
     all, (low, high) for uniform ones, or an array int[synapses] in the order of `Synapses`. connect: also a
     `FeedbackCrossbar`, whose entries are then the weights (times `initial`, a number). delay: ticks, or (low, high). gain: weights
-    arrive times 2**gain. blank_out: synaptic events lost, of 256. low, high: bounds of plastic weights, by default the word's. phase: under which its operations are counted.
+    arrive times 2**gain. blank_out: synaptic events lost, of 256. low, high: bounds of plastic weights, by default the word's. phase:
+    under which its operations are counted.
     """
 
     source: str
@@ -174,10 +178,9 @@ class Projection:
         """One value a synapse: the same for all, uniform between two, or as given."""
         if isinstance(values, tuple):
             low, high = values
-            found = low + ((words(seed, stream, number, 0, n) >> np.uint64(32)) % np.uint64(high - low + 1)).astype(
-                np.int64
-            )
-            return found
+            drawn = words(seed, stream, number, 0, n) >> np.uint64(32)
+            uniform: NDArray[np.int64] = low + (drawn % np.uint64(high - low + 1)).astype(np.int64)
+            return uniform
         array = np.asarray(values, np.int64)
         if array.ndim == 0:
             return np.full(n, int(array), np.int64)
