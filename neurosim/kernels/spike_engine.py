@@ -82,8 +82,8 @@ def _over_threshold_of(memory, registers, ring):
 
 
 @inner
-def _from_source(memory, registers, number, ring, tick, since):
-    """Spikes of a source: their number. since: ticks of the presentation so far."""
+def _from_source(memory, registers, number, ring, tick, event_tick):
+    """Spikes of a source: their number. event_tick: the tick by which lists of events count."""
     n, first, kind, at = (
         registers[POPULATION.n],
         registers[POPULATION.first],
@@ -92,7 +92,7 @@ def _from_source(memory, registers, number, ring, tick, since):
     )
     refractory, count = registers[POPULATION.refractory], np.int64(0)
     if kind == KIND.events:
-        e, event_tick = memory.event_at[number], since if registers[POPULATION.presented] else tick
+        e = memory.event_at[number]
         while e < registers[POPULATION.event_end] and memory.event_tick[e] <= event_tick:
             if memory.event_tick[e] == event_tick and not (
                 refractory and memory.wait[first + memory.event_neuron[e]] > 0
@@ -164,8 +164,8 @@ def _deliver(program, memory, tally, b, tick, since, learn):
 
 
 @inner
-def _one_tick(program, memory, tally, tick, since, presented, learn):
-    """All phases of a tick. since: ticks since spikes in flight were cleared; presented: ticks of the presentation so far."""
+def _one_tick(program, memory, tally, tick, since, event_tick, learn):
+    """All phases of a tick. since: ticks since spikes in flight were cleared; event_tick: that by which lists of events count."""
     populations = program.populations
     for p in range(populations.shape[0]):
         registers = populations[p]
@@ -181,7 +181,7 @@ def _one_tick(program, memory, tally, tick, since, presented, learn):
         if registers[POPULATION.kind] == KIND.threshold:
             count = over_threshold(memory, registers, ring)
         else:
-            count = _from_source(memory, registers, p, ring, tick, presented)
+            count = _from_source(memory, registers, p, ring, tick, event_tick)
         memory.n_spikes[registers[POPULATION.counts] + slot] = count
     for b in range(program.parts.shape[0]):
         _deliver(program, memory, tally, b, tick, since, learn)
@@ -203,10 +203,10 @@ def _one_tick(program, memory, tally, tick, since, presented, learn):
 
 
 @kernel
-def run_spikes(program, memory, tally, raster, tick, since, presented, ticks, learn, record):
+def run_spikes(program, memory, tally, raster, tick, since, event_tick, ticks, learn, record):
     """So many ticks from `tick` on; fewer where the raster is full. Returns the ticks done.
 
-    since: ticks since spikes in flight were cleared; presented: ticks of the presentation so far.
+    since: ticks since spikes in flight were cleared; event_tick: that by which lists of events count.
     """
     populations = program.populations
     neurons = 0
@@ -215,7 +215,7 @@ def run_spikes(program, memory, tally, raster, tick, since, presented, ticks, le
     for t in range(ticks):
         if record and raster.used[0] + neurons > raster.tick.shape[0]:
             return t
-        _one_tick(program, memory, tally, tick + t, since + t, presented + t, learn)
+        _one_tick(program, memory, tally, tick + t, since + t, event_tick + t, learn)
         if record:
             used = raster.used[0]
             for p in range(populations.shape[0]):

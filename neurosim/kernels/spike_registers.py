@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from neurosim.kernels.registers import Registers
 
 POPULATION = Registers(
-    "n first states state_end kind threshold spiking refractory ring depth counts table event_end presented poisson_key"
+    "n first states state_end kind threshold spiking refractory ring depth counts table event_end poisson_key"
 )
 """Of a population: int64[populations, :]. first: of its neurons among all, padded to whole vectors; states … state_end: its rows
 of `STATE`; spiking: where its spiking state begins in memory; ring, depth: its last spikes, `depth` lists of n from `ring`
-on, their lengths from `counts` on; table: where probabilities, or periods and then phases, begin; event_end: where its events end;
-presented: they count from the beginning of a presentation."""
+on, their lengths from `counts` on; table: where probabilities, or periods and then phases, begin; event_end: where its events end."""
 
 STATE = Registers(
     """at input leak_numerator leak_shift leak_round bias low high holds reset reset_to jump jump_by noise noise_key flow

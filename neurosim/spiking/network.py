@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from neurosim.errors import NeurosimError
 from neurosim.formats import check_whole
 from neurosim.kernels.spike_engine import run_spikes
 from neurosim.kernels.spike_registers import POPULATION, SPIKE_TALLY, STATE, Raster, SpikeMemory, SpikeTally
-from neurosim.spiking.neurons import EVERY_TICK, Poisson
+from neurosim.spiking.neurons import EVERY_TICK, Events, Poisson
 from neurosim.spiking.program import Compiler, sorted_events
 from neurosim.spiking.projection import Synapses
 from neurosim.spiking.spec import SpikingSpec
@@ -30,6 +30,10 @@ class Spikes:
 
     def __getitem__(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return self.by_name[name]
+
+    def values(self) -> Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Ticks and neurons of all populations, in their order."""
+        return self.by_name.values()
 
     @property
     def total(self) -> int:
@@ -51,6 +55,10 @@ class SpikingNetwork:
         )
         self.tick = 0
         self._cleared = self._presented = self.samples = 0
+        self._shown: dict[int, tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
+        self._event_start: dict[int, int] = {}
+        self._place_events()
+        self._seek(0)
 
     # ------------------------------------------------------------------ running
 
@@ -61,45 +69,47 @@ class SpikingNetwork:
 
     def present(
         self,
-        inputs: Sequence[Any] | NDArray[Any],
-        labels: NDArray[np.integer[Any]] | None = None,
+        inputs: Any,
+        labels: NDArray[np.integer[Any]] | Sequence[int] | None = None,
         *,
         ticks: int,
         burn_in: int = 0,
         output: str,
-        label_table: NDArray[Any] | None = None,
+        classes: Mapping[str, NDArray[Any]] | None = None,
         learn: bool = True,
         rest: bool = False,
         order: NDArray[np.int64] | None = None,
     ) -> NDArray[np.int64]:
         """Present samples, so many ticks each; returns the spikes of the output population after burn_in: int64[presented, n_out].
 
-        inputs: probabilities of the input population in units of 2**-16, int[samples, n], or for an input of events a pair (ticks, neurons)
-        a sample. labels: int[samples], or None for samples without one; label_table: probabilities of the label population by class,
-        int[classes, n] (default: its own probability for the neuron of the class). learn: from burn_in on. rest: neurons begin each
-        sample anew. order: indices of samples, all in their order by default. Raises NeurosimError for inputs that do not fit.
+        inputs: of the one input population, or a mapping by name: probabilities in units of 2**-16, int[samples, n], or for events a pair
+        (ticks, neurons) a sample. labels: int[samples]; without them label populations are silent. classes: probabilities of label
+        populations by class, int[classes, n]; by default their own for the neuron of the class. learn: from burn_in on. rest: neurons
+        begin each sample anew. order: indices of samples, all in their order by default. Raises NeurosimError for what does not fit.
         """
         check_whole("burn_in", burn_in, 0, ticks)
-        source, teacher = self._role("input"), self._role("label", needed=labels is not None)
+        given = self._inputs(inputs)
+        n_samples = len(next(iter(given.values()))) if given else len(labels if labels is not None else ())
+        tables = self._tables(classes, labels, n_samples)
         out = self.spec.number(output)
         first, n_out = int(self._compiler.populations[out, POPULATION.first]), self.spec.populations[out].n
-        chosen = np.arange(len(inputs)) if order is None else order
-        table = self._label_table(teacher, label_table)
-        self._check_presented(inputs, labels, source, table)
+        chosen = np.arange(n_samples) if order is None else order
         found = np.zeros((len(chosen), n_out), np.int64)
         for at, sample in enumerate(chosen):
             if rest:
                 self.rest()
-            self._set_input(source, inputs[sample])
-            if teacher is not None:
-                self._set_table(teacher, 0 if labels is None or table is None else table[labels[sample]])
+            for number, values in given.items():
+                self._set_input(number, values[sample])
+            for number, table in tables.items():
+                self._set_table(number, 0 if labels is None else table[labels[sample]])
+            self._seek(0)
             self._presented = self.tick
             self._ticks(burn_in, learn=False, record=False)
             before = self._tally.spikes[first : first + n_out].copy()
             self._ticks(ticks - burn_in, learn=learn, record=False)
             found[at] = self._tally.spikes[first : first + n_out] - before
             self.samples += 1
-        self._set_back(source, teacher)
+        self._set_back([*given, *tables])
         return found
 
     def rest(self) -> None:
@@ -108,76 +118,102 @@ class SpikingNetwork:
         self._memory.last[:] = -1
         self._cleared = self.tick
 
-    def _role(self, role: str, *, needed: bool = True) -> int | None:
-        found = [i for i, p in enumerate(self.spec.populations) if getattr(p.spikes, "role", "") == role]
-        if len(found) > 1 or (needed and not found):
-            names = ", ".join(self.spec.populations[i].name for i in found) or "none"
-            raise NeurosimError(f"present: needs one population whose source has role={role!r}; there is {names}")
-        return found[0] if found else None
-
-    def _label_table(self, teacher: int | None, given: NDArray[Any] | None) -> NDArray[np.int64] | None:
-        if teacher is None:
-            return None
-        population = self.spec.populations[teacher]
-        assert isinstance(population.spikes, Poisson)
-        own = np.diag(np.broadcast_to(np.asarray(population.spikes.probability, np.int64), (population.n,)))
-        table = own if given is None else np.asarray(given)
-        if table.ndim != 2 or table.shape[1] != population.n or table.dtype.kind not in "iu":
-            raise NeurosimError(
-                f"label_table: {table.dtype}{list(table.shape)}: must be whole numbers [classes, {population.n}]"
-            )
-        return table.astype(np.int64)
-
-    def _check_presented(
-        self, inputs: Any, labels: NDArray[Any] | None, source: int | None, table: NDArray[np.int64] | None
-    ) -> None:
-        assert source is not None
-        population = self.spec.populations[source]
-        if isinstance(population.spikes, Poisson):
-            array = np.asarray(inputs)
-            if array.ndim != 2 or array.shape[1] != population.n or array.dtype.kind not in "iu":
+    def _inputs(self, inputs: Any) -> dict[int, Any]:
+        """What samples give to sources, by population, checked."""
+        if not isinstance(inputs, Mapping):
+            named = [p.name for p in self.spec.populations if getattr(p.spikes, "role", "") == "input"]
+            if len(named) != 1:
                 raise NeurosimError(
-                    f"inputs: {array.dtype}{list(array.shape)}: must be whole numbers [samples, {population.n}]"
+                    f"inputs: needs one population whose source has role='input'; there is {', '.join(named) or 'none'}"
                 )
-            if array.size and (array.min() < 0 or array.max() > EVERY_TICK):
-                raise NeurosimError(f"inputs: {array.min()}..{array.max()}: probabilities must be 0..{EVERY_TICK}")
-        if labels is not None:
-            array = np.asarray(labels)
-            classes = 0 if table is None else len(table)
-            if array.shape != (len(inputs),) or (array.size and (array.min() < 0 or array.max() >= classes)):
-                raise NeurosimError(f"labels: must be {len(inputs)} numbers 0..{classes - 1}")
+            inputs = {named[0]: inputs}
+        found = {self.spec.number(name): values for name, values in inputs.items()}
+        for number, values in found.items():
+            population = self.spec.populations[number]
+            if isinstance(population.spikes, Poisson):
+                found[number] = _probabilities(f"inputs of {population.name}", values, population.n)
+            elif not isinstance(population.spikes, Events):
+                raise NeurosimError(f"inputs: {population.name} is no Poisson source and none of events")
+        if len({len(values) for values in found.values()}) > 1:
+            raise NeurosimError("inputs: all populations need as many samples")
+        return found
 
-    def _set_input(self, source: int | None, sample: Any) -> None:
-        assert source is not None
-        registers = self._program.populations[source]
-        if isinstance(self.spec.populations[source].spikes, Poisson):
-            self._set_table(source, sample)
+    def _tables(
+        self, classes: Mapping[str, NDArray[Any]] | None, labels: Any, n_samples: int
+    ) -> dict[int, NDArray[np.int64]]:
+        """Probabilities of label populations by class, checked."""
+        found = {}
+        for number, population in enumerate(self.spec.populations):
+            if isinstance(population.spikes, Poisson) and population.spikes.role == "label":
+                found[number] = np.diag(
+                    np.broadcast_to(np.asarray(population.spikes.probability, np.int64), (population.n,))
+                )
+        for name, table in (classes or {}).items():
+            population = self.spec.population(name)
+            if not isinstance(population.spikes, Poisson):
+                raise NeurosimError(f"classes: {name} is no Poisson source")
+            found[self.spec.number(name)] = _probabilities(f"classes of {name}", table, population.n)
+        if labels is not None:
+            array, n = np.asarray(labels), min((len(table) for table in found.values()), default=1 << 62)
+            if (
+                array.shape != (n_samples,)
+                or array.dtype.kind not in "iu"
+                or (array.size and (array.min() < 0 or array.max() >= n))
+            ):
+                raise NeurosimError(f"labels: must be {n_samples} whole numbers 0..{n - 1}")
+        return found
+
+    def _set_input(self, number: int, sample: Any) -> None:
+        registers = self._program.populations[number]
+        if isinstance(self.spec.populations[number].spikes, Poisson):
+            self._set_table(number, sample)
             return
         ticks, neurons = sorted_events(*sample)
         if len(neurons) and (neurons.min() < 0 or neurons.max() >= registers[POPULATION.n]):
+            name = self.spec.populations[number].name
             raise NeurosimError(
-                f"inputs: events of neurons {neurons.min()}..{neurons.max()}; the input has {registers[POPULATION.n]}"
+                f"inputs of {name}: neurons {neurons.min()}..{neurons.max()}: must be 0..{registers[POPULATION.n] - 1}"
             )
-        base = self._compiler.n_fixed_events
-        memory = self._memory
-        self._memory = memory._replace(
-            event_tick=np.concatenate([memory.event_tick[:base], ticks, [0]]),
-            event_neuron=np.concatenate([memory.event_neuron[:base], neurons, [0]]).astype(np.int32),
-        )
-        memory.event_at[source], registers[POPULATION.event_end] = base, base + len(ticks)
+        self._shown[number] = ticks, neurons
+        self._place_events()
 
-    def _set_table(self, population: int, probabilities: Any) -> None:
-        registers = self._program.populations[population]
+    def _place_events(self) -> None:
+        """Events of all sources, those that a sample has brought in the place of the description's."""
+        ticks, neurons, start = [], [], 0
+        for number, population in enumerate(self.spec.populations):
+            if not isinstance(population.spikes, Events):
+                continue
+            mine = self._shown.get(number) or sorted_events(population.spikes.ticks, population.spikes.neurons)
+            ticks.append(mine[0])
+            neurons.append(mine[1])
+            self._event_start[number] = start
+            start += len(mine[0])
+            self._program.populations[number, POPULATION.event_end] = start
+        self._memory = self._memory._replace(
+            event_tick=np.concatenate([*ticks, [0]]), event_neuron=np.concatenate([*neurons, [0]]).astype(np.int32)
+        )
+
+    def _seek(self, tick: int) -> None:
+        """The next event of each list is the first from a tick on."""
+        for number, start in self._event_start.items():
+            end = self._program.populations[number, POPULATION.event_end]
+            self._memory.event_at[number] = start + np.searchsorted(self._memory.event_tick[start:end], tick)
+
+    def _set_table(self, number: int, probabilities: Any) -> None:
+        registers = self._program.populations[number]
         at, n = registers[POPULATION.table], registers[POPULATION.n]
         self._memory.tables[at : at + n] = probabilities
 
-    def _set_back(self, *populations: int | None) -> None:
-        """After presentations sources do again what their description says."""
-        for number in populations:
-            spikes = self.spec.populations[number].spikes if number is not None else None
+    def _set_back(self, numbers: Sequence[int]) -> None:
+        """After presentations sources do again what their description says, by the network's ticks."""
+        for number in numbers:
+            spikes = self.spec.populations[number].spikes
             if isinstance(spikes, Poisson):
-                assert number is not None
                 self._set_table(number, spikes.probability)
+        self._shown.clear()
+        self._place_events()
+        self._presented = 0
+        self._seek(self.tick)
 
     def _ticks(self, ticks: int, *, learn: bool, record: bool) -> Spikes:
         room = _ROOM if record else 1
@@ -309,3 +345,12 @@ class SpikingNetwork:
 
 
 _EMPTY = np.zeros(0, np.int64)
+
+
+def _probabilities(name: str, values: Any, n: int) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.ndim != 2 or array.shape[1] != n or array.dtype.kind not in "iu":
+        raise NeurosimError(f"{name}: {array.dtype}{list(array.shape)}: must be whole numbers [rows, {n}]")
+    if array.size and (array.min() < 0 or array.max() > EVERY_TICK):
+        raise NeurosimError(f"{name}: {array.min()}..{array.max()}: probabilities must be 0..{EVERY_TICK}")
+    return array.astype(np.int64)

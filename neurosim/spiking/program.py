@@ -33,7 +33,7 @@ from neurosim.rng import (
     STREAM_SPIKE_BLANK,
     layer_key,
 )
-from neurosim.spiking.neurons import Events, Poisson, Population, Regular, State, Threshold
+from neurosim.spiking.neurons import Poisson, Population, Regular, State, Threshold
 from neurosim.spiking.plasticity import Eligibility, Kernel, Term
 from neurosim.spiking.projection import Connect, Projection, Synapses
 from neurosim.spiking.spec import SpikingSpec
@@ -73,11 +73,9 @@ class Compiler:
         self.weight: list[NDArray[np.int16]] = []
         self.columns: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]], list[NDArray[np.int32]]] = ([], [], [])
         self.tables: list[NDArray[np.int64]] = []
-        self.events: tuple[list[NDArray[np.int64]], list[NDArray[np.int32]]] = ([], [])
-        self.event_at = np.zeros(len(spec.populations), np.int64)
         self.places: list[Place] = []
         self.dense: list[NDArray[np.int16]] = []
-        self.neurons = self.x_size = self.input_size = self._sparse_at = self.n_fixed_events = 0
+        self.neurons = self.x_size = self.input_size = self._sparse_at = 0
         self._arriving: dict[tuple[int, int], int] = {}
         for p in spec.projections:
             target = spec.number(p.target)
@@ -123,14 +121,7 @@ class Compiler:
                 np.broadcast_to(np.asarray(v, np.int64), (n,)).copy() for v in (spikes.period, spikes.phase)
             ]
         else:
-            assert isinstance(spikes, Events)
-            r[POPULATION.kind], r[POPULATION.presented] = KIND.events, spikes.role == "input"
-            ticks, neurons = sorted_events(spikes.ticks, spikes.neurons)
-            self.event_at[number] = self.n_fixed_events
-            r[POPULATION.event_end] = self.event_at[number] + len(ticks)
-            self.events[0].append(ticks)
-            self.events[1].append(neurons)
-            self.n_fixed_events += len(ticks)
+            r[POPULATION.kind] = KIND.events  # the network places their lists
 
     def _state(self, number: int, row: int, k: int, state: State) -> None:
         r, population = self.states[row], self.spec.populations[number]
@@ -424,9 +415,9 @@ class Compiler:
             np.zeros(self.ring_size + 1, np.int32),
             np.zeros(self.count_size + 1, np.int32),
             _joined(self.tables, np.int64),
-            _joined(self.events[0], np.int64),
-            _joined(self.events[1], np.int32),
-            self.event_at.copy(),
+            np.zeros(1, np.int64),
+            np.zeros(1, np.int32),
+            np.zeros(len(self.spec.populations), np.int64),
         )
         self.begin(found)
         return found
