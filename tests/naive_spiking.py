@@ -131,7 +131,7 @@ class NaiveSpiking:
 
     # ---------------------------------------------------------------- 1. a tick
 
-    def run(self, ticks: int, learn: bool = True) -> "list[tuple]":
+    def run(self, ticks: int, *, learn: bool = True) -> "list[tuple]":
         """So many ticks; the spikes as (tick, population, neuron)."""
         return [(self.t - 1, p, i) for _ in range(ticks) for p, i in self.tick(learn, self.t, {})]
 
@@ -161,7 +161,8 @@ class NaiveSpiking:
             spikes = [0] * self.populations[output]["n"]
             for tick in range(ticks):
                 for p, i in self.tick(learn and tick >= burn_in, tick, given):
-                    spikes[i] += p == output and tick >= burn_in
+                    if p == output and tick >= burn_in:
+                        spikes[i] += 1
             found.append(spikes)
         return found
 
@@ -219,8 +220,8 @@ class NaiveSpiking:
                 flows = sum(self.q(now[flow["state"]][i], flow) for flow in state["flows"])
                 a = state["noise"]
                 noise = ((fold(words, i) >> 32) * (2 * a + 1) >> 32) - a if a else 0
-                x = x - leak + flows + state["bias"] + arrived + noise
-                now[number][i] = clip(x, state["low"], state["high"])
+                total = x - leak + flows + state["bias"] + arrived + noise
+                now[number][i] = clip(total, state["low"], state["high"])
 
     def spikes(self, p: int, i: int, shown: int, given: "list | None") -> bool:
         """Step 2: whether a neuron that is not held spikes (sections 2 and 3)."""
@@ -377,9 +378,7 @@ class NaiveSpiking:
             if value != 0:
                 self.counts[number]["consolidated"] += 1
                 place = (CONSOLIDATE, i, j)
-                self.add(
-                    number, s, self.rounded(number, value, eligibility["s"], p["weight"]["rounding"], place)
-                )
+                self.add(number, s, self.rounded(number, value, eligibility["s"], p["weight"]["rounding"], place))
             if eligibility["leak"]:
                 c[s] = clip(c[s] - self.q(c[s], eligibility["leak"]), lowest(word), highest(word))
 

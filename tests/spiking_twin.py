@@ -245,7 +245,9 @@ def a_source(r, name, n, ticks, unit):
             r.choice(("fixed", "input", "label")),
         )
     elif kind == "regular":
-        spikes = Regular(each(lambda: r.choice((1, *(r.randint(2, 9) for _ in range(8)), 0))), each(lambda: r.randint(0, 9)))
+        spikes = Regular(
+            each(lambda: r.choice((1, *(r.randint(2, 9) for _ in range(8)), 0))), each(lambda: r.randint(0, 9))
+        )
     else:
         count = r.randint(0 if chance(r, 0.1) else ticks * n // 8, ticks * n // 2)
         spikes = Events(
@@ -290,10 +292,8 @@ def a_population(r, name, n, unit):
 def a_connection(r, n_source, n_target):
     kind = r.choice(("all", "all", "one", "random", "fan_out", "crossbar", "crossbar", "pairs"))
     itself = chance(r, 0.5)
-    if kind == "all" or (kind == "one" and n_source != n_target):
-        return Connect("all", itself=itself)
-    if kind == "one":
-        return Connect("one", itself=itself)
+    if kind in ("all", "one"):
+        return Connect("all" if n_source != n_target else kind, itself=itself)
     if kind == "random":
         return Connect("random", r.choice((0.0, 0.3, 0.6, 0.6, 1.0)), itself=itself)
     if kind == "fan_out":
@@ -377,8 +377,7 @@ def a_rule(r, source, target, unit, weight):
         )
     on_pre, on_post = a_term(r, names, unit, weight), a_term(r, names, unit, weight)
     which = r.choice(("both", "both", "pre", "post"))
-    rule = Plasticity(on_pre if which != "post" else None, on_post if which != "pre" else None)
-    return rule
+    return Plasticity(on_pre if which != "post" else None, on_post if which != "pre" else None)
 
 
 def an_eligibility(r, target, unit, weight):
@@ -393,7 +392,9 @@ def an_eligibility(r, target, unit, weight):
 def a_receiver(r, target):
     """The state that receives: the one that spikes or a current before it, more often than a trace; "" is the first."""
     driven = [s for s in target.states if s.name in ("g", "v", "z")] or target.states
-    return r.choice((r.choice(driven).name, r.choice(driven).name, r.choice(driven).name, "", r.choice(target.states).name))
+    return r.choice(
+        (r.choice(driven).name, r.choice(driven).name, r.choice(driven).name, "", r.choice(target.states).name)
+    )
 
 
 def a_projection(r, source, target, unit, seed, number):
@@ -543,7 +544,7 @@ def compare(case, make, pieces=1):
     for piece in range(pieces, 0, -1):
         ticks = left // piece
         left -= ticks
-        compared += same_raster(case.spec, net.run(ticks, learn=case.learn), naive.run(ticks, case.learn))
+        compared += same_raster(case.spec, net.run(ticks, learn=case.learn), naive.run(ticks, learn=case.learn))
     return compared + same_network(case.spec, net, naive)
 
 
@@ -566,7 +567,7 @@ def liveliness(cases=200, seed=0):
             found["refused"] += 1
             continue
         naive = NaiveSpiking(as_dict(case.spec))
-        spikes = naive.run(case.ticks, case.learn)
+        spikes = naive.run(case.ticks, learn=case.learn)
         counts = naive.counts
         plastic = case.learn and any(p.plasticity for p in case.spec.projections)
         found["cases"] += 1

@@ -43,7 +43,7 @@ NEAREST = Fixed(8, 0, rounding="nearest")
 def naive(spec, ticks=0, *, learn=True):
     """The slow twin after so many ticks; the kernels, where there are any, are the same there."""
     twin = NaiveSpiking(as_dict(spec))
-    twin.run(ticks, learn)
+    twin.run(ticks, learn=learn)
     if KERNELS:
         from neurosim.spiking.network import SpikingNetwork
 
@@ -62,7 +62,7 @@ def by_tick(spec, ticks, look, *, learn=True):
     naive(spec, ticks, learn=learn)
     twin, found = NaiveSpiking(as_dict(spec)), []
     for _ in range(ticks):
-        twin.run(1, learn)
+        twin.run(1, learn=learn)
         found.append(look(twin))
     return found
 
@@ -104,20 +104,17 @@ def test_a_neuron_can_spike_again_r_plus_one_ticks_later():
 
 
 def test_what_arrives_at_a_held_state_is_lost():
-    # Spikes in tick 0 by its start value; held in ticks 1 and 2. Input of tick 0 and 1 is lost, that of tick 2 is not.
-    for holds, last in ((True, 5), (False, 15)):
-        neuron = one_neuron(State("v", start=1, reset=0, holds=holds), threshold=1, refractory=2)
-        spec = SpikingSpec((source(0, 1, 2), neuron.replace(spikes=Threshold(1))), (Projection("pre", "post", initial=5),))
-        assert by_tick(spec, 4, lambda twin: twin.inputs[1][0][0])[:3] == [5, 5, 5]
-        got = NaiveSpiking(as_dict(spec.replace(populations=(source(0, 1, 2), neuron))))
-        got.run(3)
-        assert got.states[1][0][0] == (0 if holds else 10)
-        assert got.run(1) == [(3, 1, 0)]
-        assert last in (5, 15)
+    # Spikes in tick 0 by its start value and is held in ticks 1 and 2, where the input of ticks 0 and 1 would act; that of tick 2 acts in 3.
+    for holds, seen, ticks in ((True, [0, 0, 0, 5], [0]), (False, [0, 5, 10, 0], [0, 3])):
+        neuron = one_neuron(State("v", start=12, reset=0, holds=holds), threshold=12, refractory=2)
+        spec = SpikingSpec((source(0, 1, 2), neuron), (Projection("pre", "post", initial=5),))
+        assert by_tick(spec, 4, lambda twin: twin.states[1][0][0]) == seen
+        assert spikes_of(spec, 4, "post") == [(t, 0) for t in ticks]
 
 
 @pytest.mark.parametrize(
-    ("after", "ticks", "left"), [({"reset": 0}, [1, 3, 5, 7], 0), ({"jump": -8}, [1, 3, 4, 6, 7], 0), ({}, [1, 2, 3, 4, 5, 6, 7], 40)]
+    ("after", "ticks", "left"),
+    [({"reset": 0}, [1, 3, 5, 7], 0), ({"jump": -8}, [1, 3, 4, 6, 7], 0), ({}, [1, 2, 3, 4, 5, 6, 7], 40)],
 )
 def test_reset_and_jump(after, ticks, left):
     # 5 a tick, threshold 8. Reset: 5 10>0 5 10>0. Jump: 5 10>2 7 12>4 9>1 6 11>3 8>0. Neither: it stays above.
@@ -157,9 +154,9 @@ def test_least_always_ends_at_zero_and_floor_does_not(bits):
 
 @pytest.mark.parametrize(("rounding", "down"), [("floor", -2), ("zero", -1), ("away", -2), ("least", -1)])
 def test_flows_read_what_states_are_now(rounding, down):
-    # a is 1 after its update, so b gets 2 * 1 in the same tick; c comes before a and gets nothing yet; d is -3/2 of a.
+    # a is 1 after its update, so b gets 2 * 1 in the same tick; e comes before a and gets nothing yet; d is -3/2 of a.
     states = (
-        State("c", flows=(Flow("a", -1),)),
+        State("e", flows=(Flow("a", -1),)),
         State("a", bias=1),
         State("b", flows=(Flow("a", -1),)),
         State("d", flows=(Flow("a", 1, -3, rounding),)),
@@ -170,9 +167,13 @@ def test_flows_read_what_states_are_now(rounding, down):
 
 
 def test_states_saturate():
-    spec = SpikingSpec((one_neuron(State("v", bias=100, bits=8), State("u", bias=-100, low=-30, high=7), State("x", jump=9)),))
+    spec = SpikingSpec(
+        (one_neuron(State("v", bias=100, bits=8), State("u", bias=-100, low=-30, high=7), State("x", jump=9)),)
+    )
     assert naive(spec, 2).states[0][:2] == [[127], [-30]]
-    jumping = SpikingSpec((source(0, 1, 2, states=(State("x", jump=100, bits=8), State("y", jump=-100, low=-5, high=5))),))
+    jumping = SpikingSpec(
+        (source(0, 1, 2, states=(State("x", jump=100, bits=8), State("y", jump=-100, low=-5, high=5))),)
+    )
     assert naive(jumping, 3).states[0] == [[127], [-5]]
 
 
@@ -223,7 +224,9 @@ def test_projections_onto_one_state_add_up_and_others_do_not_mix():
 
 
 def plastic(rule, *, pre, post, **fields):
-    return SpikingSpec((pre, post), (Projection("pre", "post", fields.pop("state", "u"), NEAREST, 10, plasticity=rule, **fields),))
+    return SpikingSpec(
+        (pre, post), (Projection("pre", "post", fields.pop("state", "u"), NEAREST, 10, plasticity=rule, **fields),)
+    )
 
 
 def test_pair_stdp_and_coincidence():
@@ -319,7 +322,12 @@ def test_a_spike_arrives_once_for_each_delay_of_its_row():
         (Population("pre", 2, (), Events([0, 1], [0, 0])), Population("post", 4, (State("u"),), Threshold(99))),
         (Projection("pre", "post", connect=Pairs([0, 0, 0, 1], [0, 1, 2, 3]), delay=np.array([0, 2, 2, 0])),),
     )
-    assert [c["projections"][0]["arrivals"] for c in by_tick(spec, 4, lambda t: copy.deepcopy(t.counters()))] == [1, 2, 3, 4]
+    assert [c["projections"][0]["arrivals"] for c in by_tick(spec, 4, lambda t: copy.deepcopy(t.counters()))] == [
+        1,
+        2,
+        3,
+        4,
+    ]
     assert naive(spec, 4).counts[0]["events"] == 6
 
 
@@ -332,15 +340,18 @@ def test_presentations():
             Population("pixels", 2, (), Poisson(0, "input")),
             Population("label", 2, (), Poisson(0, "label")),
             Population("teacher", 1, (), Events([1], [0])),
-            Population("out", 2, (State("v", reset=0),), Threshold(1)),
+            Population("out", 2, (State("v", Leak(0), reset=0),), Threshold(1)),
         ),
-        (Projection("pixels", "out", connect=Connect("one"), delay=1), Projection("label", "out", connect=Connect("one"), initial=-1)),
+        (
+            Projection("pixels", "out", connect=Connect("one"), delay=1),
+            Projection("label", "out", connect=Connect("one"), initial=-1),
+        ),
     )
     full, samples = 1 << 16, [{0: [1 << 16, 0]}, {0: [0, 1 << 16]}, {0: [0, 0]}]
     table = {1: [[0, full], [full, 0]]}
     twin = NaiveSpiking(as_dict(spec))
-    # 5 ticks, 2 of them not counted; the first sample's input acts from tick 2 on; two spikes in flight end in the second sample's
-    # ticks 0 and 1, before its burn-in ends. Class 0 only silences neuron 1.
+    # A membrane is what arrived last. The first sample's spikes act from its tick 2 on; two of them are then still in flight, and act in
+    # ticks 0 and 1 of the second, before its burn-in ends. Labels inhibit the other output.
     assert twin.present(samples, [0, 1, 0], ticks=5, burn_in=2, output=3, classes=table) == [[3, 0], [0, 3], [0, 0]]
     assert twin.population_counts[2]["spikes"] == [3]  # one in each presentation
     assert twin.population_counts[1]["spikes"] == [5, 10]
@@ -365,12 +376,16 @@ def test_in_real_numbers_nothing_rounds():
     spec = SpikingSpec((source(0), neuron), (Projection("pre", "post", initial=3, gain=-1),))
     twin = NaiveSpiking(as_dict(spec), real=True)
     twin.run(3)
-    assert twin.states[1] == [[1.5 * 0.75], [-(1.5 / 2) * 0.75 - (1.5 * 0.75) * 0.75]] or twin.states[1][0] == [1.125]
-    assert twin.states[1][1][0] == pytest.approx(-1.125 / 2 - 1.125 * 0.75)
+    assert twin.states[1] == [
+        [1.125],
+        [-1.125 / 2 - 1.125 * 0.75],
+    ]  # g: 1.5, 1.125; v: -1.5 * 3/4 = -1.125, then half of it less g * 3/4
     for z, change in ((-5.0, -4.0), (0.4, 0.0), (6.0, 8.0)):
         q = Quantiser(3, alpha=8.0)  # 8, 4, 2, 1, changed at sqrt(32), sqrt(8), ...
         learning = plastic(
-            Plasticity(Term("post.z", numerator=1, shift=3, error=q)), pre=source(0), post=one_neuron(State("u"), State("z"))
+            Plasticity(Term("post.z", numerator=1, shift=3, error=q)),
+            pre=source(0),
+            post=one_neuron(State("u"), State("z")),
         )
         twin = NaiveSpiking(as_dict(learning), real=True)
         twin.states[1][1][0] = z
@@ -415,15 +430,15 @@ def test_synapses_are_the_twins(connect):
     for seed in range(3):
         for initial, delay in ((2, 0), ((-3, 4), (0, 9)), (-1, (5, 5)), ((1, 1), 4095)):
             joined = Projection("a", "a", initial=initial, delay=delay, connect=connect)
-            spec = SpikingSpec((Population("a", 13, (State("v"),)),), (joined, joined), seed)
-            compared = born(spec)
-            assert compared or connect in (CONNECTIONS[3], CONNECTIONS[4], CONNECTIONS[11], CONNECTIONS[12]) or not np.size(
-                getattr(connect, "sources", 1)
-            )
+            other = joined if connect == Connect("one") else joined.replace(target="b")
+            populations = (Population("a", 13, (State("v"),)), Population("b", 29, (State("v"),)))
+            born(SpikingSpec(populations, (joined, other), seed))
 
 
 def test_lists_of_weights_go_by_the_pairs_as_given():
-    joined = Projection("a", "a", initial=np.arange(5), delay=np.arange(5) * 2, connect=Pairs([1, 0, 1, 0, 1], [0, 1, 0, 0, 1]))
+    joined = Projection(
+        "a", "a", initial=np.arange(5), delay=np.arange(5) * 2, connect=Pairs([1, 0, 1, 0, 1], [0, 1, 0, 0, 1])
+    )
     spec = SpikingSpec((Population("a", 2, (State("v"),)),), (joined,))
     assert born(spec) == 20
     assert joined.draw(0, 0, 2, 2).weight.tolist() == [3, 1, 0, 2, 4]
@@ -554,7 +569,9 @@ REFUSED = {
     "pairs: [2] sources and [1] targets": lambda: Pairs([0, 1], [0]),
     "projection pre->post: weight=Fixed(bits=17": lambda: JOINED.replace(weight=Fixed(17, 0)),
     "projection pre->post: weight=Fixed(bits=1,": lambda: JOINED.replace(weight=Fixed(1, 0)),
-    "projection pre->post: weight=Fixed(bits=8, frac=0, signed=False": lambda: JOINED.replace(weight=Fixed(8, 0, signed=False)),
+    "projection pre->post: weight=Fixed(bits=8, frac=0, signed=False": lambda: JOINED.replace(
+        weight=Fixed(8, 0, signed=False)
+    ),
     "overflow='wrap'": lambda: JOINED.replace(weight=Fixed(8, 0, overflow="wrap")),
     "projection named: gain=17": lambda: JOINED.replace(gain=17, name="named"),
     "projection pre->post: gain=-16": lambda: JOINED.replace(gain=-16),
@@ -578,7 +595,9 @@ REFUSED = {
     "projection pre->post: pairs.sources=0..2": lambda: draws(connect=Pairs([0, 2], [0, 0])),
     "projection pre->post: pairs.targets=0..3": lambda: draws(connect=Pairs([0, 1], [0, 3])),
     "connect='one': 2 neurons cannot be joined one to one to 3": lambda: draws(connect=Connect("one")),
-    "projection pre->post: connect.fan_out=4: the target has 3 neurons": lambda: draws(connect=Connect("random", fan_out=4)),
+    "projection pre->post: connect.fan_out=4: the target has 3 neurons": lambda: draws(
+        connect=Connect("random", fan_out=4)
+    ),
     "projection pre->post: initial has shape [5], and it has 6": lambda: draws(initial=np.ones(5, int)),
     "projection pre->post: delay has shape [7], and it has 6": lambda: draws(delay=np.ones(7, int)),
     "feedback.fan_in=3": lambda: draws(connect=FeedbackCrossbar(fan_in=3)),
@@ -610,7 +629,7 @@ REFUSED = {
         populations=(PRE, POST.replace(states=(WIDE,))),
     ),
     "population a, state v: its sum could leave": lambda: SpikingSpec(
-        (Population("a", 1, (WIDE, State("v", flows=(Flow("u", -16, 65535),)), State("u", bits=32))[1:]),)
+        (Population("a", 1, (State("v", flows=(Flow("u", -16, 65535),)), State("u", bits=32))),)
     ),
 }
 
@@ -627,7 +646,10 @@ def test_what_lies_just_inside_is_not_refused():
     State("v", bits=32, low=-(2**31) + 1, high=2**31 - 1, noise=(1 << 24) - 1, bias=-(2**31) + 1)
     Kernel(tuple((k, 30, -1) for k in range(8)))
     Poisson([0, 1 << 16]), Regular(0), Events(), Events([0, 0, 5], [1, 0, 0])
-    JOINED.replace(initial=-127, delay=(0, 4095), gain=16, blank_out=255), JOINED.replace(weight=Fixed(16, 0, range="full"), initial=-32768)
+    (
+        JOINED.replace(initial=-127, delay=(0, 4095), gain=16, blank_out=255),
+        JOINED.replace(weight=Fixed(16, 0, range="full"), initial=-32768),
+    )
     network(JOINED, seed=(1 << 63) - 1)
 
 
@@ -657,16 +679,21 @@ def test_random_networks_are_lively():
 def test_the_twin_does_not_depend_on_how_a_run_is_split():
     for case in cases(10, "split"):
         whole, parts = (NaiveSpiking(as_dict(case.spec)) for _ in range(2))
-        at_once = whole.run(case.ticks, case.learn)
-        assert at_once == [spike for _ in range(case.ticks) for spike in parts.run(1, case.learn)]
-        assert (whole.states, whole.weights, whole.tags, whole.counts) == (parts.states, parts.weights, parts.tags, parts.counts)
+        at_once = whole.run(case.ticks, learn=case.learn)
+        assert at_once == [spike for _ in range(case.ticks) for spike in parts.run(1, learn=case.learn)]
+        assert (whole.states, whole.weights, whole.tags, whole.counts) == (
+            parts.states,
+            parts.weights,
+            parts.tags,
+            parts.counts,
+        )
 
 
 def test_without_learning_no_weight_changes():
     for case in cases(20, "frozen"):
         twin = NaiveSpiking(as_dict(case.spec))
         before = [list(w) for w in twin.weights]
-        twin.run(case.ticks, False)
+        twin.run(case.ticks, learn=False)
         assert twin.weights == before
         assert not any(any(tags) for tags in twin.tags)
 
@@ -675,7 +702,7 @@ def test_without_learning_no_weight_changes():
 def test_random_networks_run_in_both_numbers(real):
     for case in cases(20, "numbers"):
         twin = NaiveSpiking(as_dict(case.spec), real=real)
-        twin.run(case.ticks, case.learn)
+        twin.run(case.ticks, learn=case.learn)
         for p, population in enumerate(case.spec.populations):
             for state, values in zip(population.states, twin.states[p], strict=True):
                 assert all(state.low <= x <= state.high for x in values)
@@ -690,7 +717,7 @@ def make():
 
 
 def test_kernels_equal_the_twin(make):
-    assert sum(compare(case, make, pieces=1) for case in cases(150, "kernels")) > 100_000
+    assert sum(compare(case, make, pieces=1) for case in cases(150, "kernels")) > 60_000
 
 
 def test_kernels_equal_the_twin_in_pieces(make):
@@ -706,6 +733,7 @@ def test_kernels_go_on_from_what_was_saved(make):
         part.run(half, learn=case.learn)
         saved = {name: np.copy(array) for name, array in part.save().items()}
         part.run(3)  # what goes on afterwards must not reach into what was saved
+        other.run(5)  # and nothing of what was before must remain
         other.restore(saved)
         rest = case.ticks - half
         expected, found = whole.run(rest, learn=case.learn), other.run(rest, learn=case.learn)
@@ -713,9 +741,8 @@ def test_kernels_go_on_from_what_was_saved(make):
             for mine, its in zip(found[p.name], expected[p.name], strict=True):
                 same(f"spikes of {p.name}", mine, its)
         twin = NaiveSpiking(as_dict(case.spec))
-        twin.run(case.ticks, case.learn)
+        twin.run(case.ticks, learn=case.learn)
         same_network(case.spec, other, twin)
-        assert all(np.array_equal(array, whole.save()[name]) for name, array in other.save().items())
 
 
 def test_kernels_change_no_weight_without_learning(make):
@@ -737,9 +764,13 @@ def test_kernels_answer_in_the_words_of_the_interface(make):
     assert all(net.weights(k).dtype == np.int16 for k in range(len(case.spec.projections)))
 
 
+def a_list(given):
+    """What a sample gives to a source, as arrays: probabilities, or ticks and neurons of events."""
+    events = not given or isinstance(given[0], tuple)
+    return tuple(np.array(given, np.int64).reshape(-1, 2).T) if events else np.array(given)
+
+
 def test_kernels_present_as_the_twin(make):
-    if not hasattr(make, "present"):
-        pytest.skip("SpikingNetwork has no present yet")
     for number, (spec, _, _) in enumerate(cases(40, "shown")):
         r = random.Random(number)
         ticks, classes = r.randint(5, 15), 3
@@ -748,15 +779,15 @@ def test_kernels_present_as_the_twin(make):
         output, rest, learn = r.choice(spec.populations).name, r.random() < 0.5, r.random() < 0.8
         how = {"ticks": ticks, "burn_in": r.randint(0, ticks), "rest": rest, "learn": learn}
         net, twin = make(spec), NaiveSpiking(as_dict(spec))
-        shown = {
-            name: [tuple(np.array(given, np.int64).reshape(-1, 2).T) if isinstance(spec.population(name).spikes, Events) else given
-                   for given in (sample[name] for sample in samples)]
-            for name in samples[0]
-        }  # fmt: skip
+        shown = {name: [a_list(sample[name]) for sample in samples] for name in samples[0]}
         found = net.present(shown, labels, output=output, classes=table, **how)
         by_number = [{spec.number(name): given for name, given in sample.items()} for sample in samples]
         its = {spec.number(name): rows for name, rows in table.items()}
-        same("spikes of the output", found, twin.present(by_number, labels, output=spec.number(output), classes=its, **how))
+        same(
+            "spikes of the output",
+            found,
+            twin.present(by_number, labels, output=spec.number(output), classes=its, **how),
+        )
         same_raster(spec, net.run(5), twin.run(5))
         same_network(spec, net, twin)
 

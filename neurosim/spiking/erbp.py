@@ -8,7 +8,6 @@ the boxcar (Detorakis et al., Frontiers in Neuroscience 12:583, 2018, for the in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,10 +27,12 @@ from neurosim.spiking.spec import SpikingSpec
 class Erbp:
     """The settings of a network that learns by eRBP; all of them integers of the chip's words.
 
-    soma, dendrite: leaks of the membrane `v` and of the dendrite `u`; threshold, refractory: of hidden and prediction neurons, whose membrane
-    is not reset; gate: the boxcar, |v| < gate; rate: eta = 2**-rate; gains: of each layer's weights; reach: initial
-    weights are uniform within it; blank_out: synaptic events lost, of 256; error_threshold: of error neurons, which spikes of label and prediction
-    charge by error_input; error_output: what an error spike adds to a prediction neuron's dendrite; feedback, feedback_weight: C, and what its entries count; channel: a quantiser of the dendrite, None for its whole word; label: probability of a label spike in a tick; adaptive: C learns too.
+    soma, dendrite: leaks of the membrane `v` and of the dendrite `u`; threshold, refractory: of hidden and prediction neurons,
+    whose membrane is not reset; gate: the boxcar, |v| < gate; rate: eta = 2**-rate; gains: of each layer's weights; reach:
+    initial weights are uniform within it; blank_out: synaptic events lost, of 256; error_threshold: of error neurons, which spikes
+    of label and prediction charge by error_input * 2**error_gain; error_output: what an error spike adds to a prediction
+    neuron's dendrite; feedback, feedback_weight: C, and what its entries count; channel: a quantiser of the dendrite, None for
+    its whole word; label: probability of a label spike in a tick, in units of 2**-16.
     """
 
     n_in: int = 784
@@ -136,6 +137,3 @@ def answers(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Classes by the most spikes, the lowest among equals: int64[samples]."""
     found: NDArray[np.int64] = counts.argmax(axis=1)
     return found
-
-
-Sizes = Sequence[int]

@@ -40,7 +40,6 @@ from neurosim.spiking.spec import SpikingSpec
 
 _LANES = 16
 _HIGHEST_32 = (1 << 31) - 1
-_UNBOUNDED = 1 << 62
 
 
 class Place(NamedTuple):
@@ -300,8 +299,7 @@ class Compiler:
             self.eligibility.append(self._eligibility(target, rule.eligibility))
             for r in parts:
                 r[PART.eligibility] = len(self.eligibility) - 1
-                low, high = (-_UNBOUNDED, _UNBOUNDED) if self.real else (word.low, word.high)
-                r[PART.tag_low], r[PART.tag_high], r[PART.tag_round] = low, high, ROUNDING[word.rounding]
+                r[PART.tag_low], r[PART.tag_high], r[PART.tag_round] = word.low, word.high, ROUNDING[word.rounding]
 
     def _by_target(self, synapses: Synapses, order: NDArray[np.int64] | slice, n_target: int) -> None:
         by_target = np.argsort(synapses.target, kind="stable")
