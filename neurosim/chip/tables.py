@@ -42,7 +42,8 @@ def addresses(word: Fixed) -> list[float]:
 
 def activation_table(activation: str, address: Fixed, output: Fixed) -> NDArray[np.int32]:
     """The output code at every address: int32[codes of the address word]."""
-    return np.array([output.encode(FUNCTIONS[activation](x)) for x in addresses(address)], np.int32)
+    values = np.array([FUNCTIONS[activation](x) for x in addresses(address)])
+    return output.encode_array(values).astype(np.int32)  # the bits of `encode`, all at once
 
 
 def softmax_table(address: Fixed) -> NDArray[np.int32]:

@@ -135,7 +135,7 @@ def reproduce(
 ) -> Findings:
     """Run a study and, with `out`, write its table (.csv), text (.md) and figure (.png, .svg) there; go on where it stopped.
 
-    quick: a smaller run, labelled so; progress: told what is being done. Raises NeurosimError for a name that is not in
+    quick: a smaller run, labelled so, and its verdicts not judged; progress: told what is being done. Raises NeurosimError for a name that is not in
     `STUDIES` and for an engine that a study does not have.
     """
     module = module_of(name)
@@ -144,6 +144,8 @@ def reproduce(
         prepare(out)
     task = Task(engine, quick, out, name, progress)
     found: Findings = module.study(task)
+    if quick:
+        found = replace(found, verdicts=[replace(verdict, passed=None) for verdict in found.verdicts])
     if out is not None:
         assert task.table is not None
         write_text(task.table, table_of(found))
@@ -375,8 +377,6 @@ def findings_of(
                 *(results.text(cell.name, measure, 4 if measure == "auc" else 2) for measure in shown),
             )
         )
-    if task.quick:
-        verdicts = [replace(verdict, passed=None) for verdict in verdicts]
     return Findings(
         title,
         header,
