@@ -135,8 +135,8 @@ def reproduce(
 ) -> Findings:
     """Run a study and, with `out`, write its table (.csv), text (.md) and figure (.png, .svg) there; go on where it stopped.
 
-    quick: a smaller run, labelled so, and its verdicts not judged; progress: told what is being done. Raises NeurosimError for a name that is not in
-    `STUDIES` and for an engine that a study does not have.
+    quick: a smaller run, labelled so, of which no verdict is judged; progress: told what is being done. Raises NeurosimError for
+    a name that is not in `STUDIES` and for an engine that a study does not have.
     """
     module = module_of(name)
     check(f"engine of {name}", engine, module.ENGINES)
@@ -351,7 +351,6 @@ def _csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def findings_of(
-    task: Task,
     title: str,
     results: Results,
     verdicts: Sequence[Verdict],

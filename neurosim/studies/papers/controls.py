@@ -64,7 +64,6 @@ def study(task: Task) -> Findings:
     """Run, judge and draw."""
     results = run_cells(task, for_task(task, cells()))
     return findings_of(
-        task,
         "Controls: what learns and what does not, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),

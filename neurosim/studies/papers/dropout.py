@@ -33,7 +33,6 @@ def study(task: Task) -> Findings:
     series = {NAMES[rule]: COLOURS[rule] for rule in _SAID}
     said = {NAMES[rule]: values for rule, values in _SAID.items()}
     return findings_of(
-        task,
         "Dropout in the learning channel, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),

@@ -45,7 +45,6 @@ def study(task: Task) -> Findings:
     results = run_cells(task, for_task(task, cells()))
     said = {name: 100 - value for name, (value, _) in _SAID.items()}
     return findings_of(
-        task,
         "Direct random target projection, MNIST 784-500-10 tanh",
         results,
         _verdicts(results),

@@ -103,7 +103,6 @@ def findings(
 ) -> Findings:
     """A study on the chip as bars, with its costs; left: where the bars begin, but in a quick run."""
     return findings_of(
-        task,
         title,
         results,
         verdicts,

@@ -47,7 +47,6 @@ def study(task: Task) -> Findings:
     """Run, judge and draw."""
     results = run_cells(task, for_task(task, cells()))
     return findings_of(
-        task,
         "Sparse direct feedback, MNIST 784-400-10 tanh",
         results,
         _verdicts(results),
