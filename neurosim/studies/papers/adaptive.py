@@ -44,7 +44,6 @@ def study(task: Task) -> Findings:
     names = [cell.name for cell in results.cells if cell.name != "top only"]
     colours = dict(zip(names, PALETTE, strict=False))
     return findings_of(
-        task,
         "Adaptive feedback, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),

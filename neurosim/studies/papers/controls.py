@@ -111,7 +111,6 @@ def study(task: Task) -> Findings:
         )
         return findings(task, title, results, _chip_verdicts(results), left=0, notes=[note])
     return findings_of(
-        task,
         "Controls: what learns and what does not, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),

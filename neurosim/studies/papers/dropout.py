@@ -44,13 +44,12 @@ def study(task: Task) -> Findings:
     if task.engine == "fixed":
         title = "Dropout in the learning channel on the chip, MNIST 784-4x100-10"
         return findings_of(
-            task, title, results, _chip_verdicts(results),
+            title, results, _chip_verdicts(results),
             lambda path: against(results, path, "Signals lost in the channel, on the chip", "signals lost, %", series),
             measures=MEASURES, notes=(*NOTES, "A chance is rounded to 16 bits; a decision costs a random lane and a comparison."),
         )  # fmt: skip
     said = {NAMES[rule]: values for rule, values in _SAID.items()}
     return findings_of(
-        task,
         "Dropout in the learning channel, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),

@@ -100,7 +100,6 @@ def study(task: Task) -> Findings:
         return findings(task, title, results, _chip_verdicts(results), left=75, notes=[note], net="784-100-10")
     said = {name: 100 - value for name, (value, _) in _SAID.items()}
     return findings_of(
-        task,
         "Direct random target projection, MNIST 784-500-10 tanh",
         results,
         _verdicts(results),

@@ -40,7 +40,6 @@ def study(task: Task) -> Findings:
         return findings(task, "Derivatives on the chip, MNIST 784-4x100-10", results, verdicts, left=60)
     said = {f"{NAMES[name]}, no f'": value for name, value in _SAID.items()}
     return findings_of(
-        task,
         "Learning without derivatives, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),

@@ -113,7 +113,6 @@ def findings(
 ) -> Findings:
     """A study on the chip as bars, with its costs; left: where the bars begin, but in a quick run; net: its sizes."""
     return findings_of(
-        task,
         title,
         results,
         verdicts,

@@ -55,7 +55,6 @@ def study(task: Task) -> Findings:
     results = run_cells(task, for_task(task, cells(task.engine)))
     if task.engine == "fixed":
         return findings_of(
-            task,
             "Learning rules on the chip, MNIST 784-4x100-10",
             results,
             [_close(results, cell, reference) for cell, reference in same_named(results.cells).items()],
@@ -67,7 +66,6 @@ def study(task: Task) -> Findings:
         )
     labels = {NAMES[name]: COLOURS[name] for name in ("bp", "sbp", "rbp", "srbp", "top-only")}
     return findings_of(
-        task,
         "Learning rules on MNIST, 784-4x100-10",
         results,
         _verdicts(results),

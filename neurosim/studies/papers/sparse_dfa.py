@@ -88,7 +88,6 @@ def study(task: Task) -> Findings:
         title = "Sparse direct feedback on the chip, MNIST"
         return findings(task, title, results, verdicts, left=0, notes=[note], net="784-100-10")
     return findings_of(
-        task,
         "Sparse direct feedback, MNIST 784-400-10 tanh",
         results,
         _verdicts(results),
