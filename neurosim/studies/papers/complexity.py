@@ -39,7 +39,7 @@ def verdicts() -> list[Verdict]:
             )
         )
     for n in (1, 2, 8):
-        done = [
+        added = [
             _stepped("srbp", n / 100, seed).counts().total("add", phase="feedback") / _SAMPLES for seed in range(_SEEDS)
         ]
         expected, p = 40 * n, n / 100
