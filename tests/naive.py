@@ -24,8 +24,9 @@ from tests.naive_tables import (
 )
 
 TALLIES = (
-    "quantised", "received", "routed", "signalled", "local", "update_pairs", "update_active", "update_attempted", "update_rows",
-    "weight_changed", "update_row_words", "update_words_16", "update_words_32", "update_words_64",
+    "quantised", "received", "routed", "signalled", "local", "dropout_words", "dropout_draws", "dropout_lost",
+    "redrawn_connections", "update_pairs", "update_active", "update_attempted", "update_rows", "weight_changed",
+    "update_row_words", "update_words_16", "update_words_32", "update_words_64",
     "feedback_pairs", "feedback_active", "feedback_attempted", "feedback_rows", "feedback_changed",
     "feedback_row_words", "feedback_words_16", "feedback_words_32", "feedback_words_64",
 )  # fmt: skip
@@ -59,6 +60,16 @@ def nnz(values: "list[int]") -> int:
     return sum(v != 0 for v in values)
 
 
+def sign(x: int) -> int:
+    """-1, 0 or +1."""
+    return (x > 0) - (x < 0)
+
+
+def magnitude(fans: int) -> int:
+    """f_C of sign feedback: entries are worth 2**-f_C, the power of two nearest to sqrt(2 / fans)."""
+    return -default_gain(Fraction(fans, 2))
+
+
 def one(word: dict) -> int:
     """The code of a bias unit (section 2); 1 where the word has no code for 1.0 because its LSB is larger."""
     return 1 if word["frac"] < 0 else min(2 ** word["frac"], highest(word))
@@ -78,7 +89,7 @@ class NaiveNetwork:
         self.top = len(self.layers) - 1
         self.learns_below = self.top > 0 and self.channel["route"] != "none"
         self.weights = [self.first_weights(h, x) for h, x in enumerate(self.layers)]
-        self.feedback = [self.first_feedback(h) for h in range(self.top + 1)]
+        self.feedback = [self.random_feedback(h, 0) for h in range(self.top + 1)]
         self.tally, self.test_tally = self.no_counts(), self.no_counts()
         self.health = [dict.fromkeys((*LOSSES, "dead_updates"), 0) for _ in self.layers]
         self.memo: dict = {}
@@ -110,12 +121,12 @@ class NaiveNetwork:
         n, m = x["n_in"], x["n_out"]
         return initial_weights(self.seed, h, n, m, x["bias"], x["weight"], x["init_gain"], n + m)
 
-    def first_feedback(self, h: int) -> "list[list[int]] | None":
-        """C of layer h, where it is a memory of its own."""
+    def random_feedback(self, h: int, b: int) -> "list[list[int]] | None":
+        """C of layer h, where it is random: at birth (b = 0) or redrawn."""
         if h == self.top or not self.learns_below or self.channel["matrix"] != "random":
             return None
         n, m = self.layers[self.sender(h)]["n_out"], self.layers[h]["n_out"]
-        return initial_feedback(self.seed, h, n, m, self.channel, n + m)
+        return initial_feedback(self.seed, h, n, m, self.channel, n + m, b)
 
     # ---------------------------------------------------------------- 2. forward
 
@@ -216,6 +227,9 @@ class NaiveNetwork:
         if self.channel["matrix"] == "transpose":
             above = self.weights[h + 1]
             return [[above[i][k] for i in units] for k in senders], self.layers[h + 1]["weight"]["frac"]
+        if self.channel["matrix"] == "sign":
+            above = self.weights[h + 1]
+            return [[sign(above[i][k]) for i in units] for k in senders], magnitude(len(senders) + len(units))
         path = [[int(i == n) for n in units] for i in units]  # W^(h+1) ... W^(L-1), bias rows left out
         for up in range(h + 1, self.top + 1):
             w = self.weights[up]
@@ -242,16 +256,31 @@ class NaiveNetwork:
         """Senders that a receiver of layer h may be connected to."""
         return self.layers[self.sender(h)]["n_out"]
 
-    def receive(self, h: int, c: "tuple[list[list[int]], int]", d: "list[int]", a: "list[int]") -> "tuple[list, list]":
-        """(J, R) of layer h: crossbar, then the local signal."""
-        j = [self.received_at(h, c, d, i) for i in range(len(a))]
+    def receive(
+        self, h: int, c: "tuple[list[list[int]], int]", d: "list[int]", a: "list[int]", b: int
+    ) -> "tuple[list, list, list]":
+        """(J, the J that f' multiplies, R) of layer h in sample b of the step: crossbar, then the local signal."""
+        j = self.arriving(h, c, d, len(a), b)
         quantised = [self.requantised(self.at_received, x, self.health[h]) for x in j]
-        return j, [self.local_signal(h, x, address) for x, address in zip(quantised, a, strict=True)]
+        return j, quantised, [self.local_signal(h, x, address) for x, address in zip(quantised, a, strict=True)]
 
-    def received_at(self, h: int, c: "tuple[list[list[int]], int]", d: "list[int]", i: int) -> int:
-        """J_i of layer h."""
-        (matrix, frac), word = c, self.received
-        x = sum(row[i] * sent for row, sent in zip(matrix, d, strict=True))
+    def arriving(self, h: int, c: "tuple[list[list[int]], int]", d: "list[int]", n: int, b: int) -> "list[int]":
+        """J of the n units of layer h: sums, of which some are lost, rounded."""
+        matrix, frac = c
+        sums = [sum(row[i] * sent for row, sent in zip(matrix, d, strict=True)) for i in range(n)]
+        limit = min(round(Fraction(self.channel["dropout"]) * 2**16), 2**16 - 1)
+        if limit > 0 and any(sums):
+            drawn, tally = fold(key(self.seed, 7, h, self.step), b), self.tally[h]
+            lost = [x != 0 and uniform(drawn, i, 16) < limit for i, x in enumerate(sums)]
+            tally["dropout_words"] += 1
+            tally["dropout_draws"] += nnz(sums)
+            tally["dropout_lost"] += sum(lost)
+            sums = [0 if gone else x for x, gone in zip(sums, lost, strict=True)]
+        return [self.received_from(h, x, frac) for x in sums]
+
+    def received_from(self, h: int, x: int, frac: int) -> int:
+        """J of a sum at layer h."""
+        word = self.received
         rounded = round_shift(x, frac - self.gain(h), word["rounding"])
         j = sat(word, rounded)
         self.health[h]["received_saturated"] += j != rounded
@@ -277,8 +306,8 @@ class NaiveNetwork:
         health["received_underflow"] += magnitude == 0
         return magnitude if x > 0 else -magnitude
 
-    def learn(self, addresses: list, outputs: list, label: "int | list[int]", crossbars: list) -> dict:
-        """e, and by layer d, J, R and Y (the signals that update) of one sample. label: a class, or target codes."""
+    def learn(self, addresses: list, outputs: list, label: "int | list[int]", crossbars: list, b: int) -> dict:
+        """e, and by layer d, J, R and Y (the signals that update) of sample b of a step. label: a class, or target codes."""
         n, route, top = len(self.layers), self.channel["route"], self.top
         frac = self.layers[top]["output"]["frac"]
         target = (
@@ -299,30 +328,43 @@ class NaiveNetwork:
             found["d"][top] = self.send(top, positive if route == "target" else e, frac)
         found["Y"][top] = e if self.channel["top"] == "exact" else found["d"][top]
         for h in reversed(range(top if self.learns_below else 0)):
-            found["J"][h], r = self.receive(h, crossbars[h], found["d"][self.sender(h)], addresses[h])
+            found["J"][h], j, r = self.receive(h, crossbars[h], found["d"][self.sender(h)], addresses[h], b)
             found["R"][h] = found["Y"][h] = r
             if route == "layered" and h > 0:
-                found["d"][h] = self.send(h, r, self.received["frac"])
+                found["d"][h] = self.send(h, r if self.channel["upper_derivatives"] else j, self.received["frac"])
         return found
 
     # ---------------------------------------------------------------- 5. update
 
     def train_step(self, inputs: "list[list[int]]", labels: "list[int] | list[list[int]]") -> int:
         """One step on a mini-batch of input codes; returns how many were classified right."""
+        if self.channel["redraw"]:
+            self.feedback = [self.random_feedback(h, 256 * (self.step + 1)) for h in range(self.top + 1)]
+        before = [list(tally["codes"]) for tally in self.tally]
         crossbars = [self.crossbar(h) if self.learns_below and h < self.top else None for h in range(self.top + 1)]
         samples, correct = [], 0
         for b, (row, label) in enumerate(zip(inputs, labels, strict=True)):
             presynaptic, addresses, outputs = self.forward(row, b, self.tally, learning=True)
             true = label.index(max(label)) if isinstance(label, list) else label
             correct += addresses[-1].index(max(addresses[-1])) == true
-            found = self.learn(addresses, outputs, label, crossbars)
+            found = self.learn(addresses, outputs, label, crossbars, b)
             samples.append({"presynaptic": presynaptic, "addresses": addresses, "O": outputs, **found})
+        if self.channel["redraw"]:
+            self.count_connections(before, crossbars)
         weights = [self.new_weights(h, samples) for h in range(self.top + 1)]
         self.feedback = [self.new_feedback(h, samples) for h in range(self.top + 1)]
         self.weights = weights
         self.trace = {name: [s[name] for s in samples] for name in samples[0]} if samples else {}
         self.step += 1
         return correct
+
+    def count_connections(self, before: "list[list[int]]", crossbars: list) -> None:
+        """What the codes of a step met in the random C of that step."""
+        for h, c in enumerate(crossbars):
+            if c is not None and self.channel["matrix"] == "random":
+                after, then = self.tally[self.sender(h)]["codes"], before[self.sender(h)]
+                met = sum((n - m) * nnz(row) for n, m, row in zip(after, then, c[0], strict=True))
+                self.tally[h]["redrawn_connections"] += met
 
     def new_weights(self, h: int, samples: "list[dict]") -> "list[list[int]]":
         """W of layer h after the step."""

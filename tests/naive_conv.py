@@ -4,7 +4,7 @@ A layer that is one has `"map"`: a dict `inputs` (height, width, depth), `channe
 padding`; its n_out are the units that it emits. Imports nothing of neurosim.
 """
 
-from tests.naive import WEIGHT_COUNTS, NaiveNetwork, nnz
+from tests.naive import WEIGHT_COUNTS, NaiveNetwork, magnitude, nnz, sign
 from tests.naive_tables import initial_feedback, initial_weights, round_shift, sat
 
 
@@ -75,12 +75,12 @@ class NaiveConvNetwork(NaiveNetwork):
         """The convolution that layer h listens to, if it does."""
         return self.plans[h + 1] if self.sender(h) == h + 1 and h < self.top else None
 
-    def first_feedback(self, h: int) -> "list[list[int]] | None":
+    def random_feedback(self, h: int, b: int) -> "list[list[int]] | None":
         """C of layer h; below a convolution it has the shape of the kernel."""
         above = self.below_map(h)
         if not above or self.channel["matrix"] != "random" or not self.learns_below:
-            return super().first_feedback(h)
-        return initial_feedback(self.seed, h, above.rows, above.channels, self.channel, above.fans)
+            return super().random_feedback(h, b)
+        return initial_feedback(self.seed, h, above.rows, above.channels, self.channel, above.fans, b)
 
     def heard(self, h: int) -> int:
         """Senders that a receiver of layer h may be connected to."""
@@ -132,6 +132,8 @@ class NaiveConvNetwork(NaiveNetwork):
             return super().crossbar(h)
         if self.channel["matrix"] == "transpose":
             kernel, frac = self.weights[h + 1], self.layers[h + 1]["weight"]["frac"]
+        elif self.channel["matrix"] == "sign":
+            kernel, frac = [[sign(w) for w in row] for row in self.weights[h + 1]], magnitude(above.fans)
         else:
             kernel, frac = self.feedback[h], self.channel["word"]["frac"] if self.channel["bits"] > 1 else 0
         matrix = [[0] * self.layers[h]["n_out"] for _ in range(above.n_neurons)]
@@ -141,22 +143,22 @@ class NaiveConvNetwork(NaiveNetwork):
                     matrix[position * above.channels + c][unit] = kernel[row][c]
         return matrix, frac
 
-    def receive(self, h: int, c: "tuple[list[list[int]], int]", d: "list[int]", a: "list[int]") -> "tuple[list, list]":
-        """(J of the emitted units, R of the neurons of the map) of layer h."""
+    def receive(
+        self, h: int, c: "tuple[list[list[int]], int]", d: "list[int]", a: "list[int]", b: int
+    ) -> "tuple[list, list, list]":
+        """(J of the emitted units, J and R of the neurons of the map) of layer h."""
         plan = self.plans[h]
         if not plan:
-            return super().receive(h, c, d, a)
-        arrived = [self.received_at(h, c, d, i) for i in range(plan.n_out)]
+            return super().receive(h, c, d, a, b)
+        arrived = self.arriving(h, c, d, plan.n_out, b)
         routed = [0] * plan.n_neurons
         for i, j in enumerate(arrived):
             routed[self.winners[h][i]] += self.requantised(self.at_received, j, self.health[h])
-        r = []
-        for j, address in zip(routed, a, strict=True):
-            clipped = sat(self.received, j)
-            self.health[h]["received_saturated"] += clipped != j
+        for n, j in enumerate(routed):
+            routed[n] = sat(self.received, j)
+            self.health[h]["received_saturated"] += routed[n] != j
             self.tally[h]["routed"] += j != 0
-            r.append(self.local_signal(h, clipped, address))
-        return arrived, r
+        return arrived, routed, [self.local_signal(h, j, address) for j, address in zip(routed, a, strict=True)]
 
     # ---------------------------------------------------------------- update
 

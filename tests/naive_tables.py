@@ -305,10 +305,10 @@ def initial_weights(
 
 
 def connected(
-    seed: int, layer: int, n_src: int, n_h: int, density: "float | None", fan_in: "int | None"
+    seed: int, layer: int, n_src: int, n_h: int, density: "float | None", fan_in: "int | None", b: int = 0
 ) -> "list[list[bool]]":
     """Which sender k reaches which receiver i (neither density nor fan-in given: all)."""
-    root = key(seed, 1, layer, 0)
+    root = key(seed, 1, layer, b)
     words = [[fold(root, k * n_h + i) for i in range(n_h)] for k in range(n_src)]
     if fan_in is None:
         limit = math.floor(Fraction(1 if density is None else density) * 2**32)
@@ -317,10 +317,12 @@ def connected(
     return [[k in chosen[i] for i in range(n_h)] for k in range(n_src)]
 
 
-def initial_feedback(seed: int, layer: int, n_src: int, n_h: int, channel: dict, fans: int) -> "list[list[int]]":
-    """C[k][i] of a random matrix, 0 where not connected."""
-    joined = connected(seed, layer, n_src, n_h, channel["density"], channel["fan_in"])
-    root, a = key(seed, 2, layer, 0), reach(channel["word"], 1, fans)
+def initial_feedback(
+    seed: int, layer: int, n_src: int, n_h: int, channel: dict, fans: int, b: int = 0
+) -> "list[list[int]]":
+    """C[k][i] of a random matrix, 0 where not connected. b: 0 at birth, 256 (t + 1) of one redrawn for step t."""
+    joined = connected(seed, layer, n_src, n_h, channel["density"], channel["fan_in"], b)
+    root, a = key(seed, 2, layer, b), reach(channel["word"], 1, fans)
 
     def entry(k: int, i: int) -> int:
         drawn = fold(root, k * n_h + i)

@@ -185,7 +185,7 @@ def test_blank_out_is_refused():
         FloatNetwork(NetworkSpec(9, (Dense(5, blank_out=3), Dense(4, "softmax"))))
 
 
-def words_of(bits, name, *, activation, output, derivative):
+def words_of(bits, name, *, activation="tanh", output="softmax", derivative="exact", **changes):
     """The same network in words of `bits`; every word keeps its range, only its LSB shrinks.
 
     The output's weights start small, so that no linear output leaves its word.
@@ -195,7 +195,7 @@ def words_of(bits, name, *, activation, output, derivative):
     address = Fixed(min(bits, 14), min(bits, 14) - 3)  # tables of 2**14 entries are as good, and quick to make
     described = {"weight": Fixed(bits, bits - 1), "address": address, "accumulator": 63}
     layers = [Dense(n, activation, output=code, **described) for n in (20, 15)]
-    channel = RULES[name].replace(error=None, derivative=derivative)
+    channel = RULES[name].replace(error=None, derivative=derivative, **changes)
     if channel.adaptive:
         channel = channel.replace(feedback=FeedbackCrossbar(bits=bits, density=1.0))
     words = {"input": Fixed(bits, bits, signed=False), "received": Fixed(bits, bits - 3)}
@@ -231,3 +231,19 @@ def test_the_chip_approaches_floats_as_words_widen(name, derivative, activation,
     )
     assert fine < middle < coarse
     assert fine * 2**15 < (5 if derivative == "exact" else 1.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("bp", {"matrix": "sign"}),
+        ("bp", {"upper_derivatives": False}),
+        ("rbp", {"upper_derivatives": False, "feedback": FeedbackCrossbar(bits=8, density=1.0)}),
+        ("srbp", {"feedback": FeedbackCrossbar(redraw=True)}),
+        ("rbp", {"feedback": FeedbackCrossbar(bits=8, density=0.5, redraw=True)}),
+    ],
+)
+def test_so_do_the_settings_of_its_channel(name, changes):
+    coarse, fine = (distance(words_of(bits, name, **changes)) for bits in (8, 16))
+    assert fine < coarse
+    assert fine * 2**15 < 5

@@ -281,13 +281,14 @@ def test_channels_that_make_no_sense(settings, named):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"route": "cascade"}, {"units": "tanh"}, {"dropout": 0.1}, {"upper_derivatives": False}, {"update_part": "magnitude"},
-        {"matrix": "sign", "route": "layered"}, {"top": "random"}, {"error": Quantiser(9)}, {"feedback": FeedbackCrossbar(redraw=True)},
-        {"feedback": FeedbackCrossbar(scale=0.5)},
+        {"route": "cascade"}, {"units": "tanh"}, {"update_part": "magnitude"}, {"matrix": "sign-random", "route": "layered"},
+        {"top": "random"}, {"error": Quantiser(9)}, {"feedback": FeedbackCrossbar(redraw=True, fan_in=1)},
+        {"feedback": FeedbackCrossbar(bits=8, density=1.0, redraw=True, mean=0.5)}, {"feedback": FeedbackCrossbar(scale=0.5)},
+        {"feedback": FeedbackCrossbar(bits=8, density=1.0, scale=0.5), "matrix": "sign", "route": "layered"},
     ],
 )  # fmt: skip
 def test_what_the_chip_does_not_have_is_named(settings):
-    with pytest.raises(NeurosimError, match=f"{next(iter(settings)) if len(settings) == 1 else 'matrix'}.*on the chip"):
+    with pytest.raises(NeurosimError, match=f"{next(iter(settings))}.*on the chip"):
         refuse_off_chip(Channel(**settings))
 
 

@@ -281,6 +281,9 @@ def network(*sizes, shift=3, route="skip", matrix="random", change=None, **of_la
             "derivative": "exact",
             "window": 2.0,
             "top": "exact",
+            "dropout": 0.0,
+            "upper_derivatives": True,
+            "redraw": False,
         },
     }
     for name, value in (change or {}).items():

@@ -81,6 +81,9 @@ def describe(spec, channel, rate):
             "derivative": channel.derivative,
             "window": channel.window,
             "top": channel.top,
+            "dropout": channel.dropout,
+            "upper_derivatives": channel.upper_derivatives,
+            "redraw": channel.feedback.redraw,
         },
     }
 
@@ -121,6 +124,10 @@ def a_channel(r, hidden, rule=None):
             feedback = FeedbackCrossbar(bits, values, fan_in=r.randint(0, 2))
         else:
             feedback = FeedbackCrossbar(bits, values, density=r.choice((0.0, 0.25, 0.5, 1.0)))
+        if not channel.adaptive and feedback.fan_in is None and r.random() < 0.25:
+            feedback = feedback.replace(redraw=True)
+    elif channel.matrix == "transpose" and r.random() < 0.35:
+        channel = channel.replace(matrix="sign")
     place = tuple(p for p, chance in (("source", 0.8), ("received", 0.25), ("local", 0.25)) if r.random() < chance)
     gain = r.choice((None, None, r.randint(-3, 3), tuple(r.randint(-3, 2) for _ in range(max(1, hidden)))))
     return channel.replace(
@@ -132,6 +139,8 @@ def a_channel(r, hidden, rule=None):
         derivative=r.choice(("exact", "exact", "shift", "boxcar", "none")),
         window=r.choice((2.0, 0.7)),
         top=r.choice(("exact", "exact", "quantised")) if channel.route != "target" else "exact",
+        dropout=r.choice((0.0, 0.0, 0.0, 0.0, 0.1, 0.5, 1 - 2.0**-20, 2.0**-20)),
+        upper_derivatives=r.random() < 0.75,
         update=a_quantiser(r, (None, 2.0**-4), (2.0, 2**0.5, 2**0.25)) if r.random() < 0.15 else None,
         gain=gain,
     )

@@ -17,6 +17,8 @@ from neurosim.formats import Quantiser, check, check_whole
 
 MOST_WIRES = 8
 """Bits of an error code on the chip."""
+DROPOUT_BITS = 16
+"""Bits of the comparator that decides whether a signal is lost."""
 PLACES = ("source", "received", "local")
 ROUTES = ("layered", "skip", "target", "none", "cascade", "relay", "recirculate", "local")
 MATRICES = ("random", "transpose", "product", "sign", "sign-random")
@@ -145,12 +147,22 @@ class Channel:
             return self.gain
         if self.matrix != "random" or self.feedback.bits > 1:
             return 0
-        # log2 of a power of two is exact in floats, so a tie is seen as one; a square root first would hide it.
-        return -round(math.log2(max(1.0, self.feedback.expected_fan_in(n_senders))) / 2)
+        return -half_log2(self.feedback.expected_fan_in(n_senders))
+
+    @property
+    def dropout_limit(self) -> int:
+        """What the comparator of lost signals holds: dropout in units of 2**-DROPOUT_BITS."""
+        return min(round(self.dropout * (1 << DROPOUT_BITS)), (1 << DROPOUT_BITS) - 1)
 
     def replace(self, **changes: Any) -> Channel:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+
+def half_log2(x: float) -> int:
+    """The exponent of the power of two nearest to the root of x, on the log scale; 0 below 1, ties to even."""
+    # log2 of a power of two is exact in floats, so a tie is seen as one; a square root first would hide it.
+    return round(math.log2(max(1.0, x)) / 2)
 
 
 _WIDE = FeedbackCrossbar(bits=8, density=1.0)
@@ -179,16 +191,20 @@ def refuse_off_chip(channel: Channel) -> None:
     plain = Channel(feedback=FeedbackCrossbar())
     for name, allowed in (
         ("route", ("layered", "skip", "target", "none")),
-        ("matrix", ("random", "transpose", "product")),
+        ("matrix", ("random", "transpose", "product", "sign")),
         ("adaptive", (False, True)),
         ("top", ("exact", "quantised")),
-        *((name, (getattr(plain, name),)) for name in ("units", "dropout", "upper_derivatives", "update_part")),
+        *((name, (getattr(plain, name),)) for name in ("units", "update_part")),
     ):
         _only("channel", channel, name, allowed)
-    for name in ("redraw", "per"):
-        _only("channel.feedback", channel.feedback, name, (getattr(plain.feedback, name),))
-    if channel.feedback.bits == 1:
+    _only("channel.feedback", channel.feedback, "per", (plain.feedback.per,))
+    if channel.feedback.bits == 1 or channel.matrix == "sign":
         _only("channel.feedback", channel.feedback, "scale", (1.0,))
+    if channel.feedback.redraw and channel.matrix == "random" and not channel.feedback.is_streamed:
+        raise NeurosimError(
+            "channel.feedback.redraw=True: on the chip a generator makes C entry by entry, so it needs a density and uniform entries "
+            "without scale, spread, mean, rank, sets or fan_in; the float engine has the others"
+        )
     for name in ("error", "received_error", "local_error", "update"):
         quantiser = getattr(channel, name)
         if quantiser is not None and quantiser.bits > MOST_WIRES:

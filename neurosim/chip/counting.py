@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.chip.channel import DROPOUT_BITS
 from neurosim.chip.maps import comparisons, connections, reached
 from neurosim.chip.program import quantiser_steps
 from neurosim.chip.spec import NetworkSpec
@@ -169,7 +170,10 @@ def _feedback(
     channel, counts, n = spec.channel, tallies.counts[layer], spec.n_out(layer)
     by_unit = tallies.codes[spec.sender(layer)]
     codes, received = int(by_unit.sum()), spec.received.bits
-    heard, connected = _delivered(spec, layer, by_unit, crossbar)
+    single = channel.matrix == "random" and channel.feedback.bits == 1
+    heard, connected = delivered(spec, layer, by_unit, crossbar if single else None)
+    if spec.redraws:
+        connected = counts["redrawn_connections"]
     word = spec.feedback_word(layer)
 
     def add(count: int, action: str, bits: int, by: int = 0, memory: str = "") -> None:
@@ -178,14 +182,19 @@ def _feedback(
     if channel.error is not None and channel.quantises_at_source:
         is_shift = channel.error.kind == "log" and channel.error.base == 2.0
         add(codes, "shift" if is_shift else "lut", received)
-    if channel.matrix == "random" and channel.feedback.bits == 1:
-        operations_done = connected
+    operations_done = connected if single else heard
+    if single or channel.matrix == "sign":
         add(operations_done, "add", spec.feedback_sum_bits(layer))
-        _read_single_bit(add, channel.feedback, heard, connected, _receivers(spec, layer))
     else:
-        operations_done = heard
         add(operations_done, "mac", word.bits, received)
-        add(operations_done, "read", word.bits, memory="weight_column" if channel.matrix == "transpose" else "feedback")
+    if spec.redraws:
+        add(heard, "random_word", _LANE)
+    elif single:
+        _read_single_bit(add, channel.feedback, heard, connected, _receivers(spec, layer))
+    elif channel.matrix in ("transpose", "sign"):  # the sign is no bit of its own: 0 has none
+        add(heard, "read", spec.layers[layer + 1].weight.bits, memory="weight_column")
+    else:
+        add(heard, "read", word.bits, memory="feedback")
     for action in ("read", "write"):
         add(operations_done, action, spec.feedback_sum_bits(layer), memory="accumulator")
     if channel.matrix == "product":
@@ -195,6 +204,9 @@ def _feedback(
             add(macs, "mac", word.bits, above.weight.bits)
             add(macs, "read", above.weight.bits, memory="weight")
         add(tallies.steps * n * spec.n_out(spec.last), "write", word.bits, memory="feedback")
+    add(counts["dropout_words"], "random_word", 64)
+    add(counts["dropout_draws"], "random_word", DROPOUT_BITS)
+    add(counts["dropout_draws"], "compare", DROPOUT_BITS)
     _slope(add, spec, layer, counts)
     for place, quantiser, met in (
         ("received", channel.received_error, counts["received"]),
@@ -206,12 +218,11 @@ def _feedback(
             add(compares * met, "compare", received)
 
 
-def _delivered(
-    spec: NetworkSpec, layer: int, by_unit: NDArray[np.int64], crossbar: NDArray[np.integer[Any]] | None
+def delivered(
+    spec: NetworkSpec, layer: int, by_unit: NDArray[np.int64], crossbar: NDArray[Any] | None
 ) -> tuple[int, int]:
-    """(entries of C that the codes sent by each unit met, those of them that are connections of a single-bit C)."""
-    single = spec.channel.matrix == "random" and spec.channel.feedback.bits == 1
-    joined = np.zeros(spec.feedback_shape(layer), np.bool_) if crossbar is None or not single else crossbar != 0
+    """(entries of C that the codes sent by each unit met, those of them that are not 0 in this crossbar; None: of none)."""
+    joined = np.zeros(spec.feedback_shape(layer), np.bool_) if crossbar is None else crossbar != 0
     if not spec.shares_feedback(layer):
         return int(by_unit.sum()) * spec.n_out(layer), int(by_unit @ joined.sum(axis=1))
     g = spec.geometry(layer + 1)
@@ -358,7 +369,7 @@ def _held_feedback(spec: NetworkSpec, layer: int, crossbar: NDArray[np.integer[A
     held = [Held(layer, "accumulator", n, spec.feedback_sum_bits(layer))]
     if _kept_bits(spec, layer):
         held.append(Held(layer, "address", n, _kept_bits(spec, layer)))
-    if crossbar is None:
+    if crossbar is None or spec.redraws or spec.channel.matrix == "sign":
         return held
     if spec.channel.matrix == "product" or feedback.bits > 1:
         return [*held, Held(layer, "feedback", crossbar.size, spec.feedback_word(layer).bits)]

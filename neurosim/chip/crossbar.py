@@ -24,7 +24,8 @@ class FeedbackCrossbar:
 
     density: probability of a connection; fan_in: exact senders of each receiver instead (not both).
     storage: ``bitmap`` (every entry is held; sparse +-1 in two planes), ``addresses`` (a list of connected receivers by
-    sender) or ``regenerated`` (nothing is held, a generator draws the row anew). It changes costs, never results.
+    sender) or ``regenerated`` (nothing is held, a generator draws the row anew). It changes costs, never results. A wider C is held
+    whatever it says, and one that is redrawn never is.
 
     Entries wider than a bit are drawn ``uniform`` or ``normal`` with the standard deviation sqrt(2 / (senders + receivers))
     times scale, or the one in spread, about mean standard deviations. rank: only so many singular values are kept, the largest.
@@ -140,6 +141,11 @@ class FeedbackCrossbar:
         return total if self.rank is None else _of_rank(total, self.rank)
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether a generator can follow the recipe entry by entry, as a chip that redraws C must."""
+        return self.fan_in is None and self._is_plain
+
+    @property
     def _is_plain(self) -> bool:
         """Whether C is what docs/substrate.md 6 draws in integers."""
         return self.distribution == "uniform" and (
@@ -155,6 +161,11 @@ class FeedbackCrossbar:
             raise NeurosimError(msg)
         rank = np.argsort(np.argsort(draws, axis=0, kind="stable"), axis=0, kind="stable")
         return rank < self.fan_in
+
+
+def redrawn(step: int) -> int:
+    """The variant of a C that is drawn for one step; below it there is room for the variants of one that is not."""
+    return (step + 1) << 8
 
 
 def deviates(drawn: NDArray[np.uint64], distribution: str) -> NDArray[np.float64]:

@@ -86,7 +86,7 @@ class MapCompiler:
         sizes.pieces = max(sizes.pieces, g.kernel * g.kernel + 1)
         sizes.entries = max(sizes.entries, g.positions * padded(g.channels))
         sizes.neurons = max(sizes.neurons, g.positions * g.channels)
-        if layer > 0 and self._spec.channel.matrix == "transpose":
+        if layer > 0 and self._spec.channel.matrix in ("transpose", "sign"):
             sizes.turned += g.kernel * g.kernel * g.channels * padded(depth)
         sizes.padded = max(sizes.padded, padded_height * padded_width * depth)
         sizes.emitted = max(sizes.emitted, out_height * out_width * g.channels)

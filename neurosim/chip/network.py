@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.chip.channel import Channel
-from neurosim.chip.counting import Tallies, layout, operations
+from neurosim.chip.counting import Tallies, delivered, layout, operations
 from neurosim.chip.layers import Layer
 from neurosim.chip.maps import padded, turn_back
 from neurosim.chip.program import Compiler
@@ -236,15 +236,32 @@ class Network:
         *,
         learning: bool,
     ) -> NDArray[np.int64]:
-        """The kernels' one entrance: predicted classes, int64[len(order)]."""
+        """Predicted classes, int64[len(order)]. The kernels get all samples at once, or step by step where C is new at each."""
         predictions = np.empty(len(order), np.int64)
-        state = (self._program, self._memory, scratch, tally)
-        rest = (codes, labels, order, batch_size, self.step_count, rate, learning, predictions)
-        if self._maps is None:
-            engine.run(*state, *rest)
-        else:
-            conv_engine.run(*state, self._maps, *rest)
+        at_once = batch_size if learning and self.spec.redraws else max(1, len(order))
+        for number, begin in enumerate(range(0, len(order), at_once)):
+            step, part = self.step_count + number, slice(begin, begin + at_once)
+            state = (self._program, self._memory, scratch, tally)
+            rest = (codes, labels, order[part], batch_size, step, rate, learning, predictions[part])
+            if learning and self.spec.redraws:
+                self._compiler.draw_feedback(self._memory.narrow, self._memory.wide, step)
+                before = tally.codes.copy()
+            if self._maps is None:
+                engine.run(*state, *rest)
+            else:
+                conv_engine.run(*state, self._maps, *rest)
+            if learning and self.spec.redraws:
+                self._count_connections(tally.codes - before)
         return predictions
+
+    def _count_connections(self, sent: NDArray[np.int64]) -> None:
+        """Count what the codes of one step, by unit, met in the C of that step."""
+        for layer in range(self.spec.last):
+            sender = self.spec.sender(layer)
+            at = self._register(sender, "unit_code")
+            by_unit = sent[at : at + self.spec.n_neurons(sender)]
+            met = delivered(self.spec, layer, by_unit, self.feedback(layer))[1]
+            self.train_tally.counts[layer, TALLY["redrawn_connections"]] += met
 
     def step(self, inputs: NDArray[Any], labels: Any, *, rate: int, full_scale: float | None = None) -> Step:
         """One step on one sample [n_in] or a mini-batch [samples, n_in] of real inputs."""
@@ -422,6 +439,7 @@ def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
         **dict.fromkeys(("code", "slope", "address", "signal"), sizes.code),
     }
     arrays: dict[str, Any] = {name: np.zeros((samples, size), np.int32) for name, size in widths.items()}
+    arrays["arrived"] = np.zeros(sizes.code, np.int32)
     arrays |= {name: np.empty(TILE, np.float32) for name in ("tile_a", "tile_b", "tile_c")}
     width = padded(max(sizes.stride, sizes.rows))
     sums = max(width, sizes.sums)

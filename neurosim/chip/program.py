@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.chip.channel import refuse_off_chip
-from neurosim.chip.crossbar import deviates
+from neurosim.chip.crossbar import deviates, redrawn
 from neurosim.chip.layers import OUTPUT
 from neurosim.chip.maps import MapCompiler, padded, turn, turned_rows
 from neurosim.chip.spec import PRODUCT_WORD, NetworkSpec
@@ -24,6 +24,7 @@ from neurosim.errors import NeurosimError
 from neurosim.formats import Quantiser, check
 from neurosim.rng import (
     STREAM_BLANK_OUT,
+    STREAM_DROPOUT,
     STREAM_FEEDBACK_UPDATE,
     STREAM_WEIGHT_UPDATE,
     STREAM_WEIGHTS,
@@ -137,6 +138,8 @@ class Compiler:
             "received": "received" in channel.place,
             "local": "local" in channel.place,
             "top_quantised": channel.top == "quantised",
+            "dropout": channel.dropout_limit,
+            "upper_derivatives": channel.upper_derivatives or channel.route != "layered",
         }
         if channel.error is not None and channel.quantises_at_source:
             values["always_sent"] = channel.error.zero == "code"
@@ -255,6 +258,7 @@ class Compiler:
         registers = {
             "matrix": MATRIX[channel.matrix],
             "received_shift": word.frac - channel.gain_of(layer, n_heard),
+            "dropout_key": layer_key(spec.seed, STREAM_DROPOUT, layer),
             "adaptive": channel.adaptive is True,
             "feedback_key": layer_key(spec.seed, STREAM_FEEDBACK_UPDATE, layer),
             "feedback_low": word.low,
@@ -267,10 +271,11 @@ class Compiler:
         registers["received_narrow"] = (
             spec.received.rounding == "nearest"
             and not {"received", "local"} & set(channel.place)
+            and self.chip[self._chip_names["upper_derivatives"]] != 0
             and not registers["feedback_sum_wide"]
             and _fits_32(largest, registers["received_shift"])
         )
-        if channel.matrix == "transpose":
+        if channel.matrix == "transpose" or (channel.matrix == "sign" and spec.shares_feedback(layer)):
             return registers
         wide = word.bits > 8
         rows, columns = spec.feedback_shape(layer)
@@ -344,24 +349,29 @@ class Compiler:
             at, stride = self.register(layer, "weight"), self.register(layer, "stride")
             view = memory[at : at + spec.rows(layer) * stride].reshape(-1, stride)
             view[: spec.fan_in(layer), : described.columns] = initial_weights(spec, layer)
-            if spec.receives and layer < spec.last and spec.channel.matrix == "random":
-                at, n = self.register(layer, "feedback"), self.register(layer, "feedback_rows")
-                memory, stride = (
-                    wide if self.register(layer, "feedback_wide") else narrow,
-                    self.register(layer, "feedback_stride"),
-                )
-                drawn = initial_feedback(spec, layer)
-                if spec.shares_feedback(layer):
-                    drawn = turn(drawn, spec.geometry(layer + 1))
-                memory[at : at + n * stride].reshape(-1, stride)[:, : drawn.shape[1]] = drawn
+        self.draw_feedback(narrow, wide)
         return narrow, wide
 
+    def draw_feedback(
+        self, narrow: NDArray[np.int8], wide: NDArray[np.int8] | NDArray[np.int16], step: int | None = None
+    ) -> None:
+        """Write every random C into the memories: as it is born, or as it is drawn for a step."""
+        spec = self.spec
+        for layer in range(spec.last if spec.receives and spec.channel.matrix == "random" else 0):
+            at, n = self.register(layer, "feedback"), self.register(layer, "feedback_rows")
+            memory = wide if self.register(layer, "feedback_wide") else narrow
+            stride = self.register(layer, "feedback_stride")
+            found = drawn_feedback(spec, layer, step)
+            if spec.shares_feedback(layer):
+                found = turn(found, spec.geometry(layer + 1))
+            memory[at : at + n * stride].reshape(-1, stride)[:, : found.shape[1]] = found
 
-def initial_feedback(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:
-    """A random C as it is born: int64[*spec.feedback_shape(layer)] (docs/substrate.md 6 and 9)."""
-    rows, columns = spec.feedback_shape(layer)
-    fans = spec.fans(layer + 1) if spec.shares_feedback(layer) else rows + columns
-    return spec.channel.feedback.draw(spec.seed, layer, rows, columns, fans=fans)
+
+def drawn_feedback(spec: NetworkSpec, layer: int, step: int | None = None) -> NDArray[np.int64]:
+    """A random C as it is born, or as it is drawn for a step: int64[*spec.feedback_shape(layer)] (docs/substrate.md 6 and 9)."""
+    variant = 0 if step is None else redrawn(step)
+    fans = spec.feedback_fans(layer)
+    return spec.channel.feedback.draw(spec.seed, layer, *spec.feedback_shape(layer), variant=variant, fans=fans)
 
 
 def initial_weights(spec: NetworkSpec, layer: int) -> NDArray[np.int64]:

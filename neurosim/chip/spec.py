@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from neurosim.chip.channel import Channel
+from neurosim.chip.channel import Channel, half_log2
 from neurosim.chip.layers import Dense, Geometry, Layer
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, check_whole
@@ -173,7 +173,18 @@ class NetworkSpec:
         """The word of an entry of C of one hidden layer."""
         if self.channel.matrix == "transpose":
             return self.layers[layer + 1].weight
+        if self.channel.matrix == "sign":  # its LSB is near the standard deviation of a random C
+            return Fixed(1, half_log2(self.feedback_fans(layer) / 2))
         return PRODUCT_WORD if self.channel.matrix == "product" else self.channel.feedback.word
+
+    def feedback_fans(self, layer: int) -> int:
+        """Fan-in plus fan-out of a hidden layer's C, which scale its entries: senders plus receivers, or those of the kernel above."""
+        return self.fans(layer + 1) if self.shares_feedback(layer) else sum(self.feedback_shape(layer))
+
+    @property
+    def redraws(self) -> bool:
+        """Whether C is drawn anew before every step."""
+        return self.receives and self.channel.matrix == "random" and self.channel.feedback.redraw
 
     def shares_feedback(self, layer: int) -> bool:
         """Whether a hidden layer's C is a kernel, shared over space: it listens to a convolution."""
@@ -240,7 +251,7 @@ class NetworkSpec:
         if channel.update is not None:
             msg = "channel.update: a convolution's weights sum over positions; must be None in a network with Conv2d"
             raise NeurosimError(msg)
-        if not any(self.shares_feedback(layer) for layer in range(self.last)) or channel.matrix == "transpose":
+        if not any(self.shares_feedback(layer) for layer in range(self.last)) or channel.matrix != "random":
             return
         if channel.adaptive:
             msg = "channel.adaptive=True: C between two convolutions is shared over space and does not learn; must be False"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -42,7 +43,8 @@ def addresses(word: Fixed) -> list[float]:
 
 def activation_table(activation: str, address: Fixed, output: Fixed) -> NDArray[np.int32]:
     """The output code at every address: int32[codes of the address word]."""
-    return np.array([output.encode(FUNCTIONS[activation](x)) for x in addresses(address)], np.int32)
+    values = np.array([FUNCTIONS[activation](x) for x in addresses(address)])
+    return output.encode_array(values).astype(np.int32)  # the bits of `encode`, all at once
 
 
 def softmax_table(address: Fixed) -> NDArray[np.int32]:
@@ -56,11 +58,16 @@ def derivative_table(activation: str, address: Fixed, derivative: str, window: f
     return np.array([_derivative(activation, derivative, window, x) for x in addresses(address)], np.int32)
 
 
+@functools.lru_cache(maxsize=16)
 def neuron_table(activation: str, address: Fixed, output: Fixed, derivative: str, window: float) -> NDArray[np.int32]:
-    """Both at every address, code * 256 + derivative: int32[codes of the address word]."""
-    return activation_table(activation, address, output) * 256 + derivative_table(
-        activation, address, derivative, window
-    )
+    """Both at every address, code * 256 + derivative: int32[codes of the address word], read-only.
+
+    Kept, because the networks of a study share their words, and a wide word's table takes longer than all the rest of a network.
+    """
+    codes = activation_table(activation, address, output)
+    table: NDArray[np.int32] = codes * 256 + derivative_table(activation, address, derivative, window)
+    table.flags.writeable = False
+    return table
 
 
 def _derivative(activation: str, derivative: str, window: float, x: float) -> int:

@@ -172,7 +172,9 @@ def feedback_matrix(net: FloatNetwork, channel: Channel, layer: int, n_senders: 
     fans = spec.fans(layer + 1) if shared else sum(shape)
     if channel.matrix == "sign":
         size = channel.feedback.scale * math.sqrt(2 / fans)
-        signs: Floats = np.sign(above) * net.dtype(size)
+        if net.feedback.from_codes:
+            size = spec.feedback_word(layer).lsb
+        signs: Floats = np.sign(above) * net.dtype(size * 2.0 ** channel.gain_of(layer, n_senders))
         return signs
     own = net.feedback.matrix(layer, shape, variant, fans)
     if channel.matrix == "sign-random":

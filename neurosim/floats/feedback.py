@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neurosim.chip.crossbar import redrawn
 from neurosim.chip.spec import NetworkSpec
 from neurosim.floats.activations import Floats
 
@@ -39,7 +40,7 @@ class Feedback:
         if key not in self.drawn:
             recipe, at = self.spec.channel.feedback, variant
             if recipe.redraw:
-                at += (self.step + 1) << 8
+                at += redrawn(self.step)
             if self.from_codes:
                 found = recipe.draw(self.spec.seed, receiver, *shape, variant=at, fans=fans) * recipe.word.lsb
             else:

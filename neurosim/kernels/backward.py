@@ -6,11 +6,9 @@ import numpy as np
 
 from neurosim.kernels.channel import quantise, requantise
 from neurosim.kernels.dense import accumulate, accumulate_wide, row_products, row_products_wide
-from neurosim.kernels.forward import weight_at
 from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
     HALF,
-    add,
     count_different,
     count_lost,
     load_32,
@@ -21,6 +19,7 @@ from neurosim.kernels.lanes import (
     store,
 )
 from neurosim.kernels.registers import CHIP, HEALTH, LAYER, MATRIX, ROUNDING, ROUTE, TALLY
+from neurosim.kernels.rng import column_bits, fold, step_key
 from neurosim.kernels.words import nearest, nearest_terms, rounded
 
 _ONE_BITS = 7  # the derivative's unit is 2**7
@@ -37,8 +36,17 @@ def output_error(program, scratch, b, label):
 
 
 @inlined
+def handed_on(program, scratch, layer, b):
+    """What a layer puts on the channel: its signal, or a hidden layer's J where f' stays at home. int32[code_size]."""
+    signal = scratch.signal[b]
+    if program.chip[CHIP.upper_derivatives] == 0 and layer < program.chip[CHIP.layers] - 1:
+        signal = scratch.arrived
+    return signal
+
+
+@inlined
 def _list_words(program, scratch, tally, layer, b, label, counted):
-    """Whole words on the channel: a hidden layer's R as it is, or e rounded into the received word."""
+    """Whole words on the channel: what a hidden layer hands on as it is, or e rounded into the received word."""
     chip, registers = program.chip, program.layers[layer]
     first, start, first_unit = registers[LAYER.code], registers[LAYER.code_event], registers[LAYER.unit_code]
     is_error, shift, low, high = (
@@ -48,7 +56,7 @@ def _list_words(program, scratch, tally, layer, b, label, counted):
         chip[CHIP.received_high],
     )
     is_target = chip[CHIP.route] == ROUTE.target
-    signal, unit, code = scratch.signal[b], scratch.sent_unit[b], scratch.sent_code[b]
+    signal, unit, code = handed_on(program, scratch, layer, b), scratch.sent_unit[b], scratch.sent_code[b]
     n, clipped, lost = 0, 0, 0
     for j in range(registers[LAYER.n_out]):
         x = np.int64(signal[first + j])
@@ -82,7 +90,7 @@ def _list_codes(program, scratch, tally, layer, b, label, counted):
         chip[CHIP.decode],
     )
     always, is_target = chip[CHIP.always_sent] != 0, chip[CHIP.route] == ROUTE.target
-    signal, unit, code = scratch.signal[b], scratch.sent_unit[b], scratch.sent_code[b]
+    signal, unit, code = handed_on(program, scratch, layer, b), scratch.sent_unit[b], scratch.sent_code[b]
     n, met, clipped, lost, undecoded = 0, 0, 0, 0, 0
     for j in range(registers[LAYER.n_out]):
         x = np.int64(signal[first + j])
@@ -167,6 +175,28 @@ def crossbar_sums(program, memory, scratch, layer, start, n, b):
         _receive_random(memory, scratch, registers, start, n, b)
 
 
+@inner
+def lose_signals(program, scratch, tally, layer, b, step):
+    """Dropout: some of the crossbar's sums become 0, before anything is made of them."""
+    registers, limit = program.layers[layer], program.chip[CHIP.dropout]
+    word, is_wide = fold(step_key(registers[LAYER.dropout_key], step), b), registers[LAYER.feedback_sum_wide] != 0
+    drawn, lost = 0, 0
+    for i in range(registers[LAYER.n_out]):
+        found = scratch.wide_sums[i] if is_wide else np.int64(scratch.sums[i])
+        if found == 0:
+            continue
+        drawn += 1
+        if column_bits(word, i, 16) < limit:
+            lost += 1
+            if is_wide:
+                scratch.wide_sums[i] = 0
+            else:
+                scratch.sums[i] = 0
+    tally.counts[layer, TALLY.dropout_words] += drawn > 0
+    tally.counts[layer, TALLY.dropout_draws] += drawn
+    tally.counts[layer, TALLY.dropout_lost] += lost
+
+
 @inlined
 def _local_signals_32(program, scratch, tally, layer, b):
     """From the crossbar's sums to R in 32-bit lanes: rounding to nearest, no quantiser at this layer."""
@@ -228,6 +258,7 @@ def _local_signals(program, scratch, tally, layer, b):
                 j, levels, chip[CHIP.received_threshold], chip[CHIP.received_decode], chip[CHIP.received_levels]
             )
             lost += j == 0
+        scratch.arrived[first + i] = j
         slope = np.int64(slopes[first + i])
         r = rounded(slope * j, _ONE_BITS, ROUNDING.nearest, np.int64(0))
         lost += (r == 0) & (j != 0) & (slope != 0)
@@ -244,7 +275,7 @@ def _local_signals(program, scratch, tally, layer, b):
 
 
 @inlined
-def receive(program, memory, scratch, tally, layer, b):
+def receive(program, memory, scratch, tally, layer, b, step):
     """The local signals of one hidden layer."""
     chip = program.chip
     registers = program.layers[layer]
@@ -254,8 +285,11 @@ def receive(program, memory, scratch, tally, layer, b):
         first, signal = registers[LAYER.code], scratch.signal[b]
         for i in range(first, first + registers[LAYER.n_out]):
             signal[i] = 0
+            scratch.arrived[i] = 0
         return
     crossbar_sums(program, memory, scratch, layer, start, n, b)
+    if chip[CHIP.dropout] != 0:
+        lose_signals(program, scratch, tally, layer, b, step)
     if registers[LAYER.received_narrow] != 0:
         _local_signals_32(program, scratch, tally, layer, b)
     else:
@@ -273,7 +307,7 @@ def codes_at_top(program, scratch, b):
 
 
 @inlined
-def learning_channel(program, memory, scratch, tally, b, label):
+def learning_channel(program, memory, scratch, tally, b, label, step):
     """All signals of one sample, from the output down."""
     chip = program.chip
     last = chip[CHIP.layers] - 1
@@ -283,58 +317,8 @@ def learning_channel(program, memory, scratch, tally, b, label):
         send(program, scratch, tally, last, b, label, hidden)
     if hidden:
         for layer in range(last - 1, -1, -1):
-            receive(program, memory, scratch, tally, layer, b)
+            receive(program, memory, scratch, tally, layer, b, step)
             if layer > 0 and chip[CHIP.route] == ROUTE.layered:
                 send(program, scratch, tally, layer, b, label, hidden)
     if chip[CHIP.top_quantised] != 0:
         codes_at_top(program, scratch, b)
-
-
-@inlined
-def _store_product(memory, registers, i, k, exact):
-    """C[k, i] of SBP from the exact product."""
-    x = rounded(np.int64(exact), registers[LAYER.product_shift], ROUNDING.nearest, np.int64(0))
-    x = min(max(x, registers[LAYER.feedback_low]), registers[LAYER.feedback_high])
-    memory.wide[registers[LAYER.feedback] + k * registers[LAYER.feedback_stride] + i] = x
-
-
-@inner
-def recompute_products(program, memory, scratch):
-    """SBP: the products of the weights above each hidden layer, exact, then rounded once into C's word.
-
-    reference: P^h = W^(h+1) P^(h+1) as [n_h, n_out], stored as C[k, i] = P^h[i, k]. Rows of P are padded to whole vectors;
-    sums are in 32-bit lanes where the words prove that these hold them, else in 64 bits.
-    """
-    last = program.chip[CHIP.layers] - 1
-    n_out, stride = program.layers[last, LAYER.n_out], program.layers[last, LAYER.stride]
-    p, q, wide_p, wide_q = scratch.product[0], scratch.product[1], scratch.wide_product[0], scratch.wide_product[1]
-    for layer in range(last - 1, -1, -1):
-        above, registers = program.layers[layer + 1], program.layers[layer]
-        n, width, narrow = registers[LAYER.n_out], above[LAYER.n_out], registers[LAYER.product_narrow] != 0
-        for i in range(n):
-            at = above[LAYER.weight] + i * above[LAYER.stride]
-            if layer == last - 1:
-                for k in range(stride):
-                    w = weight_at(memory, above, at + k)
-                    q[i * stride + k] = w
-                    wide_q[i * stride + k] = w
-            elif narrow:
-                for k in range(0, n_out, HALF):
-                    found = splat_32(0)
-                    for j in range(width):
-                        w = splat_32(weight_at(memory, above, at + j))
-                        found = add(found, multiply(w, load_32(p, j * stride + k)))
-                    store(q, i * stride + k, found)
-            else:
-                for k in range(i * stride, i * stride + n_out):
-                    wide_q[k] = 0
-                for j in range(width):
-                    w = weight_at(memory, above, at + j)
-                    for k in range(n_out):
-                        wide_q[i * stride + k] += w * wide_p[j * stride + k]
-            for k in range(n_out):
-                _store_product(memory, registers, i, k, q[i * stride + k] if narrow else wide_q[i * stride + k])
-        if narrow and registers[LAYER.product_widens] != 0:
-            for i in range(n * stride):
-                wide_q[i] = q[i]
-        p, q, wide_p, wide_q = q, p, wide_q, wide_p

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.backward import crossbar_sums
+from neurosim.kernels.backward import crossbar_sums, handed_on, lose_signals
 from neurosim.kernels.channel import quantise, requantise
 from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
@@ -263,12 +263,16 @@ def _turn(weights, first, stride, m, turned):
 
 @inner
 def turn_weights(program, memory, maps, layer):
-    """The kernel of a convolution turned, before a step."""
+    """The kernel of a convolution turned, before a step; its signs where the layer below hears those."""
     registers, m = program.layers[layer], maps.registers[layer]
     if registers[LAYER.wide_weight] != 0:
         _turn(memory.wide, registers[LAYER.weight], registers[LAYER.stride], m, maps.turned)
     else:
         _turn(memory.narrow, registers[LAYER.weight], registers[LAYER.stride], m, maps.turned)
+    if program.layers[layer - 1, LAYER.matrix] == MATRIX.sign:
+        turned, n = maps.turned, m[MAP.kernel] * m[MAP.kernel] * m[MAP.channels] * (-(-m[MAP.depth] // LANES) * LANES)
+        for i in range(m[MAP.turned], m[MAP.turned] + n):
+            turned[i] = (turned[i] > 0) - (turned[i] < 0)
 
 
 @inlined
@@ -310,19 +314,19 @@ def _sums_from_map(program, memory, scratch, maps, layer, n_sent, b):
     unit, code, pieces = scratch.sent_unit[b], scratch.sent_code[b], maps.pieces
     positions = m[MAP.map_height] * m[MAP.map_width]
     begin_positions(unit, above[LAYER.code_event], n_sent, m[MAP.channels], positions, maps.starts)
-    transposed, is_wide = registers[LAYER.matrix] == MATRIX.transpose, registers[LAYER.feedback_sum_wide] != 0
-    first = m[MAP.turned] if transposed else registers[LAYER.feedback]
+    turned, is_wide = registers[LAYER.matrix] != MATRIX.random, registers[LAYER.feedback_sum_wide] != 0
+    first = m[MAP.turned] if turned else registers[LAYER.feedback]
     for y in range(m[MAP.height]):
         for x in range(m[MAP.width]):
             n = _list_senders(m, first, maps.starts, pieces, y, x)
             if is_wide:
-                if transposed:
+                if turned:
                     sum_pieces_wide(scratch.wide_sums, at, maps.turned, pitch, pitch, unit, code, pieces, n)
                 elif registers[LAYER.feedback_wide] != 0:
                     sum_pieces_wide(scratch.wide_sums, at, memory.wide, pitch, pitch, unit, code, pieces, n)
                 else:
                     sum_pieces_wide(scratch.wide_sums, at, memory.narrow, pitch, pitch, unit, code, pieces, n)
-            elif transposed:
+            elif turned:
                 sum_pieces(scratch.sums, at, maps.turned, pitch, pitch, unit, code, pieces, n)
             elif registers[LAYER.feedback_wide] != 0:
                 sum_pieces(scratch.sums, at, memory.wide, pitch, pitch, unit, code, pieces, n)
@@ -418,7 +422,8 @@ def _local_signals(program, scratch, tally, maps, layer, b):
         m[MAP.channels],
         registers[LAYER.code],
     )
-    signal, slopes, winner = scratch.signal[b], scratch.slope[b], maps.winner[b]
+    signal, slopes, winner, arrived = scratch.signal[b], scratch.slope[b], maps.winner[b], scratch.arrived
+    hands_on_j = chip[CHIP.upper_derivatives] == 0
     routed, local, clipped, lost = 0, 0, 0, 0
     for v in range(m[MAP.out_height]):
         for w in range(m[MAP.out_width]):
@@ -432,6 +437,8 @@ def _local_signals(program, scratch, tally, maps, layer, b):
                 local += count_different(r, zero)
                 lost += count_lost(j, slope, r)
                 store(signal, at + i, r)
+                if hands_on_j:
+                    store(arrived, at + i, j)
             at += channels
     if chip[CHIP.local] != 0:
         for i in range(registers[LAYER.code], registers[LAYER.code] + registers[LAYER.n_out]):
@@ -448,7 +455,7 @@ def _local_signals(program, scratch, tally, maps, layer, b):
 
 
 @inner
-def receive_map(program, memory, scratch, tally, maps, layer, b):
+def receive_map(program, memory, scratch, tally, maps, layer, b, step):
     """The local signals of one convolution."""
     chip, registers = program.chip, program.layers[layer]
     sender = layer + 1 if chip[CHIP.route] == ROUTE.layered else chip[CHIP.layers] - 1
@@ -457,11 +464,14 @@ def receive_map(program, memory, scratch, tally, maps, layer, b):
         first, signal = registers[LAYER.code], scratch.signal[b]
         for i in range(first, first + registers[LAYER.n_out]):
             signal[i] = 0
+            scratch.arrived[i] = 0
         return
     if sender < maps.registers.shape[0]:
         _sums_from_map(program, memory, scratch, maps, layer, n, b)
     else:
         crossbar_sums(program, memory, scratch, layer, start, n, b)
+    if chip[CHIP.dropout] != 0:
+        lose_signals(program, scratch, tally, layer, b, step)
     _received(program, scratch, tally, maps, layer)
     _local_signals(program, scratch, tally, maps, layer, b)
 
@@ -471,7 +481,7 @@ def send_map(program, scratch, tally, maps, layer, b):
     """Put the signals of a convolution's neurons on the channel, in the order of its map: as `backward.send`."""
     chip, registers, m, levels = program.chip, program.layers[layer], maps.registers[layer], program.levels
     first, start, first_unit = registers[LAYER.code], registers[LAYER.code_event], registers[LAYER.unit_code]
-    signal, unit, code = scratch.signal[b], scratch.sent_unit[b], scratch.sent_code[b]
+    signal, unit, code = handed_on(program, scratch, layer, b), scratch.sent_unit[b], scratch.sent_code[b]
     channels, field, winner = m[MAP.channels], maps.field, maps.winner[b]
     for begin in range(0, registers[LAYER.n_out], channels):
         for c in range(channels):

@@ -7,6 +7,7 @@ import numpy as np
 from neurosim.kernels.backward import codes_at_top, output_error, receive, send
 from neurosim.kernels.conv import forward_map, receive_map, send_map, turn_weights
 from neurosim.kernels.conv_update import update_map
+from neurosim.kernels.crossbars import recompute_signs
 from neurosim.kernels.engine import update, winner
 from neurosim.kernels.forward import emit, forward_layer
 from neurosim.kernels.jit import inlined, inner, kernel
@@ -14,7 +15,7 @@ from neurosim.kernels.registers import CHIP, LAYER, MATRIX, ROUTE
 
 
 @inlined
-def _learning_channel(program, memory, scratch, tally, maps, b, label):
+def _learning_channel(program, memory, scratch, tally, maps, b, label, step):
     """All signals of one sample, from the output down."""
     chip = program.chip
     last, convolutions = chip[CHIP.layers] - 1, maps.registers.shape[0]
@@ -23,12 +24,12 @@ def _learning_channel(program, memory, scratch, tally, maps, b, label):
     for layer in range(last, -1, -1):
         if layer < convolutions:
             if hidden:
-                receive_map(program, memory, scratch, tally, maps, layer, b)
+                receive_map(program, memory, scratch, tally, maps, layer, b, step)
                 if layered and layer > 0:
                     send_map(program, scratch, tally, maps, layer, b)
         else:
             if layer < last and hidden:
-                receive(program, memory, scratch, tally, layer, b)
+                receive(program, memory, scratch, tally, layer, b, step)
             if (layered and hidden) or (layer == last and (hidden or chip[CHIP.top_quantised] != 0)):
                 send(program, scratch, tally, layer, b, label, hidden)
     if chip[CHIP.top_quantised] != 0:
@@ -51,6 +52,18 @@ def _forward(program, memory, scratch, tally, maps, layer, inputs, order, begin,
 
 
 @inlined
+def _recompute_crossbars(program, memory, maps):
+    """Every C that is made of weights, from those before the step: kernels turned for the way back, and signs."""
+    convolutions, matrix = maps.registers.shape[0], program.layers[0, LAYER.matrix]
+    if matrix == MATRIX.transpose or matrix == MATRIX.sign:
+        for layer in range(1, convolutions):
+            turn_weights(program, memory, maps, layer)
+    if matrix == MATRIX.sign:
+        for layer in range(convolutions - 1, program.layers.shape[0] - 1):
+            recompute_signs(program, memory, layer)
+
+
+@inlined
 def _update(program, memory, scratch, tally, layer, n, step, rate, of_feedback):
     update(program, memory, scratch, tally, layer, n, step, rate, of_feedback)
 
@@ -67,11 +80,9 @@ def run(program, memory, scratch, tally, maps, inputs, labels, order, batch_size
             predictions[begin + b] = winner(program, scratch, b)
         if not learning:
             continue
-        for layer in range(1, convolutions):
-            if program.layers[layer - 1, LAYER.matrix] == MATRIX.transpose:
-                turn_weights(program, memory, maps, layer)
+        _recompute_crossbars(program, memory, maps)
         for b in range(n):
-            _learning_channel(program, memory, scratch, tally, maps, b, labels[order[begin + b]])
+            _learning_channel(program, memory, scratch, tally, maps, b, labels[order[begin + b]], step)
         for job in range(2 * chip[CHIP.layers]):
             layer, of_feedback = job >> 1, job & 1 == 1
             if layer < convolutions and not of_feedback:

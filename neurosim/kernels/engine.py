@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.backward import learning_channel, recompute_products
+from neurosim.kernels.backward import learning_channel
+from neurosim.kernels.crossbars import recompute_crossbars
 from neurosim.kernels.forward import emit, forward_layer
 from neurosim.kernels.jit import inlined, inner, kernel
 from neurosim.kernels.lanes import HALF, load_32, store
-from neurosim.kernels.registers import CHIP, HEALTH, LAYER, MATRIX, ROUNDING, ROUTE, TALLY
+from neurosim.kernels.registers import CHIP, HEALTH, LAYER, ROUNDING, ROUTE, TALLY
 from neurosim.kernels.rng import step_key
 from neurosim.kernels.update import measure, sort_by_row, update_batch, update_online
 
@@ -210,10 +211,9 @@ def run(program, memory, scratch, tally, inputs, labels, order, batch_size, step
             predictions[begin + b] = winner(program, scratch, b)
         if not learning:
             continue
-        if program.layers[0, LAYER.matrix] == MATRIX.product:
-            recompute_products(program, memory, scratch)
+        recompute_crossbars(program, memory, scratch)
         for b in range(n):
-            learning_channel(program, memory, scratch, tally, b, labels[order[begin + b]])
+            learning_channel(program, memory, scratch, tally, b, labels[order[begin + b]], step)
         for job in range(2 * chip[CHIP.layers]):
             layer, of_feedback = job >> 1, job & 1 == 1
             if not of_feedback or program.layers[layer, LAYER.adaptive] != 0:

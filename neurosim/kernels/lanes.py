@@ -296,6 +296,16 @@ def look_up(typing_context, table, at, indices):
     return indices(table, at, indices), codegen
 
 
+@intrinsic
+def bits_above(typing_context, a, b):
+    """Bit i is 1 where lane i of a is above that of b, as signed numbers: int64."""
+
+    def codegen(context, builder, signature, arguments):
+        return _bits(builder, builder.icmp_signed(">", *arguments))
+
+    return types.int64(a, b), codegen
+
+
 # ---------------------------------------------------------------------- counts of a vector
 
 

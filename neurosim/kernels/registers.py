@@ -41,7 +41,7 @@ LAYER = Registers(
     address_narrow received_narrow update_levels update_threshold update_decode source_threshold source_alpha
     matrix feedback feedback_rows feedback_stride feedback_wide feedback_sum_wide received_shift product_shift
     product_narrow product_widens
-    update_key adaptive feedback_key feedback_update_shift feedback_round feedback_low feedback_high"""
+    update_key dropout_key adaptive feedback_key feedback_update_shift feedback_round feedback_low feedback_high"""
 )
 """Registers of a layer, by name: int64[n_layers, len(LAYER)]. `weight`, `feedback`, `table` and the
 thresholds are first indices in the flat memories and tables; `event`, `code`, `code_event` those of a sample's row in the
@@ -59,12 +59,13 @@ belongs to a row of its kernel."""
 CHIP = Registers(
     """layers route error_shift received_low received_high received_max received_round target_high
     source always_sent levels decode received received_threshold received_decode received_levels received_alpha
-    local local_threshold local_decode local_levels local_alpha top_quantised execution"""
+    local local_threshold local_decode local_levels local_alpha top_quantised execution dropout upper_derivatives"""
 )
 """Registers of the whole chip, by name: int64[len(CHIP)]."""
 
 TALLY = Registers(
     """quantised received routed signalled local
+    dropout_words dropout_draws dropout_lost redrawn_connections
     update_pairs update_active update_attempted update_rows weight_changed
     update_row_words update_words_16 update_words_32 update_words_64
     feedback_pairs feedback_active feedback_attempted feedback_rows feedback_changed
@@ -81,7 +82,7 @@ HEALTH = Registers(
 ROUNDING = Registers("floor nearest zero stochastic")
 ROUTE = Registers("none layered skip target")
 EXECUTION = Registers("auto event blas")
-MATRIX = Registers("none random transpose product")
+MATRIX = Registers("none random transpose product sign")
 
 
 class Program(NamedTuple):
@@ -114,7 +115,8 @@ class Scratch(NamedTuple):
     event_unit, event_code: int32[samples, event_size] and event_count: int32[n_layers, samples], events by layer;
     sent_unit, sent_code, sent_count: the same for values on the learning channel, by sending layer;
     code, slope, address, signal: int32[samples, code_size], output codes, derivatives, addresses and local signals by
-    neuron, 0 in padded columns; narrow_signal: int16[widest], sums: int32[widest], wide_sums: int64[widest];
+    neuron, 0 in padded columns; arrived: int32[code_size], J of one sample, for layers that hand it on;
+    narrow_signal: int16[widest], sums: int32[widest], wide_sums: int64[widest];
     product: int32[2, widest hidden layer x stride of the outputs], wide_product: int64 of that shape;
     block: int32[samples x widest], narrow_block: int16 of the same size;
     tile_a, tile_b, tile_c: float32[matmul.TILE], room for BLAS;
@@ -131,6 +133,7 @@ class Scratch(NamedTuple):
     slope: NDArray[np.int32]
     address: NDArray[np.int32]
     signal: NDArray[np.int32]
+    arrived: NDArray[np.int32]
     narrow_signal: NDArray[np.int16]
     sums: NDArray[np.int32]
     wide_sums: NDArray[np.int64]

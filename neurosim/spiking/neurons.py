@@ -179,8 +179,9 @@ class Events:
                 f"events: {list(ticks.shape)} ticks and {list(neurons.shape)} neurons must be lists of one length"
             )
         _check_all("events.ticks", ticks, 0, 1 << 40)
-        if (np.diff(ticks) < 0).any():
-            raise NeurosimError("events.ticks: must not fall")
+        falls = np.flatnonzero(np.diff(ticks) < 0)
+        if len(falls):
+            raise NeurosimError(f"events.ticks: {ticks[falls[0] + 1]} after {ticks[falls[0]]}: must not fall")
 
 
 Source = Poisson | Regular | Events

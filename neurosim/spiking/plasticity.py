@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neurosim.errors import NeurosimError
-from neurosim.formats import Fixed, Quantiser, check_whole
+from neurosim.formats import Fixed, Quantiser, check, check_whole
 from neurosim.spiking.neurons import Leak
 
 MOST_BITS = 62
@@ -104,8 +104,9 @@ class Eligibility:
     def __post_init__(self) -> None:
         check_whole("eligibility.numerator", abs(self.numerator), 1, (1 << 16) - 1)
         check_whole("eligibility.shift", self.shift, 0, 46)
-        if self.word.bits > 16:
-            raise NeurosimError(f"eligibility.word.bits={self.word.bits}: must be at most 16")
+        check_whole("eligibility.word.bits", self.word.bits, 2, 16)
+        check("eligibility.word.signed", self.word.signed, (True,))
+        check("eligibility.word.overflow", self.word.overflow, ("saturate",))
         if not self.factor.startswith("post."):
             raise NeurosimError(f"eligibility.factor={self.factor!r}: must be a state of the target, post.NAME")
 

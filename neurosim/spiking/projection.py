@@ -76,7 +76,8 @@ class Projection:
     """Synapses from one population onto one state of another.
 
     state: which, by default the target's first. weight: their word, at most 16 bits. initial: codes of the first weights: one for
-    all, (low, high) for uniform ones, or an array int[synapses] in the order of `Synapses`. connect: also a
+    all, (low, high) for uniform ones, or an array int[synapses] in the order of `Synapses`
+    (with `Pairs`, in theirs). connect: also a
     `FeedbackCrossbar`, whose entries are then the weights (times `initial`, a number). delay: ticks, or (low, high). gain: weights
     arrive times 2**gain. blank_out: synaptic events lost, of 256. low, high: bounds of plastic weights, by default the word's. phase:
     under which its operations are counted.
@@ -101,6 +102,7 @@ class Projection:
         where = self.title
         if not self.weight.signed or not 2 <= self.weight.bits <= 16:
             raise NeurosimError(f"{where}: weight={self.weight}: must be a signed word of 2..16 bits")
+        check(f"{where}: weight.overflow", self.weight.overflow, ("saturate",))
         check_whole(f"{where}: gain", self.gain, -15, 16)
         check_whole(f"{where}: blank_out", self.blank_out, 0, 255)
         check(f"{where}: phase", self.phase, tuple(PHASES))

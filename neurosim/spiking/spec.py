@@ -85,10 +85,13 @@ class SpikingSpec:
         bits = abs(term.numerator).bit_length()
         if isinstance(term.of, Kernel):
             bits += 1 + max(exponent for _, exponent, _ in term.of.segments)
-        for name in (term.of, term.times):
+        for name, error in ((term.of, term.error), (term.times, None)):
             if isinstance(name, str) and name != "1":
                 population, state = self.side(projection, name)
-                bits += population.states[state].reach.bit_length()
+                reach = population.states[state].reach
+                if error is not None:
+                    reach = max(reach, *error.decoded_in(0))
+                bits += reach.bit_length()
         for gate in term.gates:
             self.side(projection, gate.state)
         _check_bits(projection.title + ": plasticity", bits)

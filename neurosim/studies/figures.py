@@ -34,8 +34,8 @@ def figure(path: Path, title: str, size: tuple[float, float] = (7.0, 4.0)) -> It
 
 
 @contextmanager
-def figures(path: Path, title: str, panels: int, size: tuple[float, float]) -> Iterator[Any]:
-    """Axes side by side to draw on, the title above the first; both files appear whole when the block ends."""
+def figures(path: Path, title: str, panels: int, size: tuple[float, float], rows: int = 1) -> Iterator[Any]:
+    """Axes side by side, in so many rows, to draw on, the title above the first; both files appear whole when the block ends."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def figures(path: Path, title: str, panels: int, size: tuple[float, float]) -> I
     with mpl.rc_context(_STYLE):
         drawing = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(drawing)
-        axes = [drawing.add_subplot(1, panels, i + 1) for i in range(panels)]
+        axes = [drawing.add_subplot(rows, -(-panels // rows), i + 1) for i in range(panels)]
         axes[0].set_title(title)
         yield axes
         for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):

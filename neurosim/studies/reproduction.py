@@ -135,8 +135,8 @@ def reproduce(
 ) -> Findings:
     """Run a study and, with `out`, write its table (.csv), text (.md) and figure (.png, .svg) there; go on where it stopped.
 
-    quick: a smaller run, labelled so; progress: told what is being done. Raises NeurosimError for a name that is not in
-    `STUDIES` and for an engine that a study does not have.
+    quick: a smaller run, labelled so, of which no verdict is judged; progress: told what is being done. Raises NeurosimError for
+    a name that is not in `STUDIES` and for an engine that a study does not have.
     """
     module = module_of(name)
     check(f"engine of {name}", engine, module.ENGINES)
@@ -144,6 +144,8 @@ def reproduce(
         prepare(out)
     task = Task(engine, quick, out, name, progress)
     found: Findings = module.study(task)
+    if quick:
+        found = replace(found, verdicts=[replace(verdict, passed=None) for verdict in found.verdicts])
     if out is not None:
         assert task.table is not None
         write_text(task.table, table_of(found))
@@ -360,7 +362,6 @@ def _csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def findings_of(
-    task: Task,
     title: str,
     results: Results,
     verdicts: Sequence[Verdict],
@@ -388,8 +389,6 @@ def findings_of(
                 *([results.gap(cell)] if compared else []),
             )
         )
-    if task.quick:
-        verdicts = [replace(verdict, passed=None) for verdict in verdicts]
     return Findings(
         title,
         header,

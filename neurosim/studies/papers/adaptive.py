@@ -6,16 +6,29 @@ between two presentations, dC^h = eta (O^h(t) - O^h(t-1)) d^T, where ARBP and AS
 
 from __future__ import annotations
 
+from neurosim.studies.papers.on_chip import FLOAT, WIDE, chip, costs_little, findings, floats, same_named
 from neurosim.studies.papers.protocol import NAMES, for_task, mnist
 from neurosim.studies.plots import PALETTE, curves
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
 
-ENGINES = ("float",)
+ENGINES = ("float", "fixed")
 _STDP = {"arbp": "STDP-like RBP", "asrbp": "STDP-like SRBP"}
+_FIXED = {"ARBP": "RBP", "ASRBP": "SRBP, C of 8 bits"}
+"""The same C that does not learn, on the chip."""
 
 
-def cells() -> list[Cell]:
-    """Fixed, adaptive and STDP-like feedback, layer by layer and skipped."""
+def cells(engine: str = "float") -> list[Cell]:
+    """Fixed, adaptive and STDP-like feedback, layer by layer and skipped; on the chip with 8-bit C, floats beside."""
+    if engine == "fixed":
+        wide = {name: chip(rule, feedback=WIDE) for rule, name in zip(("rbp", "srbp"), _FIXED.values(), strict=True)}
+        found = []
+        for name, setting in (wide | {"ARBP": chip("arbp"), "ASRBP": chip("asrbp")}).items():
+            found += [Cell(name, setting, 3, "chip"), Cell(f"{name}, {FLOAT}", floats(setting), 2, FLOAT)]
+        return [
+            *found,
+            Cell("SRBP, single bits", chip("srbp"), 3, "chip"),
+            Cell("top only", chip("top-only"), 3, "chip"),
+        ]
     found = [Cell(NAMES[name], mnist(name), 5) for name in ("rbp", "srbp", "arbp", "asrbp")]
     found += [Cell(label, mnist(name, adaptive="stdp"), 2) for name, label in _STDP.items()]
     return [*found, Cell(NAMES["top-only"], mnist("top-only"), 5)]
@@ -23,11 +36,14 @@ def cells() -> list[Cell]:
 
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
-    results = run_cells(task, for_task(task, cells()))
+    results = run_cells(task, for_task(task, cells(task.engine)))
+    if task.engine == "fixed":
+        verdicts = [costs_little(results, cell, reference) for cell, reference in same_named(results.cells).items()]
+        verdicts += [_learns_more(results, adaptive, fixed) for adaptive, fixed in _FIXED.items()]
+        return findings(task, "Adaptive feedback on the chip, MNIST 784-4x100-10", results, verdicts, left=80)
     names = [cell.name for cell in results.cells if cell.name != "top only"]
     colours = dict(zip(names, PALETTE, strict=False))
     return findings_of(
-        task,
         "Adaptive feedback, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),
@@ -37,6 +53,15 @@ def study(task: Task) -> Findings:
             "unit's activity at the presentation before, sample by sample in a batch."
         ],
     )
+
+
+def _learns_more(r: Results, adaptive: str, fixed: str) -> Verdict:
+    gap, nj = r.mean(adaptive) - r.mean(fixed), "learning_nj"
+    return r.judge(
+        f"{adaptive} on the chip is worth its energy: better than {fixed}", "no published value", "own",
+        f"{r.text(adaptive)} %, {gap:+.2f}; {r.text(adaptive, nj, 0)} against {r.text(fixed, nj, 0)} nJ", "better", [adaptive, fixed],
+        gap > 0,
+    )  # fmt: skip
 
 
 def _verdicts(r: Results) -> list[Verdict]:

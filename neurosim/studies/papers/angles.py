@@ -43,7 +43,6 @@ def study(task: Task) -> Findings:
         "ratio": "norm of the update over the gradient's",
     }
     return findings_of(
-        task,
         "Angles between updates and the gradient, MNIST 784-4x100-10 tanh, 30 epochs",
         results,
         _verdicts(results),

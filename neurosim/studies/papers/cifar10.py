@@ -81,7 +81,6 @@ def study(task: Task) -> Findings:
         "of the upper one's shape, shared over space.",
     ]
     return findings_of(
-        task,
         "CIFAR-10, 3 x [conv 5x5x64, max-pool 3/2], 1024, 10" + (", on the chip" if fixed else ""),
         results,
         _verdicts(results, fixed=fixed),

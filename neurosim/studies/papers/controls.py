@@ -13,13 +13,15 @@ from typing import Any
 
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.formats import Quantiser
+from neurosim.studies.papers.on_chip import WIDE, chip, costs_little, findings
 from neurosim.studies.papers.protocol import NAMES, NORMAL, PAPER, for_task, mnist
 from neurosim.studies.plots import bars
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
 
-ENGINES = ("float",)
+ENGINES = ("float", "fixed")
 _LAYERS = 4
 _SIGN = Quantiser(1, alpha=2.0**-6 * PAPER.rate / PAPER.batch_size, zero="none")
+_CHIP_SIGN = Quantiser(1, alpha=2.0**-10, zero="none")
 _BINARY = FeedbackCrossbar(values="+-1", density=1.0, scale=(2 / 110) ** 0.5)  # the spread of the normal C
 
 
@@ -27,8 +29,46 @@ def _feedback(**changes: Any) -> dict[str, Any]:
     return {"feedback": replace(NORMAL, **changes)}
 
 
-def cells() -> list[Cell]:
+def _frozen(rule: str) -> dict[str, tuple[int, ...]]:
+    """One layer that does not learn, then it and all below, by name."""
+    found: dict[str, tuple[int, ...]] = {f"{rule}, layer {h} frozen": (h,) for h in range(_LAYERS)}
+    return found | {f"{rule}, layers 0 to {h} frozen": tuple(range(h + 1)) for h in range(1, _LAYERS)}
+
+
+def _on_chip() -> list[Cell]:
+    """The controls that the chip has circuits for, each beside its reference."""
+    single = FeedbackCrossbar()
+    groups = {
+        "reference": {
+            "BP": chip("bp"),
+            "RBP": chip("rbp", feedback=WIDE),
+            "SRBP": chip("srbp"),
+            "SRBP, C of 8 bits": chip("srbp", feedback=WIDE),
+            "top only": chip("top-only"),
+        },
+        "matrix": {
+            "SRBP, C redrawn every batch": chip("srbp", feedback=single.replace(redraw=True)),
+            "RBP, C redrawn every batch": chip("rbp", feedback=WIDE.replace(redraw=True)),
+            "sign of W^T": chip("rbp", matrix="sign"),
+            "SRBP, C of +-1": chip("srbp", feedback=FeedbackCrossbar(values="+-1", density=1.0)),
+            "SRBP, mean of C 0.5 sd": chip("srbp", feedback=WIDE.replace(mean=0.5)),
+            "SRBP, mean of C 1 sd": chip("srbp", feedback=WIDE.replace(mean=1.0)),
+        },
+        "derivative": {
+            "BP, own f' alone": chip("bp", upper_derivatives=False),
+            "RBP, own f' alone": chip("rbp", upper_derivatives=False, feedback=WIDE),
+        },
+        "frozen": {name: chip("srbp", frozen=layers) for name, layers in _frozen("SRBP").items()}
+        | {f"{NAMES[name]}, only layers 0 and 1 learn": chip(name, frozen=(2, 3, 4)) for name in ("bp", "srbp")},
+        "update": {"SRBP, sign of the update": chip("srbp", update=_CHIP_SIGN)},
+    }
+    return [Cell(name, setting, 3, group) for group, cells in groups.items() for name, setting in cells.items()]
+
+
+def cells(engine: str = "float") -> list[Cell]:
     """All controls beside their references."""
+    if engine == "fixed":
+        return _on_chip()
     reference = [Cell(NAMES[name], mnist(name), 5, "reference") for name in ("bp", "rbp", "srbp", "top-only")]
     matrices = {
         "SRBP, C redrawn every batch": mnist("srbp", **_feedback(redraw=True)),
@@ -44,8 +84,6 @@ def cells() -> list[Cell]:
         "RBP, mean of 4 matrices": mnist("rbp", **_feedback(sets=4)),
         "cascade": mnist("srbp", route="cascade"),
     }
-    frozen: dict[str, dict[str, Any]] = {f"SRBP, layer {h} frozen": {"frozen": (h,)} for h in range(_LAYERS)}
-    frozen |= {f"SRBP, layers 0 to {h} frozen": {"frozen": tuple(range(h + 1))} for h in range(1, _LAYERS)}
     tops = {f"{NAMES[name]}, only layers 0 and 1 learn": (name, {"frozen": (2, 3, 4)}) for name in ("bp", "srbp")}
     updates = {
         "SRBP, sign of the update": mnist("srbp", update=_SIGN),
@@ -55,21 +93,61 @@ def cells() -> list[Cell]:
         "RBP, random C at the top": mnist("rbp", top="random"),
     }
     found = reference + [Cell(name, setting, 2, "matrix") for name, setting in matrices.items()]
-    found += [Cell(name, mnist("srbp", net=net), 2, "frozen") for name, net in frozen.items()]
+    found += [
+        Cell(name, mnist("srbp", net={"frozen": layers}), 2, "frozen") for name, layers in _frozen("SRBP").items()
+    ]
     found += [Cell(name, mnist(rule, net=net), 2, "frozen") for name, (rule, net) in tops.items()]
     return found + [Cell(name, setting, 2, "update") for name, setting in updates.items()]
 
 
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
-    results = run_cells(task, for_task(task, cells()))
+    results = run_cells(task, for_task(task, cells(task.engine)))
+    if task.engine == "fixed":
+        title = "Controls on the chip, MNIST 784-4x100-10"
+        note = (
+            "sign of W^T: the signs of the weights above, read before each step, times 2^-3. The sign of the update: 2^-10 for every "
+            "sample and pair, however small; weights of 8 bits have little room for that much noise."
+        )
+        return findings(task, title, results, _chip_verdicts(results), left=0, notes=[note])
     return findings_of(
-        task,
         "Controls: what learns and what does not, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),
         lambda path: bars(results, path, "Controls, MNIST 784-4x100-10"),
     )
+
+
+def _chip_verdicts(r: Results) -> list[Verdict]:
+    top = r.mean("top only")
+
+    def judge(claim: str, found: str, tolerance: str, cells: list[str], passed: bool) -> Verdict:  # noqa: FBT001
+        return r.judge(f"{claim}, on the chip", "no published value", "own", found, tolerance, cells, passed)
+
+    lower, sign = "only layers 0 and 1 learn", "SRBP, sign of the update"
+    return [
+        *(
+            judge(
+                f"{cell} does not learn", f"{r.text(cell)} %", f"at most 2 points above the top layer alone, {r.text('top only')} %",
+                [cell, "top only"], r.mean(cell) <= top + 2,
+            )
+            for cell in ("SRBP, C redrawn every batch", "RBP, C redrawn every batch")
+        ),
+        costs_little(r, "sign of W^T", "BP"),
+        costs_little(r, "SRBP, C of +-1", "SRBP, C of 8 bits"),
+        *(costs_little(r, f"SRBP, mean of C {mean} sd", "SRBP, C of 8 bits") for mean in ("0.5", "1")),
+        *(costs_little(r, f"{rule}, own f' alone", rule) for rule in ("BP", "RBP")),
+        judge(
+            "with frozen top layers the lower ones learn by BP alone", f"SRBP {r.text(f'SRBP, {lower}')} %, BP {r.text(f'BP, {lower}')} %",
+            "SRBP below 50 %, BP above 90 %", [f"SRBP, {lower}", f"BP, {lower}"],
+            r.mean(f"SRBP, {lower}") < 50 and r.mean(f"BP, {lower}") > 90,
+        ),
+        judge(
+            "the sign of the update alone: between the top layer alone and SRBP",
+            f"{r.text('top only')} < {r.text(sign)} < {r.text('SRBP')} %", "order", [sign, "SRBP", "top only"],
+            top < r.mean(sign) < r.mean("SRBP"),
+        ),
+    ]  # fmt: skip
 
 
 def _verdicts(r: Results) -> list[Verdict]:

@@ -40,7 +40,6 @@ def study(task: Task) -> Findings:
     """Run, judge and draw."""
     results = run_cells(task, for_task(task, cells()))
     return findings_of(
-        task,
         "Direct feedback alignment, MNIST 784-2x800-10 tanh",
         results,
         _verdicts(results),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from neurosim.studies.papers.on_chip import MEASURES, NOTES, WIDE, chip
 from neurosim.studies.papers.protocol import COLOURS, NAMES, for_task, mnist
 from neurosim.studies.plots import against
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
 
-ENGINES = ("float",)
+ENGINES = ("float", "fixed")
 _SAID = {
     "bp": {10: 97.7, 20: 97.8, 50: 97.7},
     "rbp": {10: 96.5, 20: 96.7, 50: 96.7},
@@ -18,8 +21,15 @@ def _name(rule: str, share: int) -> str:
     return f"{NAMES[rule]}, {share} %" if share else NAMES[rule]
 
 
-def cells() -> list[Cell]:
+def cells(engine: str = "float") -> list[Cell]:
     """Three rules, nothing to half of the signals lost."""
+    if engine == "fixed":
+        wide: dict[str, dict[str, Any]] = {"rbp": {"feedback": WIDE}}
+        return [
+            Cell(_name(rule, share), chip(rule, dropout=share / 100, **wide.get(rule, {})), 3, NAMES[rule], share)
+            for rule in _SAID
+            for share in (0, 10, 20, 50)
+        ]
     return [
         Cell(_name(rule, share), mnist(rule, dropout=share / 100), 5, NAMES[rule], share)
         for rule in _SAID
@@ -29,11 +39,17 @@ def cells() -> list[Cell]:
 
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
-    results = run_cells(task, for_task(task, cells()))
+    results = run_cells(task, for_task(task, cells(task.engine)))
     series = {NAMES[rule]: COLOURS[rule] for rule in _SAID}
+    if task.engine == "fixed":
+        title = "Dropout in the learning channel on the chip, MNIST 784-4x100-10"
+        return findings_of(
+            title, results, _chip_verdicts(results),
+            lambda path: against(results, path, "Signals lost in the channel, on the chip", "signals lost, %", series),
+            measures=MEASURES, notes=(*NOTES, "A chance is rounded to 16 bits; a decision costs a random lane and a comparison."),
+        )  # fmt: skip
     said = {NAMES[rule]: values for rule, values in _SAID.items()}
     return findings_of(
-        task,
         "Dropout in the learning channel, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),
@@ -60,3 +76,19 @@ def _verdicts(r: Results) -> list[Verdict]:
         for rule, values in _SAID.items()
         for share, said in values.items()
     ]  # fmt: skip
+
+
+def _chip_verdicts(r: Results) -> list[Verdict]:
+    found, nj = [], "learning_nj"
+    for rule in _SAID:
+        for share in (10, 20, 50):
+            cell, whole = _name(rule, share), NAMES[rule]
+            gap = r.mean(cell) - r.mean(whole)
+            found.append(
+                r.judge(
+                    f"{whole} on the chip with {share} % of the signals lost", "no published value", "own",
+                    f"{r.text(cell)} %, {gap:+.2f}; {r.text(cell, nj, 0)} against {r.text(whole, nj, 0)} nJ", "at most 1 point below",
+                    [cell, whole], gap >= -1,
+                )
+            )  # fmt: skip
+    return found

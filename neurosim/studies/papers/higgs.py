@@ -35,7 +35,6 @@ def study(task: Task) -> Findings:
     """Run, judge and draw."""
     results = run_cells(task, for_task(task, cells()))
     return findings_of(
-        task,
         "HIGGS (subset), 28-4x100-2",
         results,
         _verdicts(results),

@@ -76,7 +76,6 @@ def study(task: Task) -> Findings:
         "angle_signal": "angle of J, degrees",
     }
     return findings_of(
-        task,
         "Feedback alignment: MNIST and random teachers",
         results,
         _verdicts(results),

@@ -38,7 +38,6 @@ def study(task: Task) -> Findings:
     """Run, judge and draw."""
     results = run_cells(task, for_task(task, cells()))
     return findings_of(
-        task,
         "Local errors from fixed random classifiers, MNIST",
         results,
         _verdicts(results),

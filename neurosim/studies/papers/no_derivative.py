@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from neurosim.studies.papers.on_chip import WIDE, chip, costs_little, findings
 from neurosim.studies.papers.protocol import NAMES, for_task, mnist
 from neurosim.studies.plots import bars
@@ -15,7 +17,7 @@ _SAID = {"bp": 89.9, "rbp": 88.3, "srbp": 88.4}
 def cells(engine: str = "float") -> list[Cell]:
     """With all f', with the own layer's alone, with none; on the chip exact, powers of two, a boxcar, none."""
     if engine == "fixed":
-        wide = {"rbp": {"feedback": WIDE}}
+        wide: dict[str, dict[str, Any]] = {"rbp": {"feedback": WIDE}}
         return [
             Cell(f"{NAMES[name]}, {kind}", chip(name, derivative=kind, **wide.get(name, {})), 3, kind)
             for name in _SAID
@@ -38,7 +40,6 @@ def study(task: Task) -> Findings:
         return findings(task, "Derivatives on the chip, MNIST 784-4x100-10", results, verdicts, left=60)
     said = {f"{NAMES[name]}, no f'": value for name, value in _SAID.items()}
     return findings_of(
-        task,
         "Learning without derivatives, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),

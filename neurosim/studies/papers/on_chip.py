@@ -33,8 +33,9 @@ MEASURES = {
     "channel_bits": "bits on the channel a sample",
     "update_pairs": "update pairs a sample",
 }
+NET = "784-4x100-10"
 NOTES = (
-    "On the chip: 784-4x100-10 tanh, 8-bit weights in ±0.5 (±2 in the output layer where it alone learns) with stochastic rounding, "
+    f"On the chip: {NET} tanh, 8-bit weights in ±0.5 (±2 in the output layer where it alone learns) with stochastic rounding, "
     "8-bit activities, errors of 4 bits unless said, batches of 20, 10 epochs, eta from 2^-6 (2^-7 in BP, SBP, ARBP, ASRBP, DRTP), halved "
     "every second. C has single bits, a quarter of them connected, in SRBP; 8 bits, dense, in RBP, ARBP and ASRBP: their "
     "energies and bits differ by that too. "
@@ -42,13 +43,15 @@ NOTES = (
 )
 
 
-def chip(rule: str, **changes: Any) -> Setting:
-    """A rule on the chip; changes: of the channel. The top layer of `top-only` may grow to 2."""
+def chip(rule: str, hidden: Sequence[int] = (100,) * 4, frozen: Sequence[int] = (), **changes: Any) -> Setting:
+    """A rule on the chip; frozen: layers that do not learn; changes: of the channel. The top layer of `top-only` may grow to 2."""
     channel = RULES[rule].replace(**changes)
     top = (
         Dense(10, "softmax", weight=Fixed(8, 6, rounding="stochastic")) if rule == "top-only" else Dense(10, "softmax")
     )
-    net = NetworkSpec(784, (*(Dense(100) for _ in range(4)), top), channel)
+    layers = (*(Dense(n) for n in hidden), top)
+    layers = tuple(replace(layer, frozen=i in frozen) for i, layer in enumerate(layers))
+    net = NetworkSpec(784, layers, channel)
     return Setting(net, replace(TRAINING, rate=2.0 ** -RATES.get(rule, 6)), engine="fixed")
 
 
@@ -99,17 +102,23 @@ def same_named(cells: Sequence[Cell]) -> dict[str, str]:
 
 
 def findings(
-    task: Task, title: str, results: Results, verdicts: Sequence[Verdict], *, left: float, notes: Sequence[str] = ()
+    task: Task,
+    title: str,
+    results: Results,
+    verdicts: Sequence[Verdict],
+    *,
+    left: float,
+    notes: Sequence[str] = (),
+    net: str = NET,
 ) -> Findings:
-    """A study on the chip as bars, with its costs; left: where the bars begin, but in a quick run."""
+    """A study on the chip as bars, with its costs; left: where the bars begin, but in a quick run; net: its sizes."""
     return findings_of(
-        task,
         title,
         results,
         verdicts,
         lambda path: bars(results, path, title, left=0 if task.quick else left),
         measures=MEASURES,
-        notes=(*NOTES, *notes),
+        notes=(*(note.replace(NET, net) for note in NOTES), *notes),
     )
 
 

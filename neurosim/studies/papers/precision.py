@@ -124,7 +124,7 @@ def _chip_findings(task: Task, r: Results) -> Findings:
     )  # fmt: skip
     series = {NAMES[rule]: COLOURS[rule] for rule in ("bp", "rbp", "srbp")}
     return findings_of(
-        task, "What a bit of error buys on the chip, MNIST 784-4x100-10", r, verdicts,
+        "What a bit of error buys on the chip, MNIST 784-4x100-10", r, verdicts,
         buys("What a bit of error buys", r, series, lambda c: "whole" if c.x > 8 else f"{c.x:g}", floor=0 if task.quick else 90),
         measures=MEASURES, notes=(
             *NOTES,
@@ -147,7 +147,6 @@ def study(task: Task) -> Findings:
     lines = {"SRBP, whole errors": results.mean("SRBP, whole"), "top layer alone": results.mean("top only")}
     said = {NAMES[rule]: dict(values.items()) for rule, values in _SAID.items()}
     return findings_of(
-        task,
         "Errors of few bits, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),

@@ -43,7 +43,6 @@ def study(task: Task) -> Findings:
         return findings(task, "Feedback of low rank on the chip, MNIST 784-4x100-10", results, verdicts, left=60)
     series = {NAMES[rule]: COLOURS[rule] for rule in _RANKS}
     return findings_of(
-        task,
         "Feedback matrices of low rank, MNIST 784-7x100-10 tanh",
         results,
         _verdicts(results),

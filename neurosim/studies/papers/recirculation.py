@@ -46,7 +46,6 @@ def study(task: Task) -> Findings:
     results = run_cells(task, for_task(task, cells()))
     colours = {f"784-64-784, {name}": colour for name, colour in zip(_rules(), PALETTE, strict=False)}
     return findings_of(
-        task,
         "Recirculation in MNIST autoencoders",
         results,
         _verdicts(results),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.studies.papers.on_chip import FLOAT, MEASURES, NOTES, WIDE, chip, floats, same_named
@@ -40,7 +41,7 @@ def cells(engine: str = "float") -> list[Cell]:
 
 
 def _on_chip() -> list[Cell]:
-    wide = {"rbp": {"feedback": WIDE}}
+    wide: dict[str, dict[str, Any]] = {"rbp": {"feedback": WIDE}}
     chips = {NAMES[name]: chip(name, **wide.get(name, {})) for name in NAMES}
     chips |= {"DRTP": chip("drtp"), "RBP, 1-bit C of +-1": chip("rbp", feedback=FeedbackCrossbar(values="+-1"))}
     found = []
@@ -54,7 +55,6 @@ def study(task: Task) -> Findings:
     results = run_cells(task, for_task(task, cells(task.engine)))
     if task.engine == "fixed":
         return findings_of(
-            task,
             "Learning rules on the chip, MNIST 784-4x100-10",
             results,
             [_close(results, cell, reference) for cell, reference in same_named(results.cells).items()],
@@ -66,7 +66,6 @@ def study(task: Task) -> Findings:
         )
     labels = {NAMES[name]: COLOURS[name] for name in ("bp", "sbp", "rbp", "srbp", "top-only")}
     return findings_of(
-        task,
         "Learning rules on MNIST, 784-4x100-10",
         results,
         _verdicts(results),

@@ -14,12 +14,14 @@ from typing import Any
 from neurosim.chip.channel import Channel
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.floats.training import Training
+from neurosim.studies.papers.on_chip import FLOAT, WIDE, chip, costs_little, findings, floats
 from neurosim.studies.papers.protocol import channel, for_task, network
 from neurosim.studies.plots import bars
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
 from neurosim.studies.setting import Setting
 
-ENGINES = ("float",)
+ENGINES = ("float", "fixed")
+_FAN_INS, _WHOLE = (1, 2, 10), "C of 8 bits, all 10 errors"
 _WIDTH = 400
 _DENSE, _ONE = "DFA, 10 errors a neuron", "DFA, 1 error a neuron"
 _SAID = {_DENSE: 98.0, _ONE: 98.0}
@@ -31,8 +33,32 @@ def _b(fan_in: int, **changes: Any) -> FeedbackCrossbar:
     return FeedbackCrossbar(bits=16, fan_in=fan_in, spread=reach / math.sqrt(3), **changes)
 
 
-def cells() -> list[Cell]:
+def _name(values: str, fan_in: int) -> str:
+    return f"C of {values}, {fan_in} error{'s' if fan_in > 1 else ''} a neuron"
+
+
+def _on_chip() -> list[Cell]:
+    """Single bits of an exact fan-in, held as addresses, beside dense words, BP and floats."""
+    hidden, found = (100,), []
+    for values in ("+-1", "01"):
+        for fan_in in _FAN_INS:
+            feedback = FeedbackCrossbar(values=values, fan_in=fan_in, storage="addresses")
+            found.append(Cell(_name(values, fan_in), chip("srbp", hidden, feedback=feedback), 3, "chip"))
+    whole = {
+        _name("+-1", 1): found[0].setting,
+        _WHOLE: chip("srbp", hidden, feedback=WIDE),
+        "BP": chip("bp", hidden),
+    }
+    for name, setting in whole.items():
+        found += [Cell(name, setting, 3, "chip")] if name != found[0].name else []
+        found.append(Cell(f"{name}, {FLOAT}", floats(setting), 2, FLOAT))
+    return [*found, Cell("top only", chip("top-only", hidden), 3, "chip")]
+
+
+def cells(engine: str = "float") -> list[Cell]:
     """Dense and sparse DFA, BP, and a single-bit crossbar of the same fan-in."""
+    if engine == "fixed":
+        return _on_chip()
     zero = {"hidden": (_WIDTH,), "init_gain": 0.0}
     rules: dict[str, tuple[Channel, dict[str, Any]]] = {
         _DENSE: (channel("srbp", feedback=_b(10)), zero),
@@ -51,9 +77,17 @@ def cells() -> list[Cell]:
 
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
-    results = run_cells(task, for_task(task, cells()))
+    results = run_cells(task, for_task(task, cells(task.engine)))
+    if task.engine == "fixed":
+        note = (
+            "One hidden layer of 100. Each neuron hears so many of the 10 errors, by an adder and, of +-1, a sign. With softmax the "
+            "errors sum to 0: a neuron that adds all of them up hears nothing but rounding."
+        )
+        verdicts = [costs_little(results, _name("+-1", n), _WHOLE) for n in _FAN_INS]
+        verdicts += [costs_little(results, _name("01", n), _WHOLE) for n in _FAN_INS[:2]]
+        title = "Sparse direct feedback on the chip, MNIST"
+        return findings(task, title, results, verdicts, left=0, notes=[note], net="784-100-10")
     return findings_of(
-        task,
         "Sparse direct feedback, MNIST 784-400-10 tanh",
         results,
         _verdicts(results),

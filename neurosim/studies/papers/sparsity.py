@@ -79,7 +79,7 @@ def _chip_findings(task: Task, r: Results) -> Findings:
         )  # fmt: skip
     series = {"C of 01": "#4477aa", "C of +-1": "#ee6677"}
     return findings_of(
-        task, "Sparse single-bit feedback on the chip, MNIST 784-4x100-10", r, verdicts,
+        "Sparse single-bit feedback on the chip, MNIST 784-4x100-10", r, verdicts,
         buys("Sparse single-bit feedback", r, series, lambda c: f"{c.x:g}", floor=0 if task.quick else 70),
         measures=MEASURES, notes=NOTES,
     )  # fmt: skip
@@ -94,7 +94,6 @@ def study(task: Task) -> Findings:
     said = {NAMES[rule]: dict(values.items()) for rule, values in _SAID.items()}
     lines = {"SRBP, dense normal C": results.mean("SRBP"), "top layer alone": results.mean("top only")}
     return findings_of(
-        task,
         "Single-bit sparse feedback, MNIST 784-4x100-10 tanh",
         results,
         _verdicts(results),

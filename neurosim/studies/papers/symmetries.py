@@ -57,7 +57,6 @@ def study(task: Task) -> Findings:
         "angle_signal": "angle of J, degrees",
     }
     return findings_of(
-        task,
         "Symmetries of the learning channel, MNIST 784-4x100-10 tanh, 30 epochs",
         results,
         _verdicts(results),

@@ -1,227 +1,225 @@
-"""The chain [1, 1, 1] on the fixed-point substrate, and where its quantised dynamics stall.
+"""The learning equations on the fixed-point substrate: where quantised dynamics stall.
 
-In real numbers every start ends on the hyperbola a1 a2 = alpha / beta. On the chip a step changes a weight only where its update, rounded,
-is not 0. Rounded to the nearest, the path stops in the band where both updates are below half an LSB,
-|alpha - beta P| eta max(|c1|, |a1|) < LSB / 2; rounded stochastically, it goes on and wanders about the hyperbola. A coarse
-error channel that is silent below its smallest code stops the path where every error is below it.
+Each system of `chains` runs with weights of several widths. Rounded to the nearest, a path must stand still inside the band of
+`standstill` and nowhere else; rounded stochastically it goes on and wanders along the fixed points. A coarse error channel
+that is silent below its smallest code stops the hidden weights where every error is below it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from neurosim.chip.channel import Channel
-from neurosim.chip.crossbar import FeedbackCrossbar
-from neurosim.chip.layers import Dense
-from neurosim.chip.network import Network
-from neurosim.chip.spec import NetworkSpec
-from neurosim.formats import Fixed, Quantiser
-from neurosim.studies.figures import figures
+from neurosim.studies.papers import standstill_plot
+from neurosim.studies.papers.chains import SLOPE, SYSTEMS, TIME, Case, End, Ends, System, ends_of
 from neurosim.studies.reproduction import Findings, Task, Verdict
-from neurosim.studies.theory import chain, chain_limit, follow
 
-_SLOPE = 0.8  # T = 0.8 I: alpha / beta
-_INPUTS = np.arange(1, 9) / 4
-_BETA = float((_INPUTS**2).mean())
-_RATE = 8  # of eta = 2**-8 a sample; eight samples a step
-_ETA = len(_INPUTS) * 2.0**-_RATE
-_WORD = Fixed(16, 12)
-_RANGE_BITS = 2  # weights in +-4
-_STEPS, _EVERY = 4000, 10
+BITS, QUICK_BITS = (6, 8, 10, 12, 14, 16), (6, 10)
+_STARTS, _QUICK_STARTS = 20, 3
+_NEAREST_ERRORS, _STOCHASTIC_ERRORS = 14, 8  # bits of weights with errors of few bits
 _HEADER = (
-    "weights",
-    "errors",
-    "starts",
-    "stopped",
-    "|P - alpha/beta|, median",
-    "largest",
-    "half-LSB band, largest",
-    "from the closed-form limit, median",
+    "system", "weight_bits", "rounding", "error_bits", "starts", "stopped", "clipped", "inside",
+    "update_lsb_largest", "slack_lsb_largest", "off_median", "off_largest", "off_bound", "from_limit_median",
+    "from_limit_largest", "steps_alone_median", "moved_median",
+)  # fmt: skip
+_READ = (
+    "system", "weights", "nearest: stopped", "|C1 (P - W)|, median (largest)", "at most", "from the limit",
+    "stochastic: at rest", "|C1 (P - W)|, median (largest)", "from the limit", "still moving by", "steps alone, from the limit",
+)  # fmt: skip
+_POWER_UNIT = (
+    "The power unit O = a2 (a1 I)^(1/3) is not among them: a substrate's derivative is at most 1 (docs/substrate.md 3, which is why R "
+    "fits the word of J), and the slope of a cube root has no bound at 0. A table that clips it would be another unit, without the "
+    "closed form. The band says what its drift without f' would do, though it was not run: at 0.0272 a unit of time, the drift of "
+    "a1 from P = alpha/beta on, stands still where the LSB is at least 2 eta 0.0272."
 )
 
 
-@dataclass(frozen=True)
-class Case:
-    """A chain on the chip: bits of a weight, how updates are rounded, bits of an error (0: whole words)."""
-
-    bits: int
-    rounding: Literal["nearest", "stochastic"]
-    error_bits: int = 0
-
-    @property
-    def lsb(self) -> float:
-        """Of a weight."""
-        return 2.0 ** -(self.bits - 1 - _RANGE_BITS)
-
-    def network(self, start: NDArray[np.float64], seed: int) -> Network:
-        """The chip, its two weights set."""
-        weight = Fixed(self.bits, self.bits - 1 - _RANGE_BITS, rounding=self.rounding)
-        layer: dict[str, Any] = {"weight": weight, "output": _WORD, "address": _WORD, "accumulator": 63, "bias": False}
-        error = Quantiser(self.error_bits, alpha=4.0) if self.error_bits else None
-        channel = Channel(route="skip", feedback=FeedbackCrossbar(values="01", density=1.0), error=error, gain=0)
-        spec = NetworkSpec(
-            1, (Dense(1, "linear", **layer), Dense(1, "linear", **layer)), channel,
-            input=Fixed(8, 5, signed=False), received=_WORD, seed=seed,
-        )  # fmt: skip
-        net = Network(spec, strict=set())
-        for layer_number, value in enumerate(start):
-            net.weights(layer_number)[0, 0] = weight.encode(value)
-        return net
-
-    def path(self, start: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-        """(a1, a2) every so many steps: float64[times, 2]."""
-        net = self.network(start, seed)
-        codes, targets = net.encode(_INPUTS[:, None]), net.encode_targets(_SLOPE * _INPUTS[:, None])
-        order = np.tile(np.arange(len(_INPUTS)), _EVERY)
-        seen = [_weights(net)]
-        for _ in range(_STEPS // _EVERY):
-            net.train(codes, targets, rate=_RATE, batch_size=len(_INPUTS), order=order)
-            seen.append(_weights(net))
-            if self.rounding == "nearest" and np.array_equal(seen[-1], seen[-2]):
-                break
-        return np.array(seen)
-
-
-def _weights(net: Network) -> NDArray[np.float64]:
-    return np.array([float(net.weights(i)[0, 0]) * net.spec.layers[i].weight.lsb for i in range(2)])
-
-
-CASES = (
-    *(Case(bits, rounding) for rounding in ("nearest", "stochastic") for bits in (6, 8, 10, 12, 14)),
-    *(Case(14, "nearest", bits) for bits in (1, 2, 3, 4)),
-    *(Case(8, "stochastic", bits) for bits in (1, 2, 3, 4)),
-)
+def cases(*, quick: bool = False) -> list[Case]:
+    """All that is run: systems in words of errors that are whole, and the smallest chain with errors of few bits."""
+    bits, few = (QUICK_BITS, (1, 4)) if quick else (BITS, (1, 2, 3, 4))
+    return [
+        *(Case(system, b, rounding) for system in SYSTEMS for rounding in ("nearest", "stochastic") for b in bits),
+        *(Case(SYSTEMS[0], _NEAREST_ERRORS, "nearest", b) for b in few),
+        *(Case(SYSTEMS[0], _STOCHASTIC_ERRORS, "stochastic", b) for b in few),
+    ]
 
 
 def study(task: Task) -> Findings:
     """All cases from random starts, judged by their closed forms, and the figure."""
-    starts = 5 if task.quick else 25
-    rows, ends = [], {}
-    for case in CASES:
-        task.progress(f"{case.bits}-bit weights, {case.rounding}, error bits {case.error_bits or 'whole'}")
-        ends[case] = found = list(_ends(case, starts))
-        off, limit = np.array([end.off for end in found]), np.array([end.from_limit for end in found])
-        band = max(end.band for end in found)
-        stopped = f"{sum(end.stopped for end in found)}" if case.rounding == "nearest" else "–"
-        rows.append(
-            (
-                f"{case.bits} bits, {case.rounding}", f"{case.error_bits} bits" if case.error_bits else "whole", starts, stopped,
-                f"{np.median(off):.4f}", f"{off.max():.4f}", f"{band:.4f}", f"{np.median(limit):.4f}",
-            )
-        )  # fmt: skip
+    n, ends = _QUICK_STARTS if task.quick else _STARTS, {}
+    for case in cases(quick=task.quick):
+        errors = f", errors of {case.error_bits} bits" if case.error_bits else ""
+        task.progress(f"{case.system.name}, {case.bits}-bit weights, {case.rounding}{errors}, {n} starts")
+        ends[case] = ends_of(case, case.system.starts(n))
+    alone = {s: float(np.median([s.steps_alone(start) for start in s.starts(n)])) for s in SYSTEMS}
     return Findings(
-        "The chain [1, 1, 1] on the chip: where quantised dynamics stall",
+        "Linear chains and networks on the chip: where quantised dynamics stall",
         _HEADER,
-        rows,
-        list(_verdicts(ends)),
-        _draw,
-        notes=[
-            f"T = {_SLOPE} I, eight inputs a step, eta = 2^-{_RATE} a sample, c1 = 1, weights in ±4, states of 16 bits. The band is "
-            "where both updates are below half an LSB: |P - alpha/beta| < LSB / (2 eta beta max(1, |a1|)), eta of the step's mean."
-        ],
+        [_row(case, found, alone[case.system]) for case, found in ends.items()],
+        list(_verdicts(ends, alone)),
+        functools.partial(standstill_plot.draw, ends, alone),
+        table=[_READ, *_read(ends, alone)],
+        notes=_notes(ends, n),
     )
 
 
-@dataclass(frozen=True)
-class End:
-    """Where a path ended: whether it stood still, how far P is from alpha / beta, how wide the band there is."""
-
-    stopped: bool
-    off: float
-    band: float
-    from_limit: float
+def _of(found: Sequence[End], field: str, what: Callable[[Any], Any] = np.median) -> float:
+    return float(what([getattr(end, field) for end in found]))
 
 
-def _ends(case: Case, starts: int) -> Iterator[End]:
-    rng = np.random.default_rng(11)
-    for seed in range(starts):
-        start = rng.uniform(-1.5, 1.5, 2)
-        path = case.path(start, seed)
-        tail = path[-1:] if case.rounding == "nearest" else path[-len(path) // 4 :]
-        a1 = tail[-1, 0]
-        band = case.lsb / (2 * _ETA * _BETA * max(1.0, abs(a1)))
-        limit = chain_limit(np.array([1.0]), path[0], _SLOPE * _BETA, _BETA)
-        yield End(
-            bool(len(path) > 1 and np.array_equal(path[-1], path[-2])),
-            float(np.abs(tail[:, 0] * tail[:, 1] - _SLOPE).mean()),
-            band,
-            float(np.abs(tail.mean(axis=0) - limit).max()),
-        )
+def _standing(found: Sequence[End]) -> list[End]:
+    """The ends that the band speaks of: at rest, and nothing clips there."""
+    return [end for end in found if end.stopped and not end.clipped]
 
 
-def _verdicts(ends: dict[Case, list[End]]) -> Iterator[Verdict]:
-    for case in CASES:
-        if case.rounding != "nearest" or case.error_bits:
-            continue
-        found = ends[case]
-        # The forward pass rounds too: outputs by half an LSB of 2**-12, a few of them in the mean error.
-        slack = 4 * _WORD.lsb
-        inside = sum(end.off <= end.band + slack for end in found if end.stopped)
-        stopped = sum(end.stopped for end in found)
-        yield Verdict(
-            f"{case.bits}-bit weights, rounded to the nearest, stop inside the half-LSB band",
-            "|P - alpha/beta| < LSB / (2 eta beta max(1, |a1|))",
-            "own",
-            f"{inside} of {stopped} stopped paths ({len(found)} starts)",
-            "all",
-            stopped == len(found) and inside == stopped,
-        )
-    for bits in (6, 8, 10):
+def _row(case: Case, found: Sequence[End], alone: float) -> list[Any]:
+    standing = _standing(found)
+    numbers = (
+        _of(standing, "update", max) if standing else "",
+        _of(standing, "slack", max) if standing else "",
+        _of(found, "off"), _of(found, "off", max), case.standstill.reach, _of(found, "from_limit"),
+        _of(found, "from_limit", max), alone, _of(found, "moved"),
+    )  # fmt: skip
+    return [
+        case.system.name, case.bits, case.rounding, case.error_bits or "", len(found), int(_of(found, "stopped", sum)),
+        int(_of(found, "clipped", sum)), sum(end.inside for end in standing),
+        *(number if number == "" else f"{number:.5g}" for number in numbers),
+    ]  # fmt: skip
+
+
+def _read(ends: Ends, alone: Mapping[System, float]) -> Iterator[list[str]]:
+    """The table to be read: both roundings of a system and a width side by side."""
+    kinds = dict.fromkeys((c.system, c.error_bits, c.bits) for c in ends)
+    for system, errors, bits in kinds:
+        name = f"{system.name}, errors of {errors} bits" if errors else system.name
+        row = [name, str(bits), *["–"] * 8, _short(alone[system])]
+        near, wander = (ends.get(Case(system, bits, r, errors)) for r in ("nearest", "stochastic"))
+        if near:
+            reach = "–" if errors else _short(Case(system, bits, "nearest").standstill.reach)
+            row[2:6] = [_count(near), _off(near), reach, _short(_of(near, "from_limit"))]
+        if wander:
+            row[6:10] = [_count(wander), _off(wander), *(_short(_of(wander, f)) for f in ("from_limit", "moved"))]
+        yield row
+
+
+def _short(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def _off(found: Sequence[End]) -> str:
+    return f"{_of(found, 'off'):.4f} ({_of(found, 'off', max):.4f})"
+
+
+def _count(found: Sequence[End]) -> str:
+    clipped = sum(end.clipped for end in found)
+    return f"{sum(end.stopped for end in found)} of {len(found)}" + (f", {clipped} clipped" if clipped else "")
+
+
+def _notes(ends: Ends, starts: int) -> list[str]:
+    rest = [
+        end for case, found in ends.items() if case.rounding == "stochastic" and not case.error_bits for end in found
+    ]
+    rates = ", ".join(f"2^-{system.rate} ({system.name})" for system in SYSTEMS)
+    still = f"{sum(end.stopped for end in rest)} of {len(rest)}"
+    return [
+        f"{starts} starts each, weights uniform on ±1, in words of ±4; SRBP with C of ±1. T = {SLOPE} I in the chains and "
+        "[1, 5, 1]; white inputs and T = I for the autoencoder; 16 drawn inputs and a drawn teacher for [5, 3, 4]. A step is all "
+        f"samples; eta is of their mean: {rates}. States have 16 bits. Paths are followed for {TIME} units of time of the "
+        "learning equations.",
+        "Where it must stall: rounded to the nearest, a state where nothing clips stands still if and only if every weight's "
+        "update is at most half an LSB. The update is eta times the flow of the learning equations, but for the forward pass, which "
+        "rounds as well; so at every such standstill |flow| <= LSB / (2 eta) + slack for each weight, with the slack bounded from "
+        "the state. In a chain that is |alpha - beta P| max |c_i a_1 … a_(i-1)| <= LSB / (2 eta) + slack; in all systems the lowest "
+        "layer gives |C1 (P - W)| <= LSB / (2 eta) times the 1-norm of S_II^-1, W = S_TI S_II^-1: the column *at most* (1 / beta in "
+        "a chain), without the slack.",
+        "Distances are medians over starts (in brackets the largest): |C1 (P - W)| from the fixed points; from the limit: of the "
+        "worst weight from where the learning equations take the same start, in closed form ([5, 3, 4]: integrated). *Steps alone* "
+        "is the same distance for steps of eta in real numbers: what is left in words of any width. *Still moving by* is the range "
+        "of the worst weight over the last quarter of the path.",
+        "Where stochastic rounding wanders: an update of a fraction of an LSB is taken with that probability, so its noise has "
+        "at most the variance update x LSB and dies out on the fixed points; across them the flow brings a path back, along them nothing "
+        "does, and each step leaves the invariants that fix the limit a little changed. Where the sums of codes are all 0 it rests, "
+        f"too: {still} paths changed no weight in one more step, some of them by chance.",
+        _POWER_UNIT,
+    ]
+
+
+# ---------------------------------------------------------------------- verdicts
+
+
+def _verdicts(ends: Ends, alone: Mapping[System, float]) -> Iterator[Verdict]:
+    whole = {case: found for case, found in ends.items() if not case.error_bits}
+    for system in SYSTEMS:
         near, wander = (
-            np.median([e.off for e in ends[Case(bits, rounding)]]) for rounding in ("nearest", "stochastic")
+            {case.bits: found for case, found in whole.items() if case.system is system and case.rounding == rounding}
+            for rounding in ("nearest", "stochastic")
         )
-        yield Verdict(
-            f"{bits}-bit weights: stochastic rounding comes closer to the hyperbola",
-            "no published value",
-            "own",
-            f"median |P - alpha/beta| {wander:.4f} against {near:.4f} to the nearest",
-            "order",
-            bool(wander < near),
-        )
-    wide = [e.from_limit for e in ends[Case(14, "nearest")]]
-    yield Verdict(
-        "wide words end where the closed form says",
-        "the cubic's root",
-        "own",
-        f"14-bit weights: median distance {np.median(wide):.4f}",
-        "0.1, for steps and words are finite",
-        bool(np.median(wide) <= 0.1),
+        yield _inside(f"{system.name}: rounded to the nearest, paths stop nowhere but inside the band", near)
+        yield _nearer(system, near, wander)
+        yield _wide(system, near, alone[system])
+    few = {case.error_bits: found for case, found in ends.items() if case.error_bits and case.rounding == "nearest"}
+    yield _inside(
+        f"{SYSTEMS[0].name}, {_NEAREST_ERRORS}-bit weights, hidden errors of {_listed(few)} bits: paths stop where the whole error of the "
+        "top layer is inside its band",
+        few,
     )
 
 
-def _draw(path: Path) -> None:
-    """Paths of coarse and fine chains in the plane of the two weights, rounded to the nearest and stochastically."""
-    starts = [np.array(s) for s in ((0.2, 0.2), (-1.2, 0.6), (0.3, -1.3), (1.4, 1.4), (-0.4, -1.2))]
-    colours = {6: "#ee6677", 8: "#4477aa", 12: "#228833"}
-    with figures(path, "[1, 1, 1] on the chip: rounded to the nearest", 2, (10.5, 5.2)) as axes:
-        axes[1].set_title("rounded stochastically")
-        for axis, rounding in zip(axes, ("nearest", "stochastic"), strict=True):
-            for side in (-1, 1):
-                x = side * np.linspace(0.25, 2.6, 200)
-                axis.plot(
-                    x, _SLOPE / x, color="#333333", linewidth=1.6, label="a1 a2 = alpha / beta" if side > 0 else None
-                )
-            for i, start in enumerate(starts):
-                real = follow(chain([1.0], _SLOPE * _BETA, _BETA).flow, start).states
-                axis.plot(
-                    real[:, 0],
-                    real[:, 1],
-                    color="#bbbbbb",
-                    linewidth=3,
-                    label="real numbers" if i == 0 else None,
-                    zorder=0,
-                )
-                for bits, colour in colours.items():
-                    seen = Case(bits, rounding).path(start, i)  # type: ignore[arg-type]
-                    label = f"{bits}-bit weights" if i == 0 else None
-                    axis.plot(seen[:, 0], seen[:, 1], color=colour, linewidth=0.9, label=label)
-                    axis.plot(*seen[-1], "s", color=colour, markersize=4)
-                axis.plot(*start, "o", color="#888888", markersize=4)
-            axis.set(xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), xlabel="a1, first weight", ylabel="a2, second weight")
-        axes[0].get_figure().legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+def _inside(claim: str, found: Mapping[int, Sequence[End]]) -> Verdict:
+    """found: by bits, of weights or of errors."""
+    standing = {bits: _standing(some) for bits, some in found.items()}
+    count, all_ends = sum(map(len, standing.values())), [end for some in found.values() for end in some]
+    inside = sum(end.inside for some in standing.values() for end in some)
+    stopped, clipped = sum(end.stopped for end in all_ends), sum(end.stopped and end.clipped for end in all_ends)
+    update, slack = (
+        {bits: _of(some, field, max) for bits, some in standing.items() if some} for field in ("update", "slack")
+    )
+    beyond = ", ".join(f"{value:.2g} ({bits} bits)" for bits, value in slack.items())
+    return Verdict(
+        claim,
+        "|update| <= LSB / 2 for each weight",
+        "own",
+        f"{inside} of {count} ({stopped} of {len(all_ends)} paths stopped, {clipped} of them clipped at the end and not counted), "
+        f"the largest update {max(update.values(), default=0):.3f} LSB",
+        f"none outside; beyond half an LSB no more than the bound on what the forward pass rounds, for each weight: at most {beyond} LSB",
+        count > 0 and inside == count,
+    )
+
+
+def _nearer(system: System, near: Mapping[int, Sequence[End]], wander: Mapping[int, Sequence[End]]) -> Verdict:
+    off, limit = (
+        {bits: (_of(wander[bits], field), _of(near[bits], field)) for bits in near} for field in ("off", "from_limit")
+    )
+    further = [bits for bits, (ours, theirs) in limit.items() if ours > theirs]
+    clipped = sum(end.clipped for found in wander.values() for end in found)
+    but = f"further at {_listed(further)} bits" if further else "further at no width"
+    return Verdict(
+        f"{system.name}: rounded stochastically, paths end nearer to the fixed points at every width",
+        "no published value",
+        "own",
+        "|C1 (P - W)| " + ", ".join(f"{ours:.2g} against {theirs:.2g} ({bits} bits)" for bits, (ours, theirs) in off.items())
+        + f"; from the closed-form limit {but}: " + ", ".join(f"{a:.2g} against {b:.2g}" for a, b in limit.values())
+        + f"; {clipped} of {sum(map(len, wander.values()))} stochastic paths clip at the end",
+        "order of the medians",
+        all(ours < theirs for ours, theirs in off.values()),
+    )  # fmt: skip
+
+
+def _wide(system: System, near: Mapping[int, Sequence[End]], alone: float) -> Verdict:
+    widest = max(near)
+    ends = {bits: _of(found, "from_limit") for bits, found in near.items()}
+    return Verdict(
+        f"{system.name}: words of {widest} bits end as near the closed-form limit as steps in real numbers do",
+        f"{alone:.2g}, steps alone",
+        "own",
+        ", ".join(f"{value:.2g} ({bits} bits)" for bits, value in ends.items()),
+        "twice, of the medians",
+        ends[widest] <= 2 * alone,
+    )
+
+
+def _listed(numbers: Any) -> str:
+    return ", ".join(map(str, numbers))

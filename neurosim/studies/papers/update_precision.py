@@ -74,7 +74,6 @@ def study(task: Task) -> Findings:
     series = {NAMES[rule]: COLOURS[rule] for rule in _SAID}
     said = {NAMES[rule]: dict(values.items()) for rule, values in _SAID.items()}
     return findings_of(
-        task,
         "Weight updates of few bits, MNIST 784-4x100-10 tanh, 20 epochs",
         results,
         _verdicts(results),

@@ -1,0 +1,251 @@
+"""Delivery of spikes, and plasticity, in integers and in real numbers (docs/spiking.md 4 to 6)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba.core import types
+from numba.extending import overload
+
+from neurosim.kernels.jit import inlined, inner
+from neurosim.kernels.lanes import HALF, add, load_32, multiply, splat_32, store
+from neurosim.kernels.registers import ROUNDING
+from neurosim.kernels.rng import column_bits, fold, step_key
+from neurosim.kernels.spike_registers import ELIGIBILITY, FACTOR, PART, SHIFTING, SPIKE_TALLY, TERM
+from neurosim.kernels.spike_states import divided, is_real
+from neurosim.kernels.words import rounded
+
+_BLANK_BITS = 8
+
+
+def change_of(v, shift, mode, u):
+    """round(v, shift), of an int64 with its random bits, or of a real number, which is not rounded."""
+    raise NotImplementedError
+
+
+@overload(change_of)
+def _change_of(v, shift, mode, u):
+    def integer(v, shift, mode, u):
+        return rounded(v, shift, mode, u)
+
+    def real(v, shift, mode, u):
+        return divided(v, shift, mode)
+
+    return real if isinstance(v, types.Float) else integer
+
+
+@inlined
+def _levels_between(v, term, levels):
+    """A value as its quantiser's nearest magnitude (docs/substrate.md 3): thresholds fall with the level."""
+    size = abs(v)
+    for k in range(term[TERM.levels]):
+        if size >= levels[term[TERM.threshold] + k]:
+            found = levels[term[TERM.decode] + k]
+            return found if v > 0 else -found
+    return levels[0] * 0
+
+
+@inner
+def value(term, x, i, j, elapsed, levels):
+    """M * a * b of a term at synapse i -> j, 0 where a gate is closed. elapsed: since the other side's last spike, -1 for never."""
+    for g in range(term[TERM.gates]):
+        at = term[TERM.gate_0 + 5 * g] + (j if term[TERM.side_0 + 5 * g] == FACTOR.post else i)
+        inside = term[TERM.low_0 + 5 * g] < x[at] < term[TERM.high_0 + 5 * g]
+        if inside == (term[TERM.outside_0 + 5 * g] != 0):
+            return x[0] * 0
+    found = x[0] * 0 + term[TERM.numerator]
+    of = term[TERM.of]
+    if of == FACTOR.kernel:
+        if elapsed < 0:
+            return x[0] * 0
+        at, factor = term[TERM.kernel], levels[0] * 0
+        for k in range(term[TERM.levels]):
+            if elapsed <= levels[at + 2 * k]:
+                factor = levels[at + 2 * k + 1]
+                break
+        found = found * factor
+    elif of != FACTOR.one:
+        v = x[term[TERM.of_at] + (j if of == FACTOR.post else i)]
+        if term[TERM.levels]:
+            found = found * _levels_between(v, term, levels)
+        else:
+            found = found * v
+    if term[TERM.times] != FACTOR.one:
+        found = found * x[term[TERM.times_at] + (j if term[TERM.times] == FACTOR.post else i)]
+    return found
+
+
+@inner
+def apply(memory, part, k, v, shift, word, column, counts):
+    """Change synapse k, or its tag, by round(v, shift)."""
+    tagged = part[PART.eligibility] >= 0
+    mode = part[PART.tag_round] if tagged else part[PART.round]
+    u = np.int64(0)
+    if not is_real(memory.x) and mode == ROUNDING.stochastic and shift > 0:
+        u = column_bits(word, column, shift)
+        counts[SPIKE_TALLY.random_lanes] += 1
+    change = change_of(v, shift, mode, u)
+    if tagged:
+        before = memory.tag[k]
+        memory.tag[k] = min(max(before + change, part[PART.tag_low]), part[PART.tag_high])
+        counts[SPIKE_TALLY.tags_changed] += memory.tag[k] != before
+    else:
+        before = memory.weight[k]
+        memory.weight[k] = min(max(before + change, part[PART.low]), part[PART.high])
+        counts[SPIKE_TALLY.changed] += memory.weight[k] != before
+
+
+@inner
+def arrive(program, memory, part, i, tick, learn, counts):
+    """One spike of neuron i of the source arrives at its row."""
+    x, inputs, weight = memory.x, memory.inputs, memory.weight
+    if part[PART.dense]:
+        first = part[PART.weight] + i * part[PART.stride]
+        last = first + part[PART.columns]
+    else:
+        at = part[PART.row] + i
+        first, last = program.start[at], program.start[at + 1]
+    target, to, gain, blank = program.target, part[PART.input], part[PART.gain], part[PART.blank]
+    dense, rule = part[PART.dense] != 0, part[PART.pre]
+    blank_word = fold(step_key(part[PART.blank_key], tick), i) if blank else np.uint64(0)
+    word, term, drawn = np.uint64(0), program.terms[max(0, rule)], False
+    learns = learn and rule >= 0
+    mode = part[PART.tag_round] if part[PART.eligibility] >= 0 else part[PART.round]
+    takes = not is_real(x) and learns and mode == ROUNDING.stochastic and term[TERM.shift] > 0
+    if takes:
+        word = fold(step_key(part[PART.pre_key], tick), i)
+    for k in range(first, last):
+        j = k - first if dense else np.int64(target[k])
+        if blank and column_bits(blank_word, j, _BLANK_BITS) < blank:
+            counts[SPIKE_TALLY.blanked] += 1
+            continue
+        if learns:
+            elapsed = np.int64(-1)
+            if term[TERM.of] == FACTOR.kernel and memory.last[part[PART.target] + j] >= 0:
+                elapsed = tick - memory.last[part[PART.target] + j]
+            counts[SPIKE_TALLY.evaluated_pre] += 1
+            v = value(term, x, i, j, elapsed, program.levels)
+            if v != 0:
+                counts[SPIKE_TALLY.attempted_pre] += 1
+                drawn = True
+                apply(memory, part, k, v, term[TERM.shift], word, j, counts)
+        inputs[to + j] += divided(weight[k] * np.int64(1), -gain, SHIFTING.floor)
+    if last > first:
+        counts[SPIKE_TALLY.arrivals] += 1
+        counts[SPIKE_TALLY.events] += last - first
+        counts[SPIKE_TALLY.random_words] += (blank != 0) + (takes and drawn)
+        counts[SPIKE_TALLY.random_lanes] += last - first if blank else 0
+
+
+@inner
+def depart(program, memory, part, j, tick, counts):
+    """Neuron j of the target spikes: its synapses change."""
+    x = memory.x
+    term = program.terms[part[PART.post]]
+    at = part[PART.column] + j
+    mode = part[PART.tag_round] if part[PART.eligibility] >= 0 else part[PART.round]
+    takes = not is_real(x) and mode == ROUNDING.stochastic and term[TERM.shift] > 0
+    word, drawn = np.uint64(0), False
+    if takes:
+        word = fold(step_key(part[PART.post_key], tick), j)
+    for c in range(program.column_start[at], program.column_start[at + 1]):
+        k, i = program.column_synapse[c], np.int64(program.column_source[c])
+        elapsed = np.int64(-1)
+        if term[TERM.of] == FACTOR.kernel and memory.last[part[PART.source] + i] >= 0:
+            elapsed = tick - memory.last[part[PART.source] + i]
+        counts[SPIKE_TALLY.evaluated_post] += 1
+        v = value(term, x, i, j, elapsed, program.levels)
+        if v != 0:
+            counts[SPIKE_TALLY.attempted_post] += 1
+            drawn = True
+            apply(memory, part, k, v, term[TERM.shift], word, i, counts)
+    counts[SPIKE_TALLY.random_words] += takes and drawn
+
+
+@inner
+def consolidate(program, memory, part, tick, counts):
+    """Tags become changes of weights, and leak."""
+    rule, x = program.eligibility[part[PART.eligibility]], memory.x
+    shift, mode = rule[ELIGIBILITY.shift], part[PART.round]
+    takes = not is_real(x) and mode == ROUNDING.stochastic and shift > 0
+    dense = part[PART.dense] != 0
+    for i in range(part[PART.rows]):
+        if dense:
+            first = part[PART.weight] + i * part[PART.stride]
+            last = first + part[PART.columns]
+        else:
+            first, last = program.start[part[PART.row] + i], program.start[part[PART.row] + i + 1]
+        word, drawn = np.uint64(0), False
+        if takes:
+            word = fold(step_key(part[PART.consolidate_key], tick), i)
+        for k in range(first, last):
+            c = memory.tag[k]
+            if c == 0:
+                continue
+            j = k - first if dense else np.int64(program.target[k])
+            v = x[rule[ELIGIBILITY.factor_at] + j] * c
+            v *= rule[ELIGIBILITY.numerator]
+            if v != 0:
+                u = np.int64(0)
+                if takes:
+                    u = column_bits(word, j, shift)
+                    drawn = True
+                    counts[SPIKE_TALLY.random_lanes] += 1
+                before = memory.weight[k]
+                after = min(max(before + change_of(v, shift, mode, u), part[PART.low]), part[PART.high])
+                memory.weight[k] = after
+                counts[SPIKE_TALLY.consolidated] += 1
+                counts[SPIKE_TALLY.changed] += after != before
+            if rule[ELIGIBILITY.leak_numerator]:
+                lost = divided(
+                    c * rule[ELIGIBILITY.leak_numerator], rule[ELIGIBILITY.leak_shift], rule[ELIGIBILITY.leak_round]
+                )
+                memory.tag[k] = min(max(c - lost, part[PART.tag_low]), part[PART.tag_high])
+        counts[SPIKE_TALLY.random_words] += drawn
+
+
+@inner
+def _transmit(program, memory, part, i):
+    inputs, weight, to = memory.inputs, memory.weight, part[PART.input]
+    if part[PART.dense]:
+        first, factor = part[PART.weight] + i * part[PART.stride], splat_32(1 << part[PART.gain])
+        for j in range(0, part[PART.stride], HALF):
+            arriving = multiply(load_32(weight, first + j), factor)
+            store(inputs, to + j, add(load_32(inputs, to + j), arriving))
+        return part[PART.columns]
+    at, gain, target = part[PART.row] + i, part[PART.gain], program.target
+    first, last = program.start[at], program.start[at + 1]
+    for k in range(first, last):
+        inputs[to + target[k]] += np.int32(weight[k]) << gain
+    return last - first
+
+
+@inner
+def _transmit_real(program, memory, part, i):
+    inputs, weight, to = memory.inputs, memory.weight, part[PART.input]
+    factor = 2.0 ** part[PART.gain]
+    if part[PART.dense]:
+        first = part[PART.weight] + i * part[PART.stride]
+        for j in range(part[PART.columns]):
+            inputs[to + j] += weight[first + j] * factor
+        return part[PART.columns]
+    at, target = part[PART.row] + i, program.target
+    first, last = program.start[at], program.start[at + 1]
+    for k in range(first, last):
+        inputs[to + target[k]] += weight[k] * factor
+    return last - first
+
+
+def transmit(program, memory, part, i):
+    """A spike of neuron i arrives where nothing is lost and nothing learns; gain at least 0. Returns the synapses that it met."""
+    raise NotImplementedError
+
+
+@overload(transmit)
+def _transmit_of(program, memory, part, i):
+    def integers(program, memory, part, i):
+        return _transmit(program, memory, part, i)
+
+    def reals(program, memory, part, i):
+        return _transmit_real(program, memory, part, i)
+
+    return reals if isinstance(memory.types[0].dtype, types.Float) else integers

@@ -1,0 +1,139 @@
+"""Event-driven random backpropagation (Neftci, Augustine, Paul, Detorakis, Frontiers in Neuroscience 11:324, 2017) as a network.
+
+Data neurons drive hidden layers and ten prediction neurons; a positive and a negative error neuron a class compare label and
+prediction spikes; their spikes charge the dendrites `u` of prediction neurons one to one, and those of hidden neurons through a
+fixed random crossbar. Each arrival at a synapse changes its weight by eta * u of its target, where the target's membrane lies in
+the boxcar (Detorakis et al., Frontiers in Neuroscience 12:583, 2018, for the integer form).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.errors import NeurosimError
+from neurosim.formats import Fixed, Quantiser
+from neurosim.spiking.neurons import EVERY_TICK, Leak, Poisson, Population, Source, State, Threshold
+from neurosim.spiking.plasticity import Plasticity, erbp
+from neurosim.spiking.projection import Connect, Pairs, Projection
+from neurosim.spiking.spec import SpikingSpec
+
+
+@dataclass(frozen=True)
+class Erbp:
+    """The settings of a network that learns by eRBP; all of them integers of the chip's words.
+
+    soma, dendrite: leaks of the membrane `v` and of the dendrite `u`; threshold, refractory: of hidden and prediction neurons,
+    whose membrane is not reset; gate: the boxcar, |v| < gate; rate: eta = 2**-rate; gains: of each layer's weights; reach:
+    initial weights are uniform within it; blank_out: synaptic events lost, of 256; error_threshold: of error neurons, which spikes
+    of label and prediction charge by error_input * 2**error_gain; error_output: what an error spike adds to a prediction
+    neuron's dendrite; feedback, feedback_weight: C, and what its entries count; channel: a quantiser of the dendrite, None for
+    its whole word; label: probability of a label spike in a tick, in units of 2**-16.
+    """
+
+    n_in: int = 784
+    hidden: tuple[int, ...] = (200,)
+    classes: int = 10
+    weight: Fixed = field(default_factory=lambda: Fixed(8, 0, rounding="stochastic"))
+    soma: Leak = Leak(4, rounding="least")
+    dendrite: Leak = Leak(3, rounding="least")
+    threshold: int = 500
+    refractory: int = 4
+    gate: int = 2560
+    rate: int = 10
+    gains: tuple[int, ...] = (3, 3)
+    reach: tuple[int, ...] = (16, 16)
+    blank_out: int = 102
+    error_threshold: int = 1024
+    error_input: int = 96
+    error_gain: int = 2
+    error_output: int = 64
+    feedback: FeedbackCrossbar = field(default_factory=lambda: FeedbackCrossbar(values="+-1", density=0.4))
+    feedback_weight: int = 48
+    channel: Quantiser | None = None
+    label: int = EVERY_TICK // 8
+    bits: int = 16
+    source: Source = field(default_factory=lambda: Poisson(role="input"))
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        n = len(self.hidden) + 1
+        for name in ("gains", "reach"):
+            if len(getattr(self, name)) != n:
+                raise NeurosimError(f"erbp.{name}={getattr(self, name)}: must have {n} entries, one a layer of weights")
+
+    def replace(self, **changes: Any) -> Erbp:
+        """A copy with some settings changed."""
+        return replace(self, **changes)
+
+    def rule(self) -> Plasticity:
+        """The plasticity of forward weights."""
+        return erbp("u", "v", -self.gate, self.gate, self.rate, channel=self.channel)
+
+    def network(self) -> SpikingSpec:
+        """The network: populations data, hidden0 …, out, label, positive, negative."""
+        layers = [*(f"hidden{h}" for h in range(len(self.hidden))), "out"]
+        sizes = [*self.hidden, self.classes]
+        populations = [Population("data", self.n_in, (), self.source)]
+        populations += [self._neurons(name, n) for name, n in zip(layers, sizes, strict=True)]
+        populations.append(Population("label", self.classes, (), Poisson(self.label, role="label")))
+        populations += [self._error(name) for name in ("positive", "negative")]
+        projections = [
+            Projection(
+                below, name, "v", self.weight, initial=(-self.reach[h], self.reach[h]), gain=self.gains[h], blank_out=self.blank_out,
+                plasticity=self.rule(), name=f"forward{h}",
+            )
+            for h, (below, name) in enumerate(zip(["data", *layers[:-1]], layers, strict=True))
+        ]  # fmt: skip
+        projections += self._errors()
+        for h, name in enumerate(layers[:-1]):
+            projections += self._feedback(h, name)
+        return SpikingSpec(tuple(populations), tuple(projections), self.seed)
+
+    def _neurons(self, name: str, n: int) -> Population:
+        states = State("v", self.soma, bits=self.bits), State("u", self.dendrite, bits=self.bits)
+        return Population(name, n, states, Threshold(self.threshold, "v"), self.refractory)
+
+    def _error(self, name: str) -> Population:
+        state = State("v", jump=-self.error_threshold, low=0, bits=self.bits)
+        return Population(name, self.classes, (state,), Threshold(self.error_threshold))
+
+    def _errors(self) -> list[Projection]:
+        """What charges error neurons, and what they send to prediction neurons."""
+        one, word = Connect("one"), Fixed(8, 0)
+        found = []
+        for error, sign in (("positive", 1), ("negative", -1)):
+            for source, way in (("label", sign), ("out", -sign)):
+                charge = way * self.error_input
+                found.append(Projection(source, error, "v", word, charge, one, gain=self.error_gain, phase="error"))
+            found.append(Projection(error, "out", "u", word, sign * self.error_output, one, phase="error"))
+        return found
+
+    def _feedback(self, layer: int, name: str) -> list[Projection]:
+        """The crossbar to a hidden layer's dendrites: the same for positive and, with the other sign, for negative errors."""
+        matrix = self.feedback.draw(self.seed, layer, self.classes, self.hidden[layer])
+        sources, targets = np.nonzero(matrix)
+        entries: NDArray[np.int64] = matrix[sources, targets] * self.feedback_weight
+        word = Fixed(max(8, 1 + int(np.abs(entries).max(initial=1)).bit_length()), 0)
+        pairs = Pairs(sources, targets)
+        return [
+            Projection(error, name, "u", word, sign * entries, pairs, phase="feedback")
+            for error, sign in (("positive", 1), ("negative", -1))
+        ]
+
+
+def probabilities(images: NDArray[Any], full_scale: float, most: float) -> NDArray[np.int64]:
+    """Pixels as probabilities of a spike in a tick, in units of 2**-16: int64[samples, pixels]; the brightest has `most`."""
+    flat = np.asarray(images, np.float64).reshape(len(images), -1) / full_scale
+    found: NDArray[np.int64] = np.rint(flat * (most * EVERY_TICK)).astype(np.int64)
+    return found
+
+
+def answers(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Classes by the most spikes, the lowest among equals: int64[samples]."""
+    found: NDArray[np.int64] = counts.argmax(axis=1)
+    return found

@@ -1,0 +1,356 @@
+"""Running a spiking network: ticks, presentations, what was recorded and counted (docs/spiking.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.errors import NeurosimError
+from neurosim.formats import check_whole
+from neurosim.kernels.spike_engine import run_spikes
+from neurosim.kernels.spike_registers import POPULATION, SPIKE_TALLY, STATE, Raster, SpikeMemory, SpikeTally
+from neurosim.spiking.neurons import EVERY_TICK, Events, Poisson
+from neurosim.spiking.program import Compiler, sorted_events
+from neurosim.spiking.projection import Synapses
+from neurosim.spiking.spec import SpikingSpec
+
+_ROOM = 1 << 16
+"""Spikes recorded before the room grows."""
+
+
+@dataclass(frozen=True)
+class Spikes:
+    """Recorded spikes: by population, ticks int64[spikes], rising, and neurons int64[spikes], rising within a tick."""
+
+    by_name: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+    def __getitem__(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return self.by_name[name]
+
+    def values(self) -> Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Ticks and neurons of all populations, in their order."""
+        return self.by_name.values()
+
+    @property
+    def total(self) -> int:
+        """Spikes of all populations."""
+        return sum(len(ticks) for ticks, _ in self.by_name.values())
+
+
+class SpikingNetwork:
+    """A network in motion. real: in real numbers (docs/spiking.md 9). Raises NeurosimError for a description that does not fit."""
+
+    def __init__(self, spec: SpikingSpec, *, real: bool = False) -> None:
+        self.spec, self.real = spec, real
+        self._compiler = Compiler(spec, real=real)
+        self._program = self._compiler.program()
+        self._memory: SpikeMemory = self._compiler.memory()
+        self._tally = SpikeTally(
+            np.zeros((max(1, len(spec.projections)), len(SPIKE_TALLY)), np.int64),
+            np.zeros(self._compiler.neurons + 1, np.int64),
+        )
+        self.tick = 0
+        self._cleared = self._presented = self.samples = 0
+        self._shown: dict[int, tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
+        self._event_start: dict[int, int] = {}
+        self._place_events()
+        self._seek(0)
+
+    # ------------------------------------------------------------------ running
+
+    def run(self, ticks: int, *, learn: bool = True, record: bool = True) -> Spikes:
+        """So many ticks; returns the spikes of all populations, none with record=False."""
+        check_whole("ticks", ticks, 0, 1 << 40)
+        return self._ticks(ticks, learn=learn, record=record)
+
+    def present(
+        self,
+        inputs: Any,
+        labels: NDArray[np.integer[Any]] | Sequence[int] | None = None,
+        *,
+        ticks: int,
+        burn_in: int = 0,
+        output: str,
+        classes: Mapping[str, NDArray[Any]] | None = None,
+        learn: bool = True,
+        rest: bool = False,
+        order: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.int64]:
+        """Present samples, so many ticks each; returns the spikes of the output population after burn_in: int64[presented, n_out].
+
+        inputs: of the one input population, or a mapping by name: probabilities in units of 2**-16, int[samples, n], or for events a pair
+        (ticks, neurons) a sample. labels: int[samples]; without them label populations are silent. classes: probabilities of label
+        populations by class, int[classes, n]; by default their own for the neuron of the class. learn: from burn_in on. rest: neurons
+        begin each sample anew. order: indices of samples, all in their order by default. Raises NeurosimError for what does not fit.
+        """
+        check_whole("burn_in", burn_in, 0, ticks)
+        given = self._inputs(inputs)
+        n_samples = len(next(iter(given.values()))) if given else len(labels if labels is not None else ())
+        tables = self._tables(classes, labels, n_samples)
+        out = self.spec.number(output)
+        first, n_out = int(self._compiler.populations[out, POPULATION.first]), self.spec.populations[out].n
+        chosen = np.arange(n_samples) if order is None else order
+        found = np.zeros((len(chosen), n_out), np.int64)
+        for at, sample in enumerate(chosen):
+            if rest:
+                self.rest()
+            for number, values in given.items():
+                self._set_input(number, values[sample])
+            for number, table in tables.items():
+                self._set_table(number, 0 if labels is None else table[labels[sample]])
+            self._seek(0)
+            self._presented = self.tick
+            self._ticks(burn_in, learn=False, record=False)
+            before = self._tally.spikes[first : first + n_out].copy()
+            self._ticks(ticks - burn_in, learn=learn, record=False)
+            found[at] = self._tally.spikes[first : first + n_out] - before
+            self.samples += 1
+        self._set_back([*given, *tables])
+        return found
+
+    def rest(self) -> None:
+        """All neurons as at the beginning: nothing waits, arrives or has spiked; weights, tags and time go on."""
+        self._compiler.begin(self._memory)
+        self._memory.last[:] = -1
+        self._cleared = self.tick
+
+    def _inputs(self, inputs: Any) -> dict[int, Any]:
+        """What samples give to sources, by population, checked."""
+        if not isinstance(inputs, Mapping):
+            named = [p.name for p in self.spec.populations if getattr(p.spikes, "role", "") == "input"]
+            if len(named) != 1:
+                raise NeurosimError(
+                    f"inputs: needs one population whose source has role='input'; there is {', '.join(named) or 'none'}"
+                )
+            inputs = {named[0]: inputs}
+        found = {self.spec.number(name): values for name, values in inputs.items()}
+        for number, values in found.items():
+            population = self.spec.populations[number]
+            if isinstance(population.spikes, Poisson):
+                found[number] = _probabilities(f"inputs of {population.name}", values, population.n)
+            elif not isinstance(population.spikes, Events):
+                raise NeurosimError(f"inputs: {population.name} is no Poisson source and none of events")
+        if len({len(values) for values in found.values()}) > 1:
+            raise NeurosimError("inputs: all populations need as many samples")
+        return found
+
+    def _tables(
+        self, classes: Mapping[str, NDArray[Any]] | None, labels: Any, n_samples: int
+    ) -> dict[int, NDArray[np.int64]]:
+        """Probabilities of label populations by class, checked."""
+        found = {}
+        for number, population in enumerate(self.spec.populations):
+            if isinstance(population.spikes, Poisson) and population.spikes.role == "label":
+                found[number] = np.diag(
+                    np.broadcast_to(np.asarray(population.spikes.probability, np.int64), (population.n,))
+                )
+        for name, table in (classes or {}).items():
+            population = self.spec.population(name)
+            if not isinstance(population.spikes, Poisson):
+                raise NeurosimError(f"classes: {name} is no Poisson source")
+            found[self.spec.number(name)] = _probabilities(f"classes of {name}", table, population.n)
+        if labels is not None:
+            array, n = np.asarray(labels), min((len(table) for table in found.values()), default=1 << 62)
+            if (
+                array.shape != (n_samples,)
+                or array.dtype.kind not in "iu"
+                or (array.size and (array.min() < 0 or array.max() >= n))
+            ):
+                raise NeurosimError(f"labels: must be {n_samples} whole numbers 0..{n - 1}")
+        return found
+
+    def _set_input(self, number: int, sample: Any) -> None:
+        registers = self._program.populations[number]
+        if isinstance(self.spec.populations[number].spikes, Poisson):
+            self._set_table(number, sample)
+            return
+        ticks, neurons = sorted_events(*sample)
+        if len(neurons) and (neurons.min() < 0 or neurons.max() >= registers[POPULATION.n]):
+            name = self.spec.populations[number].name
+            raise NeurosimError(
+                f"inputs of {name}: neurons {neurons.min()}..{neurons.max()}: must be 0..{registers[POPULATION.n] - 1}"
+            )
+        self._shown[number] = ticks, neurons
+        self._place_events()
+
+    def _place_events(self) -> None:
+        """Events of all sources, those that a sample has brought in the place of the description's."""
+        ticks, neurons, start = [], [], 0
+        for number, population in enumerate(self.spec.populations):
+            if not isinstance(population.spikes, Events):
+                continue
+            mine = self._shown.get(number) or sorted_events(population.spikes.ticks, population.spikes.neurons)
+            ticks.append(mine[0])
+            neurons.append(mine[1])
+            self._event_start[number] = start
+            start += len(mine[0])
+            self._program.populations[number, POPULATION.event_end] = start
+        self._memory = self._memory._replace(
+            event_tick=np.concatenate([*ticks, [0]]), event_neuron=np.concatenate([*neurons, [0]]).astype(np.int32)
+        )
+
+    def _seek(self, tick: int) -> None:
+        """The next event of each list is the first from a tick on."""
+        for number, start in self._event_start.items():
+            end = self._program.populations[number, POPULATION.event_end]
+            self._memory.event_at[number] = start + np.searchsorted(self._memory.event_tick[start:end], tick)
+
+    def _set_table(self, number: int, probabilities: Any) -> None:
+        registers = self._program.populations[number]
+        at, n = registers[POPULATION.table], registers[POPULATION.n]
+        self._memory.tables[at : at + n] = probabilities
+
+    def _set_back(self, numbers: Sequence[int]) -> None:
+        """After presentations sources do again what their description says, by the network's ticks."""
+        for number in numbers:
+            spikes = self.spec.populations[number].spikes
+            if isinstance(spikes, Poisson):
+                self._set_table(number, spikes.probability)
+        self._shown.clear()
+        self._place_events()
+        self._presented = 0
+        self._seek(self.tick)
+
+    def _ticks(self, ticks: int, *, learn: bool, record: bool) -> Spikes:
+        room = _ROOM if record else 1
+        raster = Raster(np.empty(room, np.int64), np.empty(room, np.int32), np.zeros(1, np.int64))
+        done, parts = 0, []
+        while done < ticks:
+            start = self.tick
+            done_now = run_spikes(
+                self._program, self._memory, self._tally, raster, start, start - self._cleared, start - self._presented,
+                ticks - done, learn, record,
+            )  # fmt: skip
+            self.tick += done_now
+            done += done_now
+            if done < ticks:
+                used = int(raster.used[0])
+                parts.append((raster.tick[:used].copy(), raster.neuron[:used].copy()))
+                raster.used[0] = 0
+                if done_now == 0:
+                    room *= 4
+                    raster = Raster(np.empty(room, np.int64), np.empty(room, np.int32), np.zeros(1, np.int64))
+        used = int(raster.used[0])
+        parts.append((raster.tick[:used].copy(), raster.neuron[:used].copy()))
+        return self._sorted(parts) if record else Spikes({p.name: (_EMPTY, _EMPTY) for p in self.spec.populations})
+
+    def _sorted(self, parts: Sequence[tuple[NDArray[np.int64], NDArray[np.int32]]]) -> Spikes:
+        ticks = np.concatenate([part[0] for part in parts])
+        neurons = np.concatenate([part[1] for part in parts]).astype(np.int64)
+        found = {}
+        for number, population in enumerate(self.spec.populations):
+            first = int(self._compiler.populations[number, POPULATION.first])
+            mine = (neurons >= first) & (neurons < first + population.n)
+            at, who = ticks[mine], neurons[mine] - first
+            order = np.lexsort((who, at))
+            found[population.name] = at[order], who[order]
+        return Spikes(found)
+
+    # ------------------------------------------------------------------ what it holds
+
+    def state(self, population: str, state: str) -> NDArray[Any]:
+        """A state of all neurons of a population: int32[n] (float64 in real numbers), a copy."""
+        at, n = self._state_place(population, state)
+        return self._memory.x[at : at + n].copy()
+
+    def set_state(self, population: str, state: str, values: Any) -> None:
+        """Set a state of all neurons. Raises NeurosimError for values out of its range."""
+        at, n = self._state_place(population, state)
+        described = self.spec.population(population)
+        one, array = described.states[described.state(state)], np.asarray(values)
+        if array.size and (array.min() < one.low or array.max() > one.high):
+            raise NeurosimError(
+                f"population {population}, state {state}: {array.min()}..{array.max()}: must be {one.low}..{one.high}"
+            )
+        self._memory.x[at : at + n] = array
+
+    def _state_place(self, population: str, state: str) -> tuple[int, int]:
+        number = self.spec.number(population)
+        row = self._compiler.populations[number, POPULATION.states] + self.spec.populations[number].state(state)
+        return int(self._compiler.states[row, STATE.at]), self.spec.populations[number].n
+
+    def _projection(self, projection: int | str) -> int:
+        number = self.spec.projection(projection) if isinstance(projection, str) else projection
+        check_whole("projection", number, 0, len(self.spec.projections) - 1)
+        return number
+
+    def synapses(self, projection: int | str) -> Synapses:
+        """The synapses of a projection, by source, then target, with their first weights."""
+        return self._compiler.places[self._projection(projection)].synapses
+
+    def weights(self, projection: int | str) -> NDArray[Any]:
+        """The weights now: int16[synapses] (float64 in real numbers), in the order of `synapses`; a copy."""
+        return self._memory.weight[self._compiler.places[self._projection(projection)].order].copy()
+
+    def set_weights(self, projection: int | str, weights: NDArray[Any]) -> None:
+        """Set all weights of a projection. Raises NeurosimError for weights outside its bounds."""
+        number = self._projection(projection)
+        described, array = self.spec.projections[number], np.asarray(weights)
+        n = len(self.synapses(number).target)
+        if array.shape != (n,) or (n and (array.min() < described.low or array.max() > described.high)):
+            raise NeurosimError(f"{described.title}: weights must be {n} numbers {described.low}..{described.high}")
+        self._memory.weight[self._compiler.places[number].order] = array
+
+    def tags(self, projection: int | str) -> NDArray[Any]:
+        """The tags of a projection with an eligibility: int16[synapses]."""
+        number = self._projection(projection)
+        rule = self.spec.projections[number].plasticity
+        if rule is None or rule.eligibility is None:
+            raise NeurosimError(f"{self.spec.projections[number].title}: has no eligibility, so no tags")
+        return self._memory.tag[self._compiler.places[number].order].copy()
+
+    def counters(self) -> dict[str, list[dict[str, Any]]]:
+        """What has been counted (docs/spiking.md 10), by projection and by population."""
+        projections = [self._counted(p) for p in range(len(self.spec.projections))]
+        populations = []
+        for number, population in enumerate(self.spec.populations):
+            first = int(self._compiler.populations[number, POPULATION.first])
+            populations.append({"ticks": self.tick, "spikes": self._tally.spikes[first : first + population.n].copy()})
+        return {"projections": projections, "populations": populations}
+
+    def _counted(self, projection: int) -> dict[str, int]:
+        found = {name: int(self._tally.projections[projection, i]) for name, i in SPIKE_TALLY.indices.items()}
+        rule, found["gates"] = self.spec.projections[projection].plasticity, 0
+        if rule is not None:
+            for side, term in (("pre", rule.on_pre), ("post", rule.on_post)):
+                found["gates"] += found[f"evaluated_{side}"] * len(term.gates) if term is not None else 0
+        return found
+
+    # ------------------------------------------------------------------ checkpoints
+
+    def save(self) -> dict[str, NDArray[Any]]:
+        """Everything that the future depends on, as arrays; `restore` takes it back."""
+        found = {f"memory_{key}": value.copy() for key, value in self._memory._asdict().items()}
+        found |= {f"tally_{key}": value.copy() for key, value in self._tally._asdict().items()}
+        found["progress"] = np.array([self.tick, self._cleared, self._presented, self.samples], np.int64)
+        return found
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take back a `save`. Raises NeurosimError if it is of another network."""
+        mine = self.save()
+        for key, value in mine.items():
+            fits = key in arrays and arrays[key].dtype == value.dtype
+            if not fits or (arrays[key].shape != value.shape and "event" not in key):
+                found = f"{arrays[key].dtype}{list(arrays[key].shape)}" if key in arrays else "nothing"
+                raise NeurosimError(
+                    f"checkpoint.{key}: {found}, and this network needs {value.dtype}{list(value.shape)}"
+                )
+        self._memory = SpikeMemory(**{key: arrays[f"memory_{key}"].copy() for key in SpikeMemory._fields})
+        self._tally = SpikeTally(**{key: arrays[f"tally_{key}"].copy() for key in SpikeTally._fields})
+        self.tick, self._cleared, self._presented, self.samples = map(int, arrays["progress"])
+
+
+_EMPTY = np.zeros(0, np.int64)
+
+
+def _probabilities(name: str, values: Any, n: int) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.ndim != 2 or array.shape[1] != n or array.dtype.kind not in "iu":
+        raise NeurosimError(f"{name}: {array.dtype}{list(array.shape)}: must be whole numbers [rows, {n}]")
+    if array.size and (array.min() < 0 or array.max() > EVERY_TICK):
+        raise NeurosimError(f"{name}: {array.min()}..{array.max()}: probabilities must be 0..{EVERY_TICK}")
+    return array.astype(np.int64)
