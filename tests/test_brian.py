@@ -201,6 +201,7 @@ def test_given_synapses_take_the_place_of_drawn_ones():
     spec = one_rule(None)
     drawn = spec.projections[0].draw(spec.seed, 0, 12, 6)
     twin = brian.twin(spec, synapses={"forward": drawn._replace(weight=drawn.weight + 1)})
+    twin.run(1)
     assert np.array_equal(twin.weights("forward"), drawn.weight + 1)
 
 
@@ -300,7 +301,7 @@ def test_what_cannot_be_said_is_refused():
     with pytest.raises(NeurosimError, match="target='opencl': must be one of numpy, cython, cpp_standalone"):
         brian.twin(one_rule(None), target="opencl")
     far = erbp("e", "v", -300, 900, shift=5, channel=Quantiser(4, alpha=1e10))
-    with pytest.raises(NeurosimError, match="projection forward: error.alpha"):
+    with pytest.raises(NeurosimError, match=r"projection forward: error\.alpha"):
         brian.twin(one_rule(far))
     with pytest.raises(NeurosimError, match="nothing is known before"):
         brian.twin(one_rule(None), target="cpp_standalone").spikes("inp")

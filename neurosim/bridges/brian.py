@@ -6,6 +6,7 @@ words of few bits move the spikes of the network in real numbers. See docs/brian
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,9 +35,9 @@ Given = Sequence[Synapses] | Mapping[str, Synapses] | None
 
 
 class BrianTwin:
-    """A network as Brian2 objects. network: Brian2's; groups, monitors: by population; projections: by name or `source->target`.
+    """A network as Brian2 objects, which are made when they are first asked for.
 
-    With the target `cpp_standalone` there are no objects to hold: they live in a program, which `run` writes, compiles and runs, once.
+    With the target `cpp_standalone` there are none to hold: they live in a program, which `run` writes, compiles and runs, once.
     """
 
     def __init__(self, spec: SpikingSpec, synapses: Given, dt_ms: float, target: str, *, real: bool) -> None:
@@ -46,25 +47,43 @@ class BrianTwin:
         self.spec, self.dt_ms, self.target, self.real = spec, float(dt_ms), target, real
         self._model = model(spec, synapses, real=real)
         self._trace: Trace | None = None
-        self.network: Any = None
-        self.groups: dict[str, Any] = {}
-        self.projections: dict[str, Any] = {}
-        self.monitors: dict[str, Any] = {}
-        self._objects: Objects | None = None
-        if target != "cpp_standalone":
-            with settings(target):
-                self._objects = build(self._model, self.dt_ms)
-            self.network = self._objects.network
-            names = [p.name for p in spec.populations]
-            self.groups = dict(zip(names, self._objects.groups, strict=True))
-            self.monitors = dict(zip(names, self._objects.monitors, strict=True))
-            titles = [p.name or f"{p.source}->{p.target}" for p in spec.projections]
-            self.projections = dict(zip(titles, self._objects.synapses, strict=True))
+
+    @functools.cached_property
+    def _objects(self) -> Objects:
+        if self._compiled:
+            raise NeurosimError("target='cpp_standalone': its objects live in the program that `run` makes")
+        with settings(self.target):
+            return build(self._model, self.dt_ms)
+
+    @property
+    def _compiled(self) -> bool:
+        return self.target == "cpp_standalone"
+
+    @property
+    def network(self) -> Any:
+        """Brian2's Network of all objects."""
+        return self._objects.network
+
+    @property
+    def groups(self) -> dict[str, Any]:
+        """NeuronGroups (or SpikeGeneratorGroups) by the name of the population."""
+        return dict(zip((p.name for p in self.spec.populations), self._objects.groups, strict=True))
+
+    @property
+    def monitors(self) -> dict[str, Any]:
+        """SpikeMonitors by the name of the population."""
+        return dict(zip((p.name for p in self.spec.populations), self._objects.monitors, strict=True))
+
+    @property
+    def projections(self) -> dict[str, Any]:
+        """Synapses by the name of the projection, or `source->target`."""
+        titles = [p.name or f"{p.source}->{p.target}" for p in self.spec.projections]
+        return dict(zip(titles, self._objects.synapses, strict=True))
 
     def run(self, ticks: int, *, learn: bool = True) -> None:
         """So many ticks more."""
         check_whole("ticks", ticks, 0, 1 << 40)
-        if self._objects is None:
+        if self._compiled:
             if self._trace is not None:
                 raise NeurosimError("target='cpp_standalone': its program runs once; make another twin")
             self._trace = _run_compiled([self._model], [self.spec], ticks, self.dt_ms, learn=learn)[0]
@@ -76,7 +95,7 @@ class BrianTwin:
     @property
     def trace(self) -> Trace:
         """All spikes so far, and states, weights and tags as they are now."""
-        if self._objects is not None:
+        if not self._compiled:
             return _read(self.spec, self._objects)
         if self._trace is None:
             raise NeurosimError("target='cpp_standalone': nothing is known before `run`")
@@ -98,7 +117,8 @@ class BrianTwin:
     def tags(self, projection: int | str) -> NDArray[Any]:
         """The tags of a projection with an eligibility, likewise."""
         number = self._number(projection)
-        if number not in self.trace.tags:
+        rule = self.spec.projections[number].plasticity
+        if rule is None or rule.eligibility is None:
             raise NeurosimError(f"{self.spec.projections[number].title}: has no eligibility, so no tags")
         return self.trace.tags[number]
 

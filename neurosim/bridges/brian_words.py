@@ -1,7 +1,7 @@
 """The arithmetic of docs/spiking.md as Brian2 expressions: text from descriptions, without Brian2 itself.
 
 Every expression is of integers and stays so on all of Brian2's targets. Three of its habits decide the forms used here: C++ and
-Cython compute `int(condition)` in 32 bits, so a product starts with a 64-bit variable; `**`, `abs` and `/` are floating-point; and a
+Cython compute `int(condition)` in 32 bits, so a product starts with a 64-bit variable; `**` and `/` are floating-point; and a
 literal beyond 32 bits is a Python object in Cython, so large powers of two are divided away in two steps.
 
 With `real` the same places hold the real numbers of docs/spiking.md 9.
