@@ -12,7 +12,7 @@ from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, Quantiser
 from neurosim.spiking.neurons import Events, Leak, Poisson, Population, Regular, State, Threshold, lif, trace
 from neurosim.spiking.plasticity import Eligibility, Kernel, Plasticity, Term, erbp, kernel_stdp, modulated, pair_stdp
-from neurosim.spiking.projection import Connect, Pairs, Projection
+from neurosim.spiking.projection import Connect, Projection
 from neurosim.spiking.spec import SpikingSpec
 
 brian = pytest.importorskip("neurosim.bridges.brian")
@@ -154,11 +154,13 @@ def test_random_networks_equal_the_slow_twin():
 def test_compiled_networks_equal_those_in_numpy():
     """One program with two small networks: stochastic rounding of 5 and 34 bits, quantiser, delays, blank-out, listed events."""
     several = one_rule(RULES["eRBP of a quantised error"])
-    p = Projection("due", "out", "g", WORD, 60, plasticity=RULES["many bits"], name="many")
-    due = Population("due", 12, (trace("x", Leak(3), 100),), Events([0, 1, 1, 5], [3, 4, 3, 4]), refractory=4)
-    listed = SpikingSpec((due, neurons()), (p.replace(connect=Pairs([3, 3, 4], [0, 1, 1])),), seed=5)
-    specs = [several, listed]
-    for one, other in zip(brian.simulate(specs, 60, target="cpp_standalone"), brian.simulate(specs, 60), strict=True):
+    at = np.repeat(np.arange(0, 60, 3), 2)
+    due = Population("due", 12, (trace("x", Leak(3), 100),), Events(at, np.arange(len(at)) * 5 % 12), refractory=4)
+    many = Projection("due", "out", "g", WORD, 60, delay=(0, 3), gain=4, plasticity=RULES["many bits"], name="many")
+    listed = SpikingSpec((due, neurons()), (many,), seed=5)
+    slow = brian.simulate([several, listed], 60)
+    assert all(len(trace.spikes["out"][0]) > 5 and len(set(trace.weights[0].tolist())) > 8 for trace in slow)
+    for one, other in zip(brian.simulate([several, listed], 60, target="cpp_standalone"), slow, strict=True):
         same_trace(one, other)
 
 
