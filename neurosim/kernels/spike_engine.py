@@ -11,7 +11,7 @@ from neurosim.kernels.lanes import HALF, bits_above, load_32, lowest_bit, maximu
 from neurosim.kernels.rng import fold, step_key
 from neurosim.kernels.spike_registers import KIND, PART, POPULATION, SPIKE_TALLY, STATE
 from neurosim.kernels.spike_states import update_state
-from neurosim.kernels.spike_synapses import arrive, consolidate, depart, transmit
+from neurosim.kernels.spike_synapses import consolidate, depart, receive, transmit
 
 _ONE, _UPPER_16 = np.int64(1), np.uint64(48)
 
@@ -154,7 +154,7 @@ def _deliver(program, memory, tally, b, tick, since, learn):
                 counts[SPIKE_TALLY.arrivals] += met > 0
                 counts[SPIKE_TALLY.events] += met
             else:
-                arrive(program, memory, part, i, tick, learn, counts)
+                receive(program, memory, part, i, tick, learn, counts)
     if learn and part[PART.post] >= 0:
         target = program.populations[part[PART.target_number]]
         slot = tick % target[POPULATION.depth]

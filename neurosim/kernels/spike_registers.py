@@ -27,11 +27,12 @@ FLOW = Registers("at numerator shift round")
 
 PART = Registers(
     """projection source target source_number target_number input delay gain blank blank_key dense row stride columns
-    weight pre post eligibility low high round column rows pre_key post_key tag_low tag_high tag_round consolidate_key"""
+    weight pre post eligibility low high round lanes column rows pre_key post_key tag_low tag_high tag_round consolidate_key"""
 )
 """Of the synapses of one projection with one delay: row: where the starts of its rows begin in `start`; dense: rows of `stride`
-weights from `weight` on, of which `columns` are synapses, and no list of targets; rows: neurons of the source; pre, post, eligibility: rows
-of `TERM` and `ELIGIBILITY`, -1 for none; column: where the starts of its columns begin."""
+weights from `weight` on, of which `columns` are synapses, and no list of targets; rows: neurons of the source; lanes: arrivals can
+be worked out in 32-bit lanes; pre, post, eligibility: rows of `TERM` and `ELIGIBILITY`, -1 for none; column: where the starts
+of its columns begin."""
 
 TERM = Registers(
     """of of_at times times_at numerator shift gates side_0 gate_0 low_0 high_0 outside_0 side_1 gate_1 low_1 high_1 outside_1

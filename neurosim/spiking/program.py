@@ -191,6 +191,28 @@ class Compiler:
         self.places.append(Place(order, synapses))
         if projection.plasticity is not None:
             self._plastic(projection, source, target, synapses, order, n_parts)
+        self.parts[-1][PART.lanes] = self._fits_lanes(projection, self.parts[-1])
+
+    def _fits_lanes(self, projection: Projection, part: NDArray[np.int64]) -> bool:
+        """Whether a row can be met in 32-bit lanes: dense, and its rule for arrivals looks at the target alone, within 32 bits."""
+        rule = projection.plasticity
+        if self.real or not part[PART.dense] or projection.gain < 0:
+            return False
+        if rule is None or rule.on_pre is None:
+            return True
+        term, target = rule.on_pre, self.spec.population(projection.target)
+        sides = [term.of, *(gate.state for gate in term.gates)]
+        if rule.eligibility is not None or term.times != "1" or len(term.gates) > 1 or term.shift > 30:
+            return False
+        if any(gate.outside or max(abs(gate.low), abs(gate.high)) > _HIGHEST_32 for gate in term.gates):
+            return False
+        if not all(isinstance(side, str) and side.startswith("post.") for side in sides):
+            return False
+        assert isinstance(term.of, str)
+        size = target.states[target.state(term.of.partition(".")[2])].reach
+        largest = max(size, max(map(abs, term.error.decoded_in(0))) if term.error is not None else 0)
+        rounding = projection.weight.rounding
+        return rounding in ("stochastic", "floor") and largest * abs(term.numerator) + (2 << term.shift) <= _HIGHEST_32
 
     def _dense(
         self, number: int, projection: Projection, source: int, target: int, synapses: Synapses

@@ -6,7 +6,7 @@ between two presentations, dC^h = eta (O^h(t) - O^h(t-1)) d^T, where ARBP and AS
 
 from __future__ import annotations
 
-from neurosim.studies.papers.on_chip import FLOAT, WIDE, chip, costs_little, findings, floats, same_named
+from neurosim.studies.papers.on_chip import FLOAT, WIDE, beside, chip, costs_little, findings, floats, same_named
 from neurosim.studies.papers.protocol import NAMES, for_task, mnist
 from neurosim.studies.plots import PALETTE, curves
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
@@ -24,11 +24,11 @@ def cells(engine: str = "float") -> list[Cell]:
         found = []
         for name, setting in (wide | {"ARBP": chip("arbp"), "ASRBP": chip("asrbp")}).items():
             found += [Cell(name, setting, 3, "chip"), Cell(f"{name}, {FLOAT}", floats(setting), 2, FLOAT)]
-        return [
-            *found,
+        found += [
             Cell("SRBP, single bits", chip("srbp"), 3, "chip"),
             Cell("top only", chip("top-only"), 3, "chip"),
         ]
+        return beside(found)
     found = [Cell(NAMES[name], mnist(name), 5) for name in ("rbp", "srbp", "arbp", "asrbp")]
     found += [Cell(label, mnist(name, adaptive="stdp"), 2) for name, label in _STDP.items()]
     return [*found, Cell(NAMES["top-only"], mnist("top-only"), 5)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurosim.studies.papers.on_chip import MEASURES, NOTES, WIDE, chip
+from neurosim.studies.papers.on_chip import MEASURES, NOTES, WIDE, beside, chip
 from neurosim.studies.papers.protocol import COLOURS, NAMES, for_task, mnist
 from neurosim.studies.plots import against
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
@@ -25,11 +25,12 @@ def cells(engine: str = "float") -> list[Cell]:
     """Three rules, nothing to half of the signals lost."""
     if engine == "fixed":
         wide: dict[str, dict[str, Any]] = {"rbp": {"feedback": WIDE}}
-        return [
+        found = [
             Cell(_name(rule, share), chip(rule, dropout=share / 100, **wide.get(rule, {})), 3, NAMES[rule], share)
             for rule in _SAID
             for share in (0, 10, 20, 50)
         ]
+        return beside(found, lambda cell: cell.series)
     return [
         Cell(_name(rule, share), mnist(rule, dropout=share / 100), 5, NAMES[rule], share)
         for rule in _SAID

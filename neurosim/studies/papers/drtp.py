@@ -11,7 +11,7 @@ from dataclasses import replace
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.floats.training import Training
 from neurosim.formats import Quantiser
-from neurosim.studies.papers.on_chip import FLOAT, WIDE, chip, costs_little, findings, floats
+from neurosim.studies.papers.on_chip import FLOAT, WIDE, beside, chip, costs_little, findings, floats
 from neurosim.studies.papers.protocol import channel, for_task, network
 from neurosim.studies.plots import bars
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
@@ -64,7 +64,7 @@ def _on_chip() -> list[Cell]:
         found.append(Cell(name, setting, 3, "chip"))
         if not name.startswith("sDFA"):  # floats have whole errors
             found.append(Cell(f"{name}, {FLOAT}", floats(setting), 2, FLOAT))
-    return found
+    return beside(found)
 
 
 def _chip_verdicts(r: Results) -> list[Verdict]:

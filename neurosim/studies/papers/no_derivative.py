@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurosim.studies.papers.on_chip import WIDE, chip, costs_little, findings
+from neurosim.studies.papers.on_chip import WIDE, beside, chip, costs_little, findings
 from neurosim.studies.papers.protocol import NAMES, for_task, mnist
 from neurosim.studies.plots import bars
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
@@ -18,11 +18,12 @@ def cells(engine: str = "float") -> list[Cell]:
     """With all f', with the own layer's alone, with none; on the chip exact, powers of two, a boxcar, none."""
     if engine == "fixed":
         wide: dict[str, dict[str, Any]] = {"rbp": {"feedback": WIDE}}
-        return [
+        found = [
             Cell(f"{NAMES[name]}, {kind}", chip(name, derivative=kind, **wide.get(name, {})), 3, kind)
             for name in _SAID
             for kind in _KINDS
         ]
+        return beside(found, lambda cell: f"{cell.name.partition(',')[0]}, exact")
     found = [Cell(NAMES[name], mnist(name), 5, "all f'" if name != "srbp" else "own f'") for name in _SAID]
     found += [
         Cell("BP, own f' alone (SBP)", mnist("sbp"), 2, "own f'"),

@@ -62,9 +62,18 @@ def floats(setting: Setting) -> Setting:
 
 
 def buys(
-    title: str, r: Results, series: Mapping[str, str], labels: Callable[[Cell], str], *, floor: float = 0.0
+    title: str,
+    r: Results,
+    series: Mapping[str, str],
+    labels: Callable[[Cell], str],
+    *,
+    floor: float = 0.0,
+    lines: Sequence[str] = (),
 ) -> Callable[[Path], None]:
-    """A figure: accuracy against bits on the channel, and against energy, a point a cell. series: colours by name."""
+    """A figure: accuracy against bits on the channel, and against energy, a point a cell.
+
+    series: colours by name; lines: cells without such costs, as levels.
+    """
 
     def draw(path: Path) -> None:
         with figures(path, title, 2, (10.0, 4.4)) as axes:
@@ -83,6 +92,10 @@ def buys(
                         axis.annotate(
                             point[0], point[1:], xytext=(3, 4), textcoords="offset points", fontsize=7, color=colour
                         )
+                for i, name in enumerate(lines):
+                    if r.has(name):
+                        style = ("--", ":", "-.")[i % 3]
+                        axis.axhline(r.mean(name), color="#888888", linestyle=style, linewidth=1, label=name)
                 axis.set_xlabel(MEASURES[measure])
                 axis.grid(alpha=0.25)
                 if floor:
@@ -93,6 +106,15 @@ def buys(
             axes[1].legend(loc="lower right", fontsize=8)
 
     return draw
+
+
+def beside(
+    cells: Sequence[Cell], reference: Callable[[Cell], str] = lambda cell: f"{cell.name}, {FLOAT}"
+) -> list[Cell]:
+    """The cells, each beside the one that it is read against where there is such a one: by default its own floats."""
+    names = {cell.name for cell in cells}
+    found = [(cell, reference(cell)) for cell in cells]
+    return [replace(cell, beside=name) if name in names and name != cell.name else cell for cell, name in found]
 
 
 def same_named(cells: Sequence[Cell]) -> dict[str, str]:
@@ -125,8 +147,8 @@ def findings(
 def costs_little(r: Results, cell: str, reference: str, within: float = 1.0) -> Verdict:
     """A verdict: a cell on the chip is as good as its reference."""
     gap = r.mean(cell) - r.mean(reference)
+    costs = f"{r.text(cell, 'learning_nj', 0)} nJ, {r.text(cell, 'channel_bits', 1)} bits"
     return r.judge(
-        f"{cell}, on the chip, does as well as {reference}", "no published value", "own",
-        f"{r.text(cell)} %, {gap:+.2f}, {r.text(cell, 'learning_nj', 0)} nJ", f"at most {within:g} point below", [cell, reference],
-        gap >= -within,
+        f"{cell}, on the chip, does as well as {reference}", "no published value", "own", f"{r.text(cell)} %, {gap:+.2f}, {costs}",
+        f"at most {within:g} point below", [cell, reference], gap >= -within,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from neurosim.chip.crossbar import FeedbackCrossbar
-from neurosim.studies.papers.on_chip import WIDE, chip, costs_little, findings
+from neurosim.studies.papers.on_chip import WIDE, beside, chip, costs_little, findings
 from neurosim.studies.papers.protocol import COLOURS, NAMES, for_task, mnist
 from neurosim.studies.plots import against
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
@@ -28,10 +28,11 @@ def _name(rule: str, rank: int) -> str:
 def cells(engine: str = "float") -> list[Cell]:
     """Each rule up to full rank: 10 from the outputs, 100 between hidden layers; on the chip SRBP with 8-bit entries."""
     if engine == "fixed":
-        return [
+        found = [
             Cell(_name("srbp", n), chip("srbp", feedback=WIDE.replace(rank=n)), 3, NAMES["srbp"], n)
             for n in _RANKS["srbp"]
         ]
+        return beside(found, lambda _: _name("srbp", 10))
     return [Cell(_name(rule, n), _low(rule, n), 2, NAMES[rule], n) for rule, all_n in _RANKS.items() for n in all_n]
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from neurosim.chip.crossbar import FeedbackCrossbar
-from neurosim.studies.papers.on_chip import FLOAT, MEASURES, NOTES, WIDE, chip, floats, same_named
+from neurosim.studies.papers import complexity
+from neurosim.studies.papers.on_chip import FLOAT, MEASURES, NOTES, WIDE, beside, chip, costs_little, floats, same_named
 from neurosim.studies.papers.protocol import COLOURS, NAMES, PAPER, for_task, mnist
 from neurosim.studies.plots import bars, curves
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
@@ -47,7 +48,7 @@ def _on_chip() -> list[Cell]:
     found = []
     for name, setting in chips.items():
         found += [Cell(name, setting, 3, "chip"), Cell(f"{name}, {FLOAT}", floats(setting), 2, FLOAT)]
-    return found
+    return beside(found)
 
 
 def study(task: Task) -> Findings:
@@ -57,7 +58,10 @@ def study(task: Task) -> Findings:
         return findings_of(
             "Learning rules on the chip, MNIST 784-4x100-10",
             results,
-            [_close(results, cell, reference) for cell, reference in same_named(results.cells).items()],
+            [
+                *(costs_little(results, cell, reference) for cell, reference in same_named(results.cells).items()),
+                *complexity.verdicts(),
+            ],
             lambda path: bars(
                 results, path, "MNIST 784-4x100-10, on the chip and in floats", left=0 if task.quick else 60
             ),
@@ -81,15 +85,6 @@ def study(task: Task) -> Findings:
             f"chance. The published rate of those runs is not known; runs with eta = {_GENTLE:g} are listed beside them."
         ],
     )
-
-
-def _close(r: Results, cell: str, reference: str) -> Verdict:
-    gap = r.mean(cell) - r.mean(reference)
-    return r.judge(
-        f"{cell}: coarse words cost little", "no published value", "own",
-        f"{r.text(cell)} %, {gap:+.2f} against floats, {r.text(cell, 'learning_nj', 0)} nJ", "at most 1 point below",
-        [cell, reference], gap >= -1,
-    )  # fmt: skip
 
 
 def _verdicts(r: Results) -> list[Verdict]:

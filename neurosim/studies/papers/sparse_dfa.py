@@ -14,7 +14,7 @@ from typing import Any
 from neurosim.chip.channel import Channel
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.floats.training import Training
-from neurosim.studies.papers.on_chip import FLOAT, WIDE, chip, costs_little, findings, floats
+from neurosim.studies.papers.on_chip import FLOAT, WIDE, beside, chip, costs_little, findings, floats
 from neurosim.studies.papers.protocol import channel, for_task, network
 from neurosim.studies.plots import bars
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
@@ -52,7 +52,7 @@ def _on_chip() -> list[Cell]:
     for name, setting in whole.items():
         found += [Cell(name, setting, 3, "chip")] if name != found[0].name else []
         found.append(Cell(f"{name}, {FLOAT}", floats(setting), 2, FLOAT))
-    return [*found, Cell("top only", chip("top-only", hidden), 3, "chip")]
+    return beside([*found, Cell("top only", chip("top-only", hidden), 3, "chip")], lambda _: f"{_WHOLE}, {FLOAT}")
 
 
 def cells(engine: str = "float") -> list[Cell]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from neurosim.formats import Quantiser
-from neurosim.studies.papers.on_chip import chip, costs_little, findings
+from neurosim.studies.papers.on_chip import beside, chip, costs_little, findings
 from neurosim.studies.papers.protocol import COLOURS, CONSTANT, NAMES, for_task, mnist
 from neurosim.studies.plots import against
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
@@ -37,11 +37,12 @@ def cells(engine: str = "float") -> list[Cell]:
     """Whole updates, then 1 to 10 bits; on the chip to 8."""
     if engine == "fixed":
         found = [Cell(_WHOLE, chip("srbp"), 3)]
-        return found + [
+        found += [
             Cell(f"{_name('srbp', bits)}, alpha {label}", chip("srbp", update=Quantiser(bits, alpha=alpha)), 3, label)
             for label, alpha in _CHIP_ALPHAS.items()
             for bits in (1, 2, 3, 4, 6)
         ]
+        return beside(found, lambda _: _WHOLE)
     found = [Cell(f"{NAMES[rule]}, whole", mnist(rule, _TRAINING), 2) for rule in _SAID]
     found += [
         Cell(
