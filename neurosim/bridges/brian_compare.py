@@ -1,0 +1,205 @@
+"""What two runs of a network have in common: where integers differ first, and how far spikes have moved (docs/brian2.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.errors import NeurosimError
+from neurosim.formats import check_whole
+from neurosim.spiking.plasticity import Plasticity, Term
+from neurosim.spiking.projection import Pairs, Projection
+from neurosim.spiking.spec import SpikingSpec
+
+Raster = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a run left. spikes: ticks and neurons by population; states by (population, state); weights, tags by projection's number."""
+
+    spikes: Mapping[str, Raster]
+    states: Mapping[tuple[str, str], NDArray[Any]]
+    weights: list[NDArray[Any]]
+    tags: Mapping[int, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Whether this package's network and its twin in Brian2 agree on all integers, and the first difference if not.
+
+    place: what differs, as (population, neuron), (population.state, neuron), (projection, synapse) or (tags of projection, synapse);
+    tick: of a spike that one of them has alone; None for states, weights and tags, which are compared at the end.
+    """
+
+    ticks: int
+    integers: int
+    place: tuple[str, int] | None = None
+    tick: int | None = None
+    here: int | None = None
+    brian: int | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether there is no difference."""
+        return self.place is None
+
+    def __str__(self) -> str:
+        if self.place is None:
+            return f"equal: {self.integers} integers of spikes, states, weights and tags over {self.ticks} ticks"
+        name, index = self.place
+        if self.tick is not None:
+            who = "here alone" if self.here else "in Brian2 alone"
+            return f"first difference at tick {self.tick}: neuron {index} of {name} spikes {who}"
+        return f"the spikes of {self.ticks} ticks are equal, but {name} [{index}] is {self.here} here and {self.brian} in Brian2"
+
+
+def first_difference(spec: SpikingSpec, ticks: int, here: Trace, brian: Trace) -> Agreement:
+    """Compare spikes, the first in time; then states, weights and tags."""
+    found, compared = [], 0
+    for number, p in enumerate(spec.populations):
+        mine, its = (set(zip(*(x.tolist() for x in t.spikes[p.name]), strict=True)) for t in (here, brian))
+        compared += 2 * len(mine)
+        found += [(tick, number, neuron, (tick, neuron) in mine) for tick, neuron in mine ^ its]
+    if found:
+        tick, number, neuron, mine_alone = min(found)
+        name = spec.populations[number].name
+        return Agreement(ticks, compared, (name, neuron), tick, int(mine_alone), int(not mine_alone))
+    pairs = [(f"state {p}.{s}", values, brian.states[p, s]) for (p, s), values in here.states.items()]
+    titles = [p.title for p in spec.projections]
+    pairs += [(f"weight of {titles[k]}", w, brian.weights[k]) for k, w in enumerate(here.weights)]
+    pairs += [(f"tag of {titles[k]}", c, brian.tags[k]) for k, c in here.tags.items()]
+    for name, one, other in pairs:
+        differ = np.flatnonzero(one != other)
+        if len(differ):
+            at = int(differ[0])
+            return Agreement(ticks, compared, (name, at), None, int(one[at]), int(other[at]))
+        compared += len(one)
+    return Agreement(ticks, compared)
+
+
+def narrowed(spec: SpikingSpec, bits: int) -> SpikingSpec:
+    """The network with weights of so many bits where they have more: an LSB as many times larger, and all that counts in LSBs.
+
+    A term's or eligibility's shift grows, and so does the gain; first weights are rounded to the nearest. Synapses, delays and random words
+    stay the same.
+    """
+    check_whole("bits", bits, 2, 16)
+    return spec.replace(projections=tuple(_narrowed(spec, k, p, bits) for k, p in enumerate(spec.projections)))
+
+
+def _narrowed(spec: SpikingSpec, number: int, p: Projection, bits: int) -> Projection:
+    less = p.weight.bits - bits
+    if less <= 0:
+        return p
+    n_source = spec.population(p.source).n
+    drawn = p.draw(spec.seed, number, n_source, spec.population(p.target).n)
+    word = p.weight.replace(bits=bits, frac=p.weight.frac - less)
+    codes = np.clip(np.rint(drawn.weight * 2.0**-less).astype(np.int64), word.low, word.high)
+    rule = p.plasticity
+    if rule is not None:
+        if rule.eligibility is not None:
+            eligibility = rule.eligibility
+            rule = rule.replace(eligibility=_coarser(eligibility, less, p))
+        else:
+            rule = Plasticity(_term(rule.on_pre, less, p), _term(rule.on_post, less, p))
+    assert p.low is not None
+    assert p.high is not None
+    sources = np.repeat(np.arange(n_source), np.diff(drawn.start))
+    return p.replace(
+        weight=word, initial=codes, connect=Pairs(sources, drawn.target.astype(np.int64)), delay=drawn.delay.astype(np.int64),
+        gain=p.gain + less, plasticity=rule, low=max(word.low, -(-p.low >> less)), high=min(word.high, p.high >> less),
+    )  # fmt: skip
+
+
+def _term(term: Term | None, less: int, p: Projection) -> Term | None:
+    return None if term is None else _coarser(term, less, p)
+
+
+def _coarser(rule: Any, less: int, p: Projection) -> Any:
+    """The same change in units of an LSB 2**less as large."""
+    from dataclasses import replace
+
+    try:
+        return replace(rule, shift=rule.shift + less)
+    except NeurosimError as error:
+        raise NeurosimError(f"{p.title}: weights of {p.weight.bits - less} bits: {error}") from error
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How spikes of neurons with a threshold differ from those of the network in real numbers, by case.
+
+    coincide: share of spikes of both with a spike of the same neuron in the other within some ticks; rate: mean difference of
+    spikes a neuron and tick, with sign; distance: van Rossum's, root mean square over neurons (1 is about a spike that the other has not).
+    """
+
+    ticks: int
+    within: int
+    tau: float
+    spikes: int
+    rows: tuple[tuple[str, int, float, float, float], ...]
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.spikes} spikes in {self.ticks} ticks in real numbers; coincidence within {self.within} ticks, tau {self.tau:g} ticks"
+        ]
+        lines += [f"{'':16}{'spikes':>8}{'coincide':>10}{'rate':>11}{'distance':>10}"]
+        lines += [f"{name:16}{n:8}{share:10.1%}{rate:+11.5f}{far:10.3f}" for name, n, share, rate, far in self.rows]
+        return "\n".join(lines)
+
+
+def drift_of(
+    spec: SpikingSpec, ticks: int, original: Trace, cases: Mapping[str, Trace], within: int, tau: float
+) -> Drift:
+    """`Drift` of some runs."""
+    n = sum(p.n for p in spec.populations if not p.is_source)
+    real = _joined(spec, original)
+    rows = []
+    for name, trace in cases.items():
+        found = _joined(spec, trace)
+        both = len(real[0]) + len(found[0])
+        near = _near(real, found, within, ticks) + _near(found, real, within, ticks)
+        rate = (len(found[0]) - len(real[0])) / max(1, n * ticks)
+        rows.append((name, len(found[0]), near / both if both else 1.0, rate, van_rossum(real, found, n, ticks, tau)))
+    return Drift(ticks, within, tau, len(real[0]), tuple(rows))
+
+
+def _joined(spec: SpikingSpec, trace: Trace) -> Raster:
+    """Spikes of all neurons with a threshold, numbered through."""
+    first, ticks, neurons = 0, [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for p in spec.populations:
+        if not p.is_source:
+            ticks.append(trace.spikes[p.name][0])
+            neurons.append(trace.spikes[p.name][1] + first)
+            first += p.n
+    return np.concatenate(ticks), np.concatenate(neurons)
+
+
+def _near(one: Raster, other: Raster, within: int, ticks: int) -> int:
+    """Spikes of one that have a spike of the same neuron in the other within some ticks."""
+    span = ticks + 2 * within + 1
+    keys, others = one[1] * span + one[0], np.sort(other[1] * span + other[0])
+    low, high = np.searchsorted(others, keys - within), np.searchsorted(others, keys + within, side="right")
+    return int((high > low).sum())
+
+
+def van_rossum(one: Raster, other: Raster, n: int, ticks: int, tau: float) -> float:
+    """The distance of van Rossum (2001), trains filtered by exp(-t / tau): root mean square over n neurons, 1 for one spike alone."""
+    decay = float(np.exp(-1 / tau))
+    kicks = np.concatenate([np.ones(len(one[0])), -np.ones(len(other[0]))])
+    at, who = np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])
+    order = np.argsort(at, kind="stable")
+    at, who, kicks = at[order], who[order], kicks[order]
+    edges = np.searchsorted(at, np.arange(ticks + 1))
+    trace, total = np.zeros(n), 0.0
+    for tick in range(ticks):
+        trace *= decay
+        np.add.at(trace, who[edges[tick] : edges[tick + 1]], kicks[edges[tick] : edges[tick + 1]])
+        total += float(trace @ trace)
+    total += float(trace @ trace) * decay**2 / (1 - decay**2)  # what is left to decay after the end
+    return float(np.sqrt(total * (1 - decay**2) / max(1, n)))
