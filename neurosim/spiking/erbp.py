@@ -43,7 +43,8 @@ class Erbp:
     dendrite: Leak = Leak(3, rounding="least")
     threshold: int = 500
     refractory: int = 4
-    gate: int = 2560
+    gate: tuple[int, int] = (-2560, 2560)
+    subtracts: bool = False
     rate: int = 10
     gains: tuple[int, ...] = (3, 3)
     reach: tuple[int, ...] = (16, 16)
@@ -72,7 +73,7 @@ class Erbp:
 
     def rule(self) -> Plasticity:
         """The plasticity of forward weights."""
-        return erbp("u", "v", -self.gate, self.gate, self.rate, channel=self.channel)
+        return erbp("u", "v", *self.gate, self.rate, channel=self.channel)
 
     def network(self) -> SpikingSpec:
         """The network: populations data, hidden0 …, out, label, positive, negative."""
@@ -95,7 +96,8 @@ class Erbp:
         return SpikingSpec(tuple(populations), tuple(projections), self.seed)
 
     def _neurons(self, name: str, n: int) -> Population:
-        states = State("v", self.soma, bits=self.bits), State("u", self.dendrite, bits=self.bits)
+        jump = -self.threshold if self.subtracts else None
+        states = State("v", self.soma, bits=self.bits, jump=jump), State("u", self.dendrite, bits=self.bits)
         return Population(name, n, states, Threshold(self.threshold, "v"), self.refractory)
 
     def _error(self, name: str) -> Population:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from neurosim.errors import NeurosimError
 from neurosim.formats import check_whole
 from neurosim.kernels.spike_engine import run_spikes
-from neurosim.kernels.spike_registers import POPULATION, SPIKE_TALLY, STATE, Raster, SpikeMemory, SpikeTally
+from neurosim.kernels.spike_registers import POPULATION, SPIKE_TALLY, STATE, TERM, Raster, SpikeMemory, SpikeTally
 from neurosim.spiking.neurons import EVERY_TICK, Events, Poisson
-from neurosim.spiking.program import Compiler, sorted_events
+from neurosim.spiking.program import MOST_SLOWER, Compiler, sorted_events
 from neurosim.spiking.projection import Synapses
 from neurosim.spiking.spec import SpikingSpec
 
@@ -61,6 +61,11 @@ class SpikingNetwork:
         self._seek(0)
 
     # ------------------------------------------------------------------ running
+
+    def slow(self, by: int) -> None:
+        """From now on plastic terms change weights by 2**-by as much: their shift is so many more. Raises NeurosimError beyond 0..8."""
+        check_whole("slow", by, 0, MOST_SLOWER)
+        self._program.terms[:, TERM.shift] = self._compiler.shifts + by
 
     def run(self, ticks: int, *, learn: bool = True, record: bool = True) -> Spikes:
         """So many ticks; returns the spikes of all populations, none with record=False."""

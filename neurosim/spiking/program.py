@@ -39,6 +39,8 @@ from neurosim.spiking.projection import Connect, Projection, Synapses
 from neurosim.spiking.spec import SpikingSpec
 
 _LANES = 16
+MOST_SLOWER = 8
+"""By how many powers of two learning can be slowed down."""
 _HIGHEST_32 = (1 << 31) - 1
 
 
@@ -202,7 +204,7 @@ class Compiler:
             return True
         term, target = rule.on_pre, self.spec.population(projection.target)
         sides = [term.of, *(gate.state for gate in term.gates)]
-        if rule.eligibility is not None or term.times != "1" or len(term.gates) > 1 or term.shift > 30:
+        if rule.eligibility is not None or term.times != "1" or len(term.gates) > 1 or term.shift > 30 - MOST_SLOWER:
             return False
         if any(gate.outside or max(abs(gate.low), abs(gate.high)) > _HIGHEST_32 for gate in term.gates):
             return False
@@ -212,7 +214,10 @@ class Compiler:
         size = target.states[target.state(term.of.partition(".")[2])].reach
         largest = max(size, max(map(abs, term.error.decoded_in(0))) if term.error is not None else 0)
         rounding = projection.weight.rounding
-        return rounding in ("stochastic", "floor") and largest * abs(term.numerator) + (2 << term.shift) <= _HIGHEST_32
+        return (
+            rounding in ("stochastic", "floor")
+            and largest * abs(term.numerator) + (2 << (term.shift + MOST_SLOWER)) <= _HIGHEST_32
+        )
 
     def _dense(
         self, number: int, projection: Projection, source: int, target: int, synapses: Synapses
@@ -403,6 +408,11 @@ class Compiler:
                 )
 
     # ------------------------------------------------------------------ arrays
+
+    @property
+    def shifts(self) -> NDArray[np.int64]:
+        """The shift of each term as described."""
+        return _stacked(self.terms, len(TERM), least=1)[:, TERM.shift]
 
     def program(self) -> SpikeProgram:
         """All registers and tables."""
