@@ -47,8 +47,8 @@ class Channel:
     source, received, local (these two by `received_error` and `local_error`). dropout: probability that a received signal
     is lost. derivative: f' in the local signal; window: half-width of the boxcar; upper_derivatives: layered rules hand on
     signals with f' (False: without). top: what the top layer uses. update: a quantiser of each sample's update, or None;
-    update_part: ``value``, or the ``magnitude`` alone. gain: the power of two of each layer's feedback, None for the default by
-    connections.
+    update_part: ``value``, the ``magnitude`` alone, or the ``sign`` of a step's whole update. gain: the power of two of each
+    layer's feedback, None for the default by connections.
     """
 
     route: Literal["layered", "skip", "target", "none", "cascade", "relay", "recirculate", "local"] = "skip"
@@ -67,7 +67,7 @@ class Channel:
     upper_derivatives: bool = True
     top: Literal["exact", "quantised", "random"] = "exact"
     update: Quantiser | None = None
-    update_part: Literal["value", "magnitude"] = "value"
+    update_part: Literal["value", "magnitude", "sign"] = "value"
     gain: int | tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -77,7 +77,7 @@ class Channel:
         check("channel.adaptive", self.adaptive, (False, True, "stdp"))
         check("channel.derivative", self.derivative, ("exact", "shift", "boxcar", "none"))
         check("channel.top", self.top, ("exact", "quantised", "random"))
-        check("channel.update_part", self.update_part, ("value", "magnitude"))
+        check("channel.update_part", self.update_part, ("value", "magnitude", "sign"))
         for place in self.place:
             check("channel.place", place, PLACES)
         for relay in self.relays:
@@ -123,7 +123,7 @@ class Channel:
                 "feedback.per='synapse' has no signal per neuron to quantise, lose or bend: no dropout, units, place or update"
             )
         if self.update is not None and self.update_part != "value":
-            refuse("update_part='magnitude' with update: give one of the two")
+            refuse("update_part={self.update_part!r} with update: give one of the two")
         if self.update is not None and self.update.base == "auto":
             refuse("update.base='auto' has no received word to fit: must be 2**(2**-m), m = 0..7")
         if self.route == "target" and self.feedback.bits == 1 and self.feedback.values == "01":

@@ -231,7 +231,8 @@ class FloatNetwork:
         described = self.spec.layers[layer]
         bias = described.bias
         if isinstance(described, Conv2d):
-            return self._sum_over_map(layer, described, channel, below, signal * self.dtype(eta))
+            found = self._sum_over_map(layer, described, channel, below, signal * self.dtype(eta))
+            return _signs(found, eta) if channel.update_part == "sign" else found
         if channel.update is not None:
             return per_sample_update(channel.update, below, signal, eta, bias=bias)
         if channel.update_part == "magnitude":
@@ -241,7 +242,7 @@ class FloatNetwork:
         np.matmul(below.T, scaled, out=found[: below.shape[1]])
         if bias:
             scaled.sum(axis=0, out=found[-1])
-        return found
+        return _signs(found, eta) if channel.update_part == "sign" else found
 
     def _sum_over_map(self, layer: int, described: Conv2d, channel: Channel, below: Floats, signal: Floats) -> Floats:
         if channel.update_part == "magnitude":
@@ -340,6 +341,12 @@ class FloatNetwork:
     def exact_changes(self, activity: Activity, wanted: NDArray[Any]) -> tuple[Changes, Signals]:
         """The true gradient's step with eta = 1 and its signals: backpropagation on the same weights."""
         return self.changes(activity, wanted, 1.0, _EXACT_BP), self.signals(activity, wanted, _EXACT_BP)
+
+
+def _signs(update: Floats, eta: float) -> Floats:
+    """The same for every weight but its sign: eta up, eta down, or nothing."""
+    found: Floats = np.sign(update) * update.dtype.type(eta)
+    return found
 
 
 def n_right(activity: Activity, wanted: NDArray[Any]) -> int:
