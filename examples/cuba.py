@@ -17,19 +17,19 @@ import neurosim as ns
 from neurosim import costs
 
 DT_MS = 0.1
-MV = 1 << 14  # units of a state in a millivolt: the floor of a leak shifts a membrane by about half a unit * tau / dt
+MV = 1 << 12  # units of a state in a millivolt: the floor of a leak shifts a membrane by about half a unit * tau / dt
 REST, THRESHOLD, RESET = -49, -50, -60  # mV; states count from the rest
 SIZES = {"exc": 3200, "inh": 800}
 
 
 def leak(tau_ms: float) -> ns.Leak:
     """Loses dt / tau of a state in a tick."""
-    return ns.Leak.of(DT_MS / tau_ms, bits=20)
+    return ns.Leak.of(DT_MS / tau_ms, bits=14)
 
 
 def network(seed: int = 1) -> ns.SpikingSpec:
     """Two populations of the same neurons, and four projections with weights of 8 bits."""
-    membrane, bits = leak(20), {"bits": 24}
+    membrane, bits = leak(20), {"bits": 20}
     flows = tuple(ns.Flow(name, membrane.shift, membrane.numerator) for name in ("ge", "gi"))
     states = (
         ns.State("ge", leak(5), **bits),
@@ -38,7 +38,7 @@ def network(seed: int = 1) -> ns.SpikingSpec:
     )
     limit = ns.Threshold((THRESHOLD - REST) * MV + 1, "v")
     populations = [ns.Population(name, n, states, limit, refractory=round(5 / DT_MS)) for name, n in SIZES.items()]
-    weights = {"exc": ("ge", 104, 8), "inh": ("gi", -72, 11)}  # 104 << 8 is 1.625 mV (of 1.62), -72 << 11 is -9 mV
+    weights = {"exc": ("ge", 104, 6), "inh": ("gi", -72, 9)}  # 104 << 6 is 1.625 mV (of 1.62), -72 << 9 is -9 mV
     projections = [
         ns.Projection(source, target, state, ns.Fixed(8, 0), code, ns.Connect("random", probability=0.02), gain=gain)
         for source, (state, code, gain) in weights.items()

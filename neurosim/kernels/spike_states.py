@@ -101,6 +101,14 @@ def _quotient(v, terms, plain):
     return shift_right(v, terms[0]) if plain else _any(v, terms)
 
 
+@inlined
+def _flow(flows, k, at):
+    """(where flow k's state begins less `at`, its factor and the terms of its rounding); of what lies beyond the list the last."""
+    f = flows[min(k, flows.shape[0] - 1)]
+    factor = splat_32(f[FLOW.numerator] << max(0, -f[FLOW.shift]))
+    return f[FLOW.at] - at, factor, _terms(max(0, f[FLOW.shift]), f[FLOW.round])
+
+
 def _narrow(plain):
     """The update of a state in 32-bit lanes; plain: where all roundings are floors."""
 
@@ -115,10 +123,9 @@ def _narrow(plain):
         )
         leaks, leak = registers[STATE.leak_numerator], splat_32(registers[STATE.leak_numerator])
         leak_terms = _terms(registers[STATE.leak_shift], registers[STATE.leak_round])
-        f, flowing = flows[registers[STATE.flow]], registers[STATE.flow_end] > registers[STATE.flow]
-        flow_at, flow = f[FLOW.at] - at, splat_32(f[FLOW.numerator] << max(0, -f[FLOW.shift]))
-        flow_terms = _terms(max(0, f[FLOW.shift]), f[FLOW.round])
-        holds = registers[STATE.holds]
+        flow, flow_end, holds = registers[STATE.flow], registers[STATE.flow_end], registers[STATE.holds]
+        at_0, factor_0, terms_0 = _flow(flows, flow, at)  # of two flows everything stays in registers
+        at_1, factor_1, terms_1 = _flow(flows, flow + 1, at)
         for i in range(at, at + n, HALF):
             before = load_32(x, i)
             y = add(before, bias)
@@ -127,13 +134,13 @@ def _narrow(plain):
             if arriving >= 0:
                 y = add(y, load_32(inputs, arriving + i - at))
                 store(inputs, arriving + i - at, zero)
-            if flowing:
-                y = add(y, _quotient(multiply(load_32(x, i + flow_at), flow), flow_terms, plain))
-                for k in range(registers[STATE.flow] + 1, registers[STATE.flow_end]):
-                    g = flows[k]
-                    factor = splat_32(g[FLOW.numerator] << max(0, -g[FLOW.shift]))
-                    product = multiply(load_32(x, i + g[FLOW.at] - at), factor)
-                    y = add(y, _quotient(product, _terms(max(0, g[FLOW.shift]), g[FLOW.round]), plain))
+            if flow_end > flow:
+                y = add(y, _quotient(multiply(load_32(x, i + at_0), factor_0), terms_0, plain))
+            if flow_end > flow + 1:
+                y = add(y, _quotient(multiply(load_32(x, i + at_1), factor_1), terms_1, plain))
+            for k in range(flow + 2, flow_end):
+                at_k, factor, terms = _flow(flows, k, at)
+                y = add(y, _quotient(multiply(load_32(x, i + at_k), factor), terms, plain))
             y = minimum(maximum(y, low), high)
             if holds:
                 y = where_above(load_32(wait, first + i - at), zero, before, y)

@@ -28,7 +28,8 @@ class Erbp:
     """The settings of a network that learns by eRBP; all of them integers of the chip's words.
 
     soma, dendrite: leaks of the membrane `v` and of the dendrite `u`; threshold, refractory: of hidden and prediction neurons,
-    whose membrane is not reset; gate: the boxcar, |v| < gate; rate: eta = 2**-rate; gains: of each layer's weights; reach:
+    whose membrane is not reset; gates: the boxcar of
+    each layer, |v| < gate; rate: eta = 2**-rate; gains: of each layer's weights; reach:
     initial weights are uniform within it; blank_out: synaptic events lost, of 256; error_threshold: of error neurons, which spikes
     of label and prediction charge by error_input * 2**error_gain; error_output: what an error spike adds to a prediction
     neuron's dendrite; feedback, feedback_weight: C, and what its entries count; channel: a quantiser of the dendrite, None for
@@ -43,7 +44,7 @@ class Erbp:
     dendrite: Leak = Leak(3, rounding="least")
     threshold: int = 500
     refractory: int = 4
-    gate: tuple[int, int] = (-2560, 2560)
+    gates: tuple[int, ...] = (4000, 32767)
     subtracts: bool = False
     rate: int = 10
     gains: tuple[int, ...] = (3, 3)
@@ -56,14 +57,14 @@ class Erbp:
     feedback: FeedbackCrossbar = field(default_factory=lambda: FeedbackCrossbar(values="+-1", density=0.4))
     feedback_weight: int = 48
     channel: Quantiser | None = None
-    label: int = EVERY_TICK // 8
+    label: int = EVERY_TICK
     bits: int = 16
     source: Source = field(default_factory=lambda: Poisson(role="input"))
     seed: int = 0
 
     def __post_init__(self) -> None:
         n = len(self.hidden) + 1
-        for name in ("gains", "reach"):
+        for name in ("gains", "reach", "gates"):
             if len(getattr(self, name)) != n:
                 raise NeurosimError(f"erbp.{name}={getattr(self, name)}: must have {n} entries, one a layer of weights")
 
@@ -71,9 +72,9 @@ class Erbp:
         """A copy with some settings changed."""
         return replace(self, **changes)
 
-    def rule(self) -> Plasticity:
-        """The plasticity of forward weights."""
-        return erbp("u", "v", *self.gate, self.rate, channel=self.channel)
+    def rule(self, layer: int) -> Plasticity:
+        """The plasticity of a layer's forward weights."""
+        return erbp("u", "v", -self.gates[layer], self.gates[layer], self.rate, channel=self.channel)
 
     def network(self) -> SpikingSpec:
         """The network: populations data, hidden0 …, out, label, positive, negative."""
@@ -81,12 +82,12 @@ class Erbp:
         sizes = [*self.hidden, self.classes]
         populations = [Population("data", self.n_in, (), self.source)]
         populations += [self._neurons(name, n) for name, n in zip(layers, sizes, strict=True)]
-        populations.append(Population("label", self.classes, (), Poisson(self.label, role="label")))
+        populations.append(Population("label", self.classes, (), Poisson(self.label, role="label"), self.refractory))
         populations += [self._error(name) for name in ("positive", "negative")]
         projections = [
             Projection(
                 below, name, "v", self.weight, initial=(-self.reach[h], self.reach[h]), gain=self.gains[h], blank_out=self.blank_out,
-                plasticity=self.rule(), name=f"forward{h}",
+                plasticity=self.rule(h), name=f"forward{h}",
             )
             for h, (below, name) in enumerate(zip(["data", *layers[:-1]], layers, strict=True))
         ]  # fmt: skip
