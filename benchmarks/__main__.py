@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [--smoke] [--write] [online batch convolution maps synapse scaling start]`."""
+"""Run the benchmarks: `python -m benchmarks [--smoke] [--write] [online batch convolution maps synapse scaling start cuba events neurons]`."""
 
 import argparse
 import os
@@ -14,6 +14,7 @@ one_core()
 
 import numpy as np
 
+from benchmarks.spikes import cuba, events, neurons
 from benchmarks.workload import RATE, convolutional, network, samples
 
 HERE = Path(__file__).parent
@@ -265,6 +266,9 @@ ALL = {
     "synapse": synapse,
     "scaling": scaling,
     "start": start,
+    "cuba": cuba,
+    "events": events,
+    "neurons": neurons,
 }
 
 
