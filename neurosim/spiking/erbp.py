@@ -28,34 +28,34 @@ class Erbp:
     """The settings of a network that learns by eRBP; all of them integers of the chip's words.
 
     soma, dendrite: leaks of the membrane `v` and of the dendrite `u`; threshold, refractory: of hidden and prediction neurons,
-    whose membrane is not reset; gates: the boxcar of
-    each layer, |v| < gate; rate: eta = 2**-rate; gains: of each layer's weights; reach:
-    initial weights are uniform within it; blank_out: synaptic events lost, of 256; error_threshold: of error neurons, which spikes
-    of label and prediction charge by error_input * 2**error_gain; error_output: what an error spike adds to a prediction
-    neuron's dendrite; feedback, feedback_weight: C, and what its entries count; channel: a quantiser of the dendrite, None for
-    its whole word; label: probability of a label spike in a tick, in units of 2**-16.
+    whose membrane is not reset (or, `subtracts`, by the threshold); gates: the boxcar |v| < gate, of hidden layers and of the
+    output; rate: eta = 2**-rate; gains, reach: of the weights from the data and of those above: what they count, 2**gain, and within what
+    they are drawn; blank_out: synaptic events lost, of 256; error_threshold: of error neurons, which spikes of label and prediction
+    charge by error_input * 2**error_gain; error_output: what an error spike adds to a prediction neuron's dendrite; feedback,
+    feedback_weight: C, and what its entries count; channel: a quantiser of the dendrite, None for its whole word; label: probability of a
+    label spike in a tick, in units of 2**-16: by default it spikes as often as a prediction neuron can, so that errors end where it does.
     """
 
     n_in: int = 784
     hidden: tuple[int, ...] = (200,)
     classes: int = 10
     weight: Fixed = field(default_factory=lambda: Fixed(8, 0, rounding="stochastic"))
-    soma: Leak = Leak(4, rounding="least")
+    soma: Leak = Leak(3, rounding="least")
     dendrite: Leak = Leak(3, rounding="least")
     threshold: int = 500
-    refractory: int = 4
-    gates: tuple[int, ...] = (4000, 32767)
+    refractory: int = 6
+    gates: tuple[int, int] = (5000, 32767)
     subtracts: bool = False
-    rate: int = 10
-    gains: tuple[int, ...] = (3, 3)
-    reach: tuple[int, ...] = (16, 16)
-    blank_out: int = 102
-    error_threshold: int = 1024
+    rate: int = 8
+    gains: tuple[int, int] = (2, 3)
+    reach: tuple[int, int] = (16, 16)
+    blank_out: int = 0
+    error_threshold: int = 600
     error_input: int = 96
     error_gain: int = 2
-    error_output: int = 64
+    error_output: int = 127
     feedback: FeedbackCrossbar = field(default_factory=lambda: FeedbackCrossbar(values="+-1", density=0.4))
-    feedback_weight: int = 48
+    feedback_weight: int = 127
     channel: Quantiser | None = None
     label: int = EVERY_TICK
     bits: int = 16
@@ -63,10 +63,9 @@ class Erbp:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        n = len(self.hidden) + 1
         for name in ("gains", "reach", "gates"):
-            if len(getattr(self, name)) != n:
-                raise NeurosimError(f"erbp.{name}={getattr(self, name)}: must have {n} entries, one a layer of weights")
+            if len(getattr(self, name)) != 2:
+                raise NeurosimError(f"erbp.{name}={getattr(self, name)}: must be two numbers, see its meaning")
 
     def replace(self, **changes: Any) -> Erbp:
         """A copy with some settings changed."""
@@ -74,7 +73,8 @@ class Erbp:
 
     def rule(self, layer: int) -> Plasticity:
         """The plasticity of a layer's forward weights."""
-        return erbp("u", "v", -self.gates[layer], self.gates[layer], self.rate, channel=self.channel)
+        gate = self.gates[layer == len(self.hidden)]
+        return erbp("u", "v", -gate, gate, self.rate, channel=self.channel)
 
     def network(self) -> SpikingSpec:
         """The network: populations data, hidden0 …, out, label, positive, negative."""
@@ -86,7 +86,7 @@ class Erbp:
         populations += [self._error(name) for name in ("positive", "negative")]
         projections = [
             Projection(
-                below, name, "v", self.weight, initial=(-self.reach[h], self.reach[h]), gain=self.gains[h], blank_out=self.blank_out,
+                below, name, "v", self.weight, initial=(-self.reach[h > 0], self.reach[h > 0]), gain=self.gains[h > 0], blank_out=self.blank_out,
                 plasticity=self.rule(h), name=f"forward{h}",
             )
             for h, (below, name) in enumerate(zip(["data", *layers[:-1]], layers, strict=True))

@@ -1,0 +1,75 @@
+"""Event-driven random backpropagation in integers on MNIST (Neftci et al. 2017), and what it costs.
+
+784-200-10 in spikes: weights of 8 bits, states of 16, single-bit feedback from error neurons to dendrites, stochastic rounding. Learning
+slows down by half every fifth of the pass. Without MNIST the embedded digits take its place.
+
+python examples/erbp_mnist.py [--quick] [--epochs N] [--real] [--out FOLDER]
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import neurosim as ns
+from neurosim.spiking.erbp import answers, probabilities
+
+TICKS, BURN_IN, BRIGHTEST = 110, 30, 0.3
+SLOWER = (0, 1, 2, 3, 4)
+
+
+def load(quick: bool):
+    """(training images, labels, test images, labels, full scale)."""
+    try:
+        found = ns.data.load("digits" if quick else "mnist")
+    except ns.NeurosimError as error:
+        print(f"{error}\nlearning the embedded digits instead")
+        found = ns.data.load("digits")
+    n = min(len(found.train_labels), 50000)
+    return (
+        found.train_inputs[:n].reshape(n, -1), found.train_labels[:n].astype(int), found.test_inputs.reshape(len(found.test_labels), -1),
+        found.test_labels.astype(int), found.full_scale,
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the embedded digits, one pass")
+    parser.add_argument("--epochs", type=int, default=1, help="passes over 50,000 samples")
+    parser.add_argument("--real", action="store_true", help="the same network in real numbers")
+    parser.add_argument("--out", type=Path, help="a folder for figures")
+    given = parser.parse_args()
+    images, labels, test, wanted, full_scale = load(given.quick)
+    settings = ns.Erbp(n_in=images.shape[1], gains=(2, 3) if images.shape[1] > 100 else (3, 3))
+    net = ns.SpikingNetwork(settings.network(), real=given.real)
+    shown, tested = (probabilities(x, full_scale, BRIGHTEST) for x in (images, test))
+    parts = np.array_split(np.tile(np.arange(len(labels)), given.epochs), len(SLOWER))
+    for slower, part in zip(SLOWER, parts, strict=True):
+        net.slow(slower)
+        counts = net.present(shown, labels, ticks=TICKS, burn_in=BURN_IN, output="out", order=part)
+        learned = (answers(counts) == labels[part]).mean()
+        sample = slice(0, 1000)
+        found = answers(net.present(tested[sample], ticks=TICKS, burn_in=BURN_IN, output="out", learn=False))
+        print(
+            f"eta 2^-{settings.rate + slower}: {len(part):,} samples, as they came {learned:.2%}, tested {(found == wanted[sample]).mean():.2%}"
+        )
+    found = answers(net.present(tested, ticks=TICKS, burn_in=BURN_IN, output="out", learn=False))
+    print(f"test: {(found == wanted).mean():.2%} of {len(wanted):,}")
+    if given.real:
+        return
+    cost = ns.price(net.counts(), net.test_counts(), net.layout(), ns.load_hardware("digital_45nm"))
+    events = net.counts().total("synaptic_event") / max(1, net.counts().samples)
+    print(
+        f"a learning sample: {events:,.0f} synaptic events, {cost.energy_pj_per_sample / 1e6:.2f} uJ; {cost.grade.basis}, {cost.grade.tag}"
+    )
+    if given.out:
+        from neurosim.studies import spike_figures
+
+        given.out.mkdir(parents=True, exist_ok=True)
+        spikes = net.run(200, learn=False)
+        sizes = {p.name: p.n for p in net.spec.populations}
+        spike_figures.raster(spikes, given.out / "raster", "eRBP", sizes=sizes, tick_ms=1.0, shown=300)
+
+
+if __name__ == "__main__":
+    main()
