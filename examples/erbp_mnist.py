@@ -8,6 +8,7 @@ python examples/erbp_mnist.py [--quick] [--epochs N] [--real] [--out FOLDER]
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +19,10 @@ TICKS, BURN_IN, BRIGHTEST = 110, 30, 0.3
 SLOWER = (0, 1, 2, 3, 4)
 
 
-def load(quick: bool):
+def load(name: str) -> tuple[Any, ...]:
     """(training images, labels, test images, labels, full scale)."""
     try:
-        found = ns.data.load("digits" if quick else "mnist")
+        found = ns.data.load(name)
     except ns.NeurosimError as error:
         print(f"{error}\nlearning the embedded digits instead")
         found = ns.data.load("digits")
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--real", action="store_true", help="the same network in real numbers")
     parser.add_argument("--out", type=Path, help="a folder for figures")
     given = parser.parse_args()
-    images, labels, test, wanted, full_scale = load(given.quick)
+    images, labels, test, wanted, full_scale = load("digits" if given.quick else "mnist")
     settings = ns.Erbp(n_in=images.shape[1], gains=(2, 3) if images.shape[1] > 100 else (3, 3))
     net = ns.SpikingNetwork(settings.network(), real=given.real)
     shown, tested = (probabilities(x, full_scale, BRIGHTEST) for x in (images, test))
@@ -50,9 +51,8 @@ def main() -> None:
         learned = (answers(counts) == labels[part]).mean()
         sample = slice(0, 1000)
         found = answers(net.present(tested[sample], ticks=TICKS, burn_in=BURN_IN, output="out", learn=False))
-        print(
-            f"eta 2^-{settings.rate + slower}: {len(part):,} samples, as they came {learned:.2%}, tested {(found == wanted[sample]).mean():.2%}"
-        )
+        right = (found == wanted[sample]).mean()
+        print(f"eta 2^-{settings.rate + slower}: {len(part):,} samples, as they came {learned:.2%}, tested {right:.2%}")
     found = answers(net.present(tested, ticks=TICKS, burn_in=BURN_IN, output="out", learn=False))
     print(f"test: {(found == wanted).mean():.2%} of {len(wanted):,}")
     if given.real:

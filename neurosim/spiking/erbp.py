@@ -86,7 +86,8 @@ class Erbp:
         populations += [self._error(name) for name in ("positive", "negative")]
         projections = [
             Projection(
-                below, name, "v", self.weight, initial=(-self.reach[h > 0], self.reach[h > 0]), gain=self.gains[h > 0], blank_out=self.blank_out,
+                below, name, "v", self.weight, initial=(-self.reach[h > 0], self.reach[h > 0]), gain=self.gains[h > 0],
+                blank_out=self.blank_out,
                 plasticity=self.rule(h), name=f"forward{h}",
             )
             for h, (below, name) in enumerate(zip(["data", *layers[:-1]], layers, strict=True))
