@@ -5,7 +5,8 @@ The execution plane (``neurosim.chip``) says *how often* something happened, the
 any chip: packets, hops and joules are results of ``costs``.
 
 A count is keyed by layer, phase, action, memory and operand widths. Layers are weight layers, numbered from 0 at the
-input. The whole vocabulary stands in `PHASES`, `ACTIONS` and `MEMORIES`; its version is `SCHEMA_VERSION`.
+input; in spiking networks they are projections and then populations (docs/spiking.md 10). The whole vocabulary stands
+in `PHASES`, `ACTIONS` and `MEMORIES`; its version is `SCHEMA_VERSION`, and a version reads those in `READS`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 
 from neurosim.errors import NeurosimError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READS = (1, 2)
+"""Version 2 has more words and `OpCounts.ticks`; what version 1 says means the same."""
 
 PHASES: Mapping[str, str] = {
     "forward": "events travel up, neurons update",
@@ -30,6 +33,7 @@ PHASES: Mapping[str, str] = {
 
 ACTIONS: Mapping[str, str] = {
     "event": "one address with its payload of `bits`, delivered to one layer",
+    "synaptic_event": "a spike at one synapse of `bits`, transmitted or blanked out",
     "mac": "multiply `bits` by `by` and accumulate",
     "multiply": "multiply `bits` by `by`",
     "add": "add or subtract at `bits`",
@@ -56,6 +60,10 @@ MEMORIES: Mapping[str, str] = {
     "activation": "activation codes kept for the update",
     "gradient": "update sums of a mini-batch, one a weight",
     "address": "pre-activation codes kept for the derivative, with the winner of each pooling window",
+    "target": "where the synapses of sparse rows lead, and where rows begin",
+    "state": "states, refractory counters and last spikes of spiking neurons",
+    "tag": "eligibility of synapses, one a weight",
+    "spike": "addresses of spikes that wait for their delay",
 }
 
 
@@ -85,6 +93,7 @@ class Layout:
 
     neurons: neurons by layer; held: memories by layer; fan_in, fan_out by layer; code_bits: width of an error code.
     `receivers[h]` lists the layers that a code sent by layer h is delivered to (a broadcast has several).
+    `places[h]` is the layer on whose cores layer h stands, which stands on its own; empty: each on its own.
     """
 
     neurons: tuple[int, ...]
@@ -93,6 +102,7 @@ class Layout:
     code_bits: int
     event_bits: tuple[int, ...]
     receivers: tuple[tuple[int, ...], ...]
+    places: tuple[int, ...] = ()
 
     def bits(self, memory: str | None = None, layer: int | None = None) -> int:
         """Bits held in all, or in one memory, or in one layer."""
@@ -111,6 +121,7 @@ class Layout:
             "code_bits": self.code_bits,
             "event_bits": list(self.event_bits),
             "receivers": [list(r) for r in self.receivers],
+            **({"places": list(self.places)} if self.places else {}),
         }
 
     @classmethod
@@ -123,6 +134,7 @@ class Layout:
             code_bits=data["code_bits"],
             event_bits=tuple(data["event_bits"]),
             receivers=tuple(tuple(r) for r in data["receivers"]),
+            places=tuple(data.get("places", ())),
         )
 
 
@@ -146,6 +158,7 @@ class OpCounts:
     """Exact counts of a run.
 
     samples: samples that were presented; steps: weight updates made; ops: count by `Op` (zeros are not kept).
+    ticks: of a spiking network's time, all samples together (steps are then the ticks in which it learned); 0: no ticks.
     events[l]: int64[n_in], events by presynaptic unit of layer l (the bias unit last, where there is one).
     error_codes[l]: int64[n_out], codes sent on the channel by each unit of layer l.
     """
@@ -155,6 +168,7 @@ class OpCounts:
     ops: Mapping[Op, int] = field(default_factory=dict)
     events: tuple[NDArray[np.int64], ...] = ()
     error_codes: tuple[NDArray[np.int64], ...] = ()
+    ticks: int = 0
 
     def __post_init__(self) -> None:
         for op, count in self.ops.items():
@@ -172,6 +186,22 @@ class OpCounts:
             ops,
             _add_units(self.events, other.events),
             _add_units(self.error_codes, other.error_codes),
+            self.ticks + other.ticks,
+        )
+
+    def since(self, earlier: OpCounts, samples: int | None = None) -> OpCounts:
+        """What a run has counted since an earlier count of its own; samples: what to call it, by default the difference.
+
+        Raises: NeurosimError if `earlier` holds more of anything.
+        """
+        ops = {op: self.ops.get(op, 0) - earlier.ops.get(op, 0) for op in {*self.ops, *earlier.ops}}
+        return OpCounts(
+            self.samples - earlier.samples if samples is None else samples,
+            self.steps - earlier.steps,
+            ops,
+            _add_units(self.events, tuple(-u for u in earlier.events)),
+            _add_units(self.error_codes, tuple(-u for u in earlier.error_codes)),
+            self.ticks - earlier.ticks,
         )
 
     def total(
@@ -205,6 +235,7 @@ class OpCounts:
             "schema": SCHEMA_VERSION,
             "samples": self.samples,
             "steps": self.steps,
+            **({"ticks": self.ticks} if self.ticks else {}),
             "ops": list(self.rows()),
             "events": [u.tolist() for u in self.events],
             "error_codes": [u.tolist() for u in self.error_codes],
@@ -216,8 +247,8 @@ class OpCounts:
 
         Raises: NeurosimError on another schema version, an unknown name or a missing field.
         """
-        if data.get("schema") != SCHEMA_VERSION:
-            msg = f"counts.schema={data.get('schema')!r}: this version reads {SCHEMA_VERSION}"
+        if data.get("schema") not in READS:
+            msg = f"counts.schema={data.get('schema')!r}: this version reads {', '.join(map(str, READS))}"
             raise NeurosimError(msg)
         try:
             ops: dict[Op, int] = {}
@@ -230,6 +261,7 @@ class OpCounts:
                 ops,
                 tuple(np.asarray(u, np.int64) for u in data.get("events", ())),
                 tuple(np.asarray(u, np.int64) for u in data.get("error_codes", ())),
+                data.get("ticks", 0),
             )
         except KeyError as missing:
             msg = f"counts: field {missing} is missing"

@@ -94,7 +94,8 @@ def grouped(rows: Iterable[R], key: Callable[[R], K], order: Iterable[K] = ()) -
 class Cost:
     """What a run costs on one hardware model.
 
-    model, digest: name and fingerprint of the model. grade: of all constants that were used. cores: cores by layer.
+    model, digest: name and fingerprint of the model. grade: of all constants that were used. cores: cores by layer,
+    0 for one that stands on another's.
     static_power_uw: of the whole chip, at all times. energy, latency: of one learning sample.
     inference_energy, inference_latency: of one sample that is only classified, reckoned from `inference_from`.
     area: of the chip, learning included. bits_moved: bits a learning sample reads and writes, by phase and memory.

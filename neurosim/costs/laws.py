@@ -32,6 +32,7 @@ CHARGED: Mapping[str, str] = {
     "write": "as read, with the law of writes",
 }
 FREE: Mapping[str, str] = {
+    "synaptic_event": "a tally; its reads, writes and addition are counted and paid as such",
     "error_code_bit": "these bits are the payload that error_code pays for",
     "update_attempted": "a tally; its read, add and random word are counted and paid as such",
     "weight_changed": "a tally; its write is counted and paid as such",
@@ -46,6 +47,10 @@ COMPONENT_OF: Mapping[str, str] = {
     "address": "state memory",
     "gradient": "gradient memory",
     "table": "lookup",
+    "target": "weight memory",
+    "state": "state memory",
+    "tag": "gradient memory",
+    "spike": "state memory",
 }
 _TAG = {name: i for i, name in enumerate(TAGS)}
 _BASIS = {name: i for i, name in enumerate(BASES)}

@@ -22,7 +22,8 @@ from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, Layout, Op, OpCounts
 
 _Key = tuple[str, int, int, str, int]
-_SPLIT = frozenset({"weight", "feedback", "gradient"})  # by neuron; every core needs whole tables and activations
+_SPLIT = frozenset({"weight", "target", "feedback", "gradient", "tag", "state"})
+"""Held by neuron; every core needs whole tables, activations and waiting spikes."""
 _PHASE = {name: i for i, name in enumerate(PHASES)}
 _COMPONENT = {name: i for i, name in enumerate(COMPONENTS)}
 
@@ -38,29 +39,49 @@ def _sound(layout: Layout) -> Layout:
         if any(r not in layers for r in receivers):
             msg = f"layout.receivers[{sender}]={receivers}: must be layers 0..{len(layers) - 1}"
             raise NeurosimError(msg)
+    places = layout.places
+    if places and (len(places) != len(layers) or any(p not in layers or places[p] != p for p in places)):
+        msg = f"layout.places={places}: must be one of {len(layers)} layers for each, and that one its own"
+        raise NeurosimError(msg)
     return layout
 
 
 class _Chip:
-    """A layout on a model: cores by layer, what each of them holds, and the prices found so far."""
+    """A layout on a model: cores by layer, what each of them holds, and the prices found so far.
+
+    cores: that work for a layer; own: without those of a layer that stands on another's, so that their sum is the chip's.
+    """
 
     def __init__(self, layout: Layout, model: HardwareModel) -> None:
         self.layout, self.laws, core = layout, Laws(model), model.spec.core
         self.layers = len(layout.neurons)
-        self.cores = tuple(
-            max(1, math.ceil(n / core.neurons), math.ceil(layout.bits("weight", layer) / core.synapse_bits))
-            for layer, n in enumerate(layout.neurons)
+        _sound(layout)
+        self.place = layout.places or tuple(range(self.layers))
+        neurons, synapses = [0] * self.layers, [0] * self.layers
+        for layer, n in enumerate(layout.neurons):
+            neurons[self.place[layer]] += n
+        for h in layout.held:
+            if h.memory in ("weight", "target"):
+                synapses[self.place[h.layer]] += h.words * h.bits
+        # A layer without neurons that nothing stands on is no part of the chip: a source that only sends.
+        used = {self.place[h.layer] for h in layout.held} | {p for p, n in enumerate(neurons) if n}
+        self.own = tuple(
+            max(1, math.ceil(neurons[layer] / core.neurons), math.ceil(synapses[layer] / core.synapse_bits))
+            if self.place[layer] == layer and (layer in used or not layout.places)
+            else 0
+            for layer in range(self.layers)
         )
+        self.cores = tuple(self.own[p] for p in self.place)
         self.held: dict[tuple[int, str], int] = {}
         self.accumulator = [0] * self.layers
-        for h in _sound(layout).held:
-            here = (h.layer, h.memory)
+        for h in layout.held:
+            here = (self.place[h.layer], h.memory)
             self.held[here] = self.held.get(here, 0) + h.words * h.bits
             if h.memory == "accumulator":
                 self.accumulator[h.layer] = max(self.accumulator[h.layer], h.bits)
         spec = model.spec
-        self.floor = Floor(layout, self.laws, self.cores)
-        self.idle = quantity(spec.clock, "energy_pj_per_cycle").times(sum(self.cores) / self.laws.period_ns)
+        self.floor = Floor(layout, self.laws, self.own)
+        self.idle = quantity(spec.clock, "energy_pj_per_cycle").times(sum(self.own) / self.laws.period_ns)
         self.hop = quantity(spec.network.router, "latency_ns").times(spec.network.hops)
         self._prices: dict[_Key, Price | None] = {}
 
@@ -76,8 +97,8 @@ class _Chip:
         if op.action == "mac":
             return self.accumulator[op.layer]
         memory = "table" if op.action == "lut" else "weight" if op.memory == "weight_column" else op.memory
-        held = self.held.get((op.layer, memory), 0)
-        return math.ceil(held / self.cores[op.layer]) if memory in _SPLIT else held
+        held = self.held.get((self.place[op.layer], memory), 0)
+        return math.ceil(held / self.cores[op.layer]) if held and memory in _SPLIT else held
 
     def deliveries(self, op: Op) -> int:
         """How many cores a packet goes to.
@@ -103,6 +124,7 @@ class _Bill:
             msg = f"{name}.samples={counts.samples}: must be at least 1, costs are given a sample"
             raise NeurosimError(msg)
         self.chip = chip
+        self.rounds = max(1.0, counts.ticks / counts.samples)
         self.energy: dict[tuple[int, str, str], list[float]] = {}
         self.busy: dict[tuple[int, str, str], list[float]] = {}
         self.packets: set[tuple[int, str]] = set()
@@ -113,6 +135,9 @@ class _Bill:
         for op, count in counts.ops.items():
             if op.layer >= chip.layers:
                 msg = f"{name}: layer={op.layer}: the layout has layers 0..{chip.layers - 1}"
+                raise NeurosimError(msg)
+            if not chip.cores[op.layer]:
+                msg = f"{name}: layer={op.layer}: works, and the layout gives it neither neurons nor memory"
                 raise NeurosimError(msg)
             price = chip.price(op)
             if price is not None:
@@ -130,7 +155,8 @@ class _Bill:
         _add(self.energy, (*here, price.component), energy, times)
         _add(self.busy, (*here, price.unit), price.cycles, count)
         for unit, width in price.sizes:
-            self.sizes[op.layer, unit] = max(width, self.sizes.get((op.layer, unit), 0))
+            place = self.chip.place[op.layer], unit
+            self.sizes[place] = max(width, self.sizes.get(place, 0))
         if energy.high > 0:
             self.tag, self.basis = max(self.tag, energy.tag), max(self.basis, energy.basis)
 
@@ -143,7 +169,7 @@ class _Bill:
         return sent
 
     def stages(self) -> tuple[Stage, ...]:
-        """Time by layer and phase: the busiest unit, and the hops where packets travel first."""
+        """Time by layer and phase: the busiest unit, and the hops, once a tick, where packets travel first."""
         chip, lanes = self.chip, self.chip.laws.spec.core.lanes
         found: dict[tuple[int, str], tuple[str, list[float]]] = {}
         for (layer, phase, unit), cycles in self.busy.items():
@@ -154,7 +180,7 @@ class _Bill:
             found[layer, phase] = pace, [max(a, b) for a, b in zip(ns, longest, strict=True)]
         out = []
         for here, (unit, ns) in found.items():
-            hop = chip.hop[:3] if here in self.packets else (0.0, 0.0, 0.0)
+            hop = chip.hop.times(self.rounds)[:3] if here in self.packets else (0.0, 0.0, 0.0)
             out.append(Stage(*here, unit, *(a + b for a, b in zip(ns, hop, strict=True))))
         return tuple(sorted(out, key=lambda s: (s.layer, _PHASE[s.phase])))
 
@@ -200,7 +226,7 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: Hardwar
         model=model.name,
         digest=model.digest,
         grade=_grade(bills, chip, area, static),
-        cores=chip.cores,
+        cores=chip.own,
         static_power_uw=Band(*static[:3]),
         energy=parts[0],
         latency=stages[0],

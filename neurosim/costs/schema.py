@@ -200,6 +200,10 @@ class Memories(Table, frozen=True, kw_only=True):
     gradient: Annotated[AnyMemory | None, Meta(description="update sums of a mini-batch")] = None
     address: Annotated[AnyMemory | None, Meta(description="pre-activation codes kept for the derivative")] = None
     table: Annotated[AnyMemory | None, Meta(description="look-up tables")] = None
+    target: Annotated[AnyMemory | None, Meta(description="where synapses of sparse rows lead")] = None
+    state: Annotated[AnyMemory | None, Meta(description="states of spiking neurons")] = None
+    tag: Annotated[AnyMemory | None, Meta(description="eligibility of synapses, one a weight")] = None
+    spike: Annotated[AnyMemory | None, Meta(description="spikes that wait for their delay")] = None
 
 
 class Core(Choice, frozen=True, kw_only=True):
