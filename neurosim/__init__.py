@@ -28,6 +28,25 @@ _PUBLIC = {
     "Quantiser": "neurosim.formats",
     "Layout": "neurosim.ops",
     "OpCounts": "neurosim.ops",
+    "SpikingNetwork": "neurosim.spiking.network",
+    "SpikingSpec": "neurosim.spiking.spec",
+    "Population": "neurosim.spiking.neurons",
+    "State": "neurosim.spiking.neurons",
+    "Leak": "neurosim.spiking.neurons",
+    "Flow": "neurosim.spiking.neurons",
+    "Threshold": "neurosim.spiking.neurons",
+    "Poisson": "neurosim.spiking.neurons",
+    "Regular": "neurosim.spiking.neurons",
+    "Events": "neurosim.spiking.neurons",
+    "Projection": "neurosim.spiking.projection",
+    "Connect": "neurosim.spiking.projection",
+    "Pairs": "neurosim.spiking.projection",
+    "Plasticity": "neurosim.spiking.plasticity",
+    "Term": "neurosim.spiking.plasticity",
+    "Gate": "neurosim.spiking.plasticity",
+    "Kernel": "neurosim.spiking.plasticity",
+    "Eligibility": "neurosim.spiking.plasticity",
+    "Erbp": "neurosim.spiking.erbp",
     "Config": "neurosim.studies.config",
     "Record": "neurosim.studies.experiment",
     "run": "neurosim.studies.experiment",
@@ -55,6 +74,25 @@ if TYPE_CHECKING:
     from neurosim.formats import Quantiser as Quantiser
     from neurosim.ops import Layout as Layout
     from neurosim.ops import OpCounts as OpCounts
+    from neurosim.spiking.erbp import Erbp as Erbp
+    from neurosim.spiking.network import SpikingNetwork as SpikingNetwork
+    from neurosim.spiking.neurons import Events as Events
+    from neurosim.spiking.neurons import Flow as Flow
+    from neurosim.spiking.neurons import Leak as Leak
+    from neurosim.spiking.neurons import Poisson as Poisson
+    from neurosim.spiking.neurons import Population as Population
+    from neurosim.spiking.neurons import Regular as Regular
+    from neurosim.spiking.neurons import State as State
+    from neurosim.spiking.neurons import Threshold as Threshold
+    from neurosim.spiking.plasticity import Eligibility as Eligibility
+    from neurosim.spiking.plasticity import Gate as Gate
+    from neurosim.spiking.plasticity import Kernel as Kernel
+    from neurosim.spiking.plasticity import Plasticity as Plasticity
+    from neurosim.spiking.plasticity import Term as Term
+    from neurosim.spiking.projection import Connect as Connect
+    from neurosim.spiking.projection import Pairs as Pairs
+    from neurosim.spiking.projection import Projection as Projection
+    from neurosim.spiking.spec import SpikingSpec as SpikingSpec
     from neurosim.studies.config import Config as Config
     from neurosim.studies.experiment import Record as Record
     from neurosim.studies.experiment import run as run

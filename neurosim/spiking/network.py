@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from neurosim.errors import NeurosimError
 from neurosim.formats import check_whole
 from neurosim.kernels.spike_engine import run_spikes
-from neurosim.kernels.spike_registers import POPULATION, SPIKE_TALLY, STATE, Raster, SpikeMemory, SpikeTally
+from neurosim.kernels.spike_registers import POPULATION, STATE, Raster, SpikeMemory
+from neurosim.ops import Layout, OpCounts
+from neurosim.spiking.counting import operations
+from neurosim.spiking.held import Holding
 from neurosim.spiking.neurons import EVERY_TICK, Events, Poisson
 from neurosim.spiking.program import Compiler, sorted_events
 from neurosim.spiking.projection import Synapses
 from neurosim.spiking.spec import SpikingSpec
+from neurosim.spiking.tallies import LEARNING, TESTING, WAITING, Tallies
 
 _ROOM = 1 << 16
 """Spikes recorded before the room grows."""
@@ -49,10 +53,8 @@ class SpikingNetwork:
         self._compiler = Compiler(spec, real=real)
         self._program = self._compiler.program()
         self._memory: SpikeMemory = self._compiler.memory()
-        self._tally = SpikeTally(
-            np.zeros((max(1, len(spec.projections)), len(SPIKE_TALLY)), np.int64),
-            np.zeros(self._compiler.neurons + 1, np.int64),
-        )
+        places = [(int(r[POPULATION.first]), int(r[POPULATION.n])) for r in self._compiler.populations]
+        self._tallies = Tallies(len(spec.projections), self._compiler.neurons, places)
         self.tick = 0
         self._cleared = self._presented = self.samples = 0
         self._shown: dict[int, tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
@@ -65,7 +67,7 @@ class SpikingNetwork:
     def run(self, ticks: int, *, learn: bool = True, record: bool = True) -> Spikes:
         """So many ticks; returns the spikes of all populations, none with record=False."""
         check_whole("ticks", ticks, 0, 1 << 40)
-        return self._ticks(ticks, learn=learn, record=record)
+        return self._ticks(ticks, LEARNING if learn else TESTING, record=record)
 
     def present(
         self,
@@ -92,7 +94,8 @@ class SpikingNetwork:
         n_samples = len(next(iter(given.values()))) if given else len(labels if labels is not None else ())
         tables = self._tables(classes, labels, n_samples)
         out = self.spec.number(output)
-        first, n_out = int(self._compiler.populations[out, POPULATION.first]), self.spec.populations[out].n
+        before_learning, counted = (WAITING, LEARNING) if learn else (TESTING, TESTING)
+        n_out = self.spec.populations[out].n
         chosen = np.arange(n_samples) if order is None else order
         found = np.zeros((len(chosen), n_out), np.int64)
         for at, sample in enumerate(chosen):
@@ -104,10 +107,11 @@ class SpikingNetwork:
                 self._set_table(number, 0 if labels is None else table[labels[sample]])
             self._seek(0)
             self._presented = self.tick
-            self._ticks(burn_in, learn=False, record=False)
-            before = self._tally.spikes[first : first + n_out].copy()
-            self._ticks(ticks - burn_in, learn=learn, record=False)
-            found[at] = self._tally.spikes[first : first + n_out] - before
+            self._ticks(burn_in, before_learning, record=False)
+            before = self._tallies.spikes(counted, out)
+            self._ticks(ticks - burn_in, counted, record=False)
+            found[at] = self._tallies.spikes(counted, out) - before
+            self._tallies.samples[counted] += 1
             self.samples += 1
         self._set_back([*given, *tables])
         return found
@@ -215,17 +219,18 @@ class SpikingNetwork:
         self._presented = 0
         self._seek(self.tick)
 
-    def _ticks(self, ticks: int, *, learn: bool, record: bool) -> Spikes:
+    def _ticks(self, ticks: int, kind: str, *, record: bool) -> Spikes:
         room = _ROOM if record else 1
         raster = Raster(np.empty(room, np.int64), np.empty(room, np.int32), np.zeros(1, np.int64))
         done, parts = 0, []
         while done < ticks:
             start = self.tick
             done_now = run_spikes(
-                self._program, self._memory, self._tally, raster, start, start - self._cleared, start - self._presented,
-                ticks - done, learn, record,
+                self._program, self._memory, self._tallies.of[kind], raster, start, start - self._cleared,
+                start - self._presented, ticks - done, kind == LEARNING, record,
             )  # fmt: skip
             self.tick += done_now
+            self._tallies.ticks[kind] += done_now
             done += done_now
             if done < ticks:
                 used = int(raster.used[0])
@@ -305,27 +310,53 @@ class SpikingNetwork:
 
     def counters(self) -> dict[str, list[dict[str, Any]]]:
         """What has been counted (docs/spiking.md 10), by projection and by population."""
-        projections = [self._counted(p) for p in range(len(self.spec.projections))]
-        populations = []
-        for number, population in enumerate(self.spec.populations):
-            first = int(self._compiler.populations[number, POPULATION.first])
-            populations.append({"ticks": self.tick, "spikes": self._tally.spikes[first : first + population.n].copy()})
-        return {"projections": projections, "populations": populations}
+        run = self._tallies.run(WAITING, LEARNING, TESTING)
+        for projection, found in zip(self.spec.projections, run.counts, strict=True):
+            rule, found["gates"] = projection.plasticity, 0
+            if rule is not None:
+                for side, term in (("pre", rule.on_pre), ("post", rule.on_post)):
+                    found["gates"] += found[f"evaluated_{side}"] * len(term.gates) if term is not None else 0
+        populations = [{"ticks": self.tick, "spikes": spikes} for spikes in run.spikes]
+        return {"projections": list(run.counts), "populations": populations}
 
-    def _counted(self, projection: int) -> dict[str, int]:
-        found = {name: int(self._tally.projections[projection, i]) for name, i in SPIKE_TALLY.indices.items()}
-        rule, found["gates"] = self.spec.projections[projection].plasticity, 0
-        if rule is not None:
-            for side, term in (("pre", rule.on_pre), ("post", rule.on_post)):
-                found["gates"] += found[f"evaluated_{side}"] * len(term.gates) if term is not None else 0
-        return found
+    # ------------------------------------------------------------------ what it costs
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """The names of the layers of `counts` and `layout`: projections (`source->target` without a name), then populations."""
+        return self._holding().names()
+
+    def counts(self) -> OpCounts:
+        """Operations of all runs and presentations with learn=True so far, burn-in included (docs/spiking.md 10).
+
+        samples: the presentations; without any, everything that ran is one sample.
+        Raises: NeurosimError for a network in real numbers, which no hardware counts for.
+        """
+        tallies = self._tallies
+        run, learning = tallies.run(WAITING, LEARNING), tallies.run(LEARNING)
+        return operations(self._holding(), run, learning, tallies.samples[LEARNING] or int(run.ticks > 0))
+
+    def test_counts(self) -> OpCounts:
+        """The same for learn=False, of the forward phase alone: a chip that classifies leaves error and feedback off."""
+        run = self._tallies.run(TESTING)
+        return operations(self._holding(), run, None, self._tallies.samples[TESTING] or int(run.ticks > 0))
+
+    def layout(self) -> Layout:
+        """What the network occupies on a chip; projections stand on the cores of their targets."""
+        return self._holding().layout()
+
+    def _holding(self) -> Holding:
+        if self.real:
+            raise NeurosimError("real=True: counts and layout are of integer hardware; make the network without it")
+        numbers = range(len(self.spec.projections))
+        return Holding(self.spec, [self.synapses(p) for p in numbers], [self.weights(p) for p in numbers])
 
     # ------------------------------------------------------------------ checkpoints
 
     def save(self) -> dict[str, NDArray[Any]]:
         """Everything that the future depends on, as arrays; `restore` takes it back."""
         found = {f"memory_{key}": value.copy() for key, value in self._memory._asdict().items()}
-        found |= {f"tally_{key}": value.copy() for key, value in self._tally._asdict().items()}
+        found |= self._tallies.save()
         found["progress"] = np.array([self.tick, self._cleared, self._presented, self.samples], np.int64)
         return found
 
@@ -340,7 +371,7 @@ class SpikingNetwork:
                     f"checkpoint.{key}: {found}, and this network needs {value.dtype}{list(value.shape)}"
                 )
         self._memory = SpikeMemory(**{key: arrays[f"memory_{key}"].copy() for key in SpikeMemory._fields})
-        self._tally = SpikeTally(**{key: arrays[f"tally_{key}"].copy() for key in SpikeTally._fields})
+        self._tallies.restore(arrays)
         self.tick, self._cleared, self._presented, self.samples = map(int, arrays["progress"])
 
 

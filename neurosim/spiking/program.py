@@ -33,6 +33,7 @@ from neurosim.rng import (
     STREAM_SPIKE_BLANK,
     layer_key,
 )
+from neurosim.spiking.held import arriving
 from neurosim.spiking.neurons import Poisson, Population, Regular, State, Threshold
 from neurosim.spiking.plasticity import Eligibility, Kernel, Term
 from neurosim.spiking.projection import Connect, Projection, Synapses
@@ -382,23 +383,11 @@ class Compiler:
 
     def _check_inputs(self) -> None:
         """Refuse a network in which what arrives in one tick could leave half of 32 bits."""
-        worst: dict[tuple[int, str], NDArray[np.int64]] = {}
-        for projection, place in zip(self.spec.projections, self.places, strict=True):
-            target = self.spec.number(projection.target)
-            n = self.spec.populations[target].n
-            if projection.plasticity is None:
-                sizes: Any = np.abs(place.synapses.weight.astype(np.int64))
-                sums = np.bincount(place.synapses.target, weights=sizes, minlength=n).astype(np.int64)
-            else:
-                most = max(abs(projection.low), abs(projection.high))  # type: ignore[arg-type]
-                sums = np.bincount(place.synapses.target, minlength=n) * most
-            sums = sums << projection.gain if projection.gain >= 0 else sums
-            key = target, projection.state
-            worst[key] = worst.get(key, 0) + sums
-        for (target, state), sums in worst.items():
-            if len(sums) and sums.max() > _HIGHEST_32 // 2:
+        synapses = [place.synapses for place in self.places]
+        for (target, state), most in arriving(self.spec, synapses, [s.weight for s in synapses]).items():
+            if most > _HIGHEST_32 // 2:
                 raise NeurosimError(
-                    f"population {self.spec.populations[target].name}, state {state}: up to {int(sums.max())} could arrive in a tick, and "
+                    f"population {self.spec.populations[target].name}, state {state}: up to {most} could arrive in a tick, and "
                     f"{_HIGHEST_32 // 2} is the most; lower gain, weights or fan-in"
                 )
 
