@@ -1,8 +1,9 @@
 """What an expression or statement of Brian2 takes on a chip of integers: operations and words read, from its text alone.
 
-Numbers known before a run are folded: however many of them stand in a product, they are one factor. A product of a word with a number is
-a multiplication and a shift, as a leak or flow is in docs/spiking.md 2; with a literal power of two a shift alone. A sum of k words takes
-k - 1 additions, a comparison one `compare`, a logical value selects and costs nothing, and functions without a circuit are looked up in a table.
+Numbers known before a run are folded: however many of them stand in a product, they are one factor. A product of a word
+with a number is a multiplication and a shift, as a leak or flow is in docs/spiking.md 2; with a literal power of two a shift
+alone. A sum of k words takes k - 1 additions, a comparison one `compare`, a logical value selects and costs nothing, and
+functions without a circuit are looked up in a table.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ast
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from neurosim.errors import NeurosimError
@@ -19,9 +21,9 @@ TICK_BITS = 32
 _RANDOM_BITS = 64
 _FREE = frozenset({"int", "bool", "floor", "ceil", "rint"})
 _DRAWN = frozenset({"rand", "randn", "poisson", "binomial"})
-_TABLES = frozenset(
-    "exp expm1 log log10 log1p exprel sqrt sin cos tan arcsin arccos arctan sinh cosh tanh".split()
-)
+_TABLES = frozenset((
+    "exp", "expm1", "log", "log10", "log1p", "exprel", "sqrt", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
+))  # fmt: skip
 
 
 Key = tuple[str, str, str]
@@ -56,8 +58,10 @@ FLAG = Value("flag")
 
 @dataclass
 class Work:
-    """Operations, and bits of the words read by their keys. numbers: bits of a number in a product; product: the
-    action that multiplies two words. notes: functions that were counted as tables."""
+    """Operations, and bits of the words read by their keys. notes: functions that were counted as tables.
+
+    numbers: bits of a number in a product; product: the action that multiplies two words; tables: whether any is looked up in.
+    """
 
     numbers: int
     product: str = "multiply"
@@ -99,23 +103,24 @@ class Reader:
         quiet = Reader(Work(self.work.numbers), self.resolve, self.named)
         return len(terms) > 1 and all(v.scaled or v.kind != "word" for v in map(quiet.value, terms))
 
-    def value(self, node: ast.expr) -> Value:
+    def value(self, node: ast.expr) -> Value:  # noqa: PLR0911
         """Count what a parsed expression takes."""
-        if isinstance(node, ast.Constant):
-            return NUMBER
-        if isinstance(node, ast.Name):
-            return self._name(node.id)
-        if isinstance(node, ast.UnaryOp):
-            found = self.value(node.operand)
-            return FLAG if isinstance(node.op, ast.Not) and found.kind != "number" else found
-        if isinstance(node, ast.BoolOp):
-            return _together([self.value(v) for v in node.values], "flag")
-        if isinstance(node, ast.Compare):
-            return self._compare(node)
-        if isinstance(node, ast.Call):
-            return self._call(node)
-        if isinstance(node, ast.BinOp):
-            return self._binary(node)
+        match node:
+            case ast.Constant():
+                return NUMBER
+            case ast.Name():
+                return self._name(node.id)
+            case ast.UnaryOp():
+                found = self.value(node.operand)
+                return FLAG if isinstance(node.op, ast.Not) and found.kind != "number" else found
+            case ast.BoolOp():
+                return _together([self.value(v) for v in node.values], "flag")
+            case ast.Compare():
+                return self._compare(node)
+            case ast.Call():
+                return self._call(node)
+            case ast.BinOp():
+                return self._binary(node)
         raise NeurosimError(f"{self.named}: {ast.unparse(node)!r}: is no expression of Brian2 that can be counted")
 
     def _name(self, name: str) -> Value:
@@ -128,7 +133,7 @@ class Reader:
         if isinstance(found, Inner):
             if name not in self._inner:
                 other = Reader(self.work, found.resolve, self.named)
-                other._inner = self._inner if found.resolve is self.resolve else {}  # noqa: SLF001
+                other._inner = self._inner if found.resolve is self.resolve else {}
                 self._inner[name] = other.expression(found.expression)
             return self._inner[name]
         if found.key is not None:
@@ -178,7 +183,7 @@ class Reader:
                 return FLAG
             return Value("word", self.work.numbers, scaled=True) if flags else NUMBER
         bits = max(v.bits for v in (*words, *divided))
-        for one, other in zip(words, words[1:], strict=False):
+        for one, other in pairwise(words):
             self.work.add(self.work.product, max(one.bits, other.bits), min(one.bits, other.bits))
         for _ in divided:
             self.work.add("divide", bits)
@@ -234,7 +239,7 @@ class Reader:
 
 
 class Statement(NamedTuple):
-    """One line of code: `target operation expression`, the operation being "" for a plain assignment, else +, -, *, …"""
+    """One line of code. operation: of an augmented assignment, + or - or *; "" of a plain one."""
 
     target: str
     operation: str

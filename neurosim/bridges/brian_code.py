@@ -13,8 +13,18 @@ from typing import Any
 import numpy as np
 
 from neurosim.bridges.brian_arithmetic import (
-    FLAG, NUMBER, TICK_BITS, Inner, Key, Reader, Resolve, Statement, Value, Work, statements,
-)  # fmt: skip
+    FLAG,
+    NUMBER,
+    TICK_BITS,
+    Inner,
+    Key,
+    Reader,
+    Resolve,
+    Statement,
+    Value,
+    Work,
+    statements,
+)
 from neurosim.errors import NeurosimError
 from neurosim.formats import check_whole
 from neurosim.spiking.held import address_bits
@@ -32,7 +42,9 @@ class Words:
         for key, value in given.items():
             if key not in DEFAULT_BITS and key not in names:
                 kinds = ", ".join(DEFAULT_BITS)
-                raise NeurosimError(f"bits: {key!r}: must be {kinds}, or OBJECT.VARIABLE such as {min(names, default='neurons.v')}")
+                raise NeurosimError(
+                    f"bits: {key!r}: must be {kinds}, or OBJECT.VARIABLE such as {min(names, default='neurons.v')}"
+                )
             check_whole(f"bits of {key}", value, 1, 32)
         self.bits = {**DEFAULT_BITS, **given}
 
@@ -68,12 +80,13 @@ class GroupCode:
 
 @dataclass
 class PathwayCode:
-    """What spikes do at synapses that they reach: forward, to neurons; update, to the synapses themselves."""
+    """What spikes do at synapses that they reach: forward, to neurons; update, to the synapses themselves. assigns: whether it learns."""
 
     pathway: Any
     side: str
     forward: Block
     update: Block
+    assigns: bool = False
 
 
 @dataclass
@@ -90,12 +103,13 @@ class SynapsesCode:
     @property
     def plastic(self) -> bool:
         """Whether spikes or time change its variables."""
-        return any(p.update.writes for p in self.pathways) or bool(self.tick)
+        return any(p.assigns for p in self.pathways) or bool(self.tick)
 
 
 def base(group: Any) -> Any:
     """The whole group of a subgroup."""
-    return group.source if type(group).__name__.endswith("Subgroup") else group
+    whole = group.__class__.__name__.endswith("Subgroup")  # through a weak reference too
+    return group.source if whole else group
 
 
 def _value(variable: Any, side: str, words: Words, resolve: Callable[[Any], Resolve]) -> Value | Inner:
@@ -109,10 +123,8 @@ def _value(variable: Any, side: str, words: Words, resolve: Callable[[Any], Reso
     if np.dtype(variable.dtype) == np.bool_:
         return FLAG
     thing, name = variable.owner.name, variable.name
-    if name in ("lastspike", "lastupdate"):
-        bits = TICK_BITS
-    else:
-        bits = words.of(thing, name, "synaptic" if side == "synapse" else "state")
+    kind = "synaptic" if side == "synapse" else "state"
+    bits = TICK_BITS if name in ("lastspike", "lastupdate") else words.of(thing, name, kind)
     return Value("word", bits, fixed=bool(variable.constant), key=(side, thing, name))
 
 
@@ -147,7 +159,9 @@ def of_synapses(synapses: Any, words: Words, weights: tuple[str, ...]) -> Resolv
         side = sides.get(synapses.variables.indices[name], "synapse")
         if side != "synapse" and variable.owner is not None and variable.owner.name == synapses.name:
             side = "synapse"
-        found = _value(variable, side, words, lambda owner: resolve if side == "synapse" else of_group(owner, words, side))
+        found = _value(
+            variable, side, words, lambda owner: resolve if side == "synapse" else of_group(owner, words, side)
+        )
         if side == "synapse" and name in weights and isinstance(found, Value):
             return found._replace(bits=words.of(synapses.name, name, "weight"))
         return found
@@ -265,9 +279,12 @@ def read_synapses(synapses: Any, regular: Iterable[Any], words: Words, told: Any
             one.update.work.add("add", TICK_BITS)
             key: Key = ("synapse", synapses.name, "lastupdate")
             one.update.work.reads[key] = one.update.writes[key] = TICK_BITS
-        runner = _Runner(resolve, numbers, pathway.name)
+        runner, aging = _Runner(resolve, numbers, pathway.name), dict(one.update.writes)
+        one.update.writes.clear()
         for statement, forward in zip(*_split(synapses, pathway), strict=True):
             runner.run(statement, one.forward if forward else one.update, synapses.variables, saturates=False)
+        one.assigns = bool(one.update.writes)
+        one.update.writes |= aging
         found.pathways.append(one)
     timed = [e for e in synapses.equations.values() if e.type == "differential equation"]
     if timed:

@@ -162,9 +162,7 @@ def drift_of(
     return drift_of_rasters(_joined(spec, original), found, n, ticks, within, tau)
 
 
-def drift_of_rasters(
-    real: Raster, cases: Mapping[str, Raster], n: int, ticks: int, within: int, tau: float
-) -> Drift:
+def drift_of_rasters(real: Raster, cases: Mapping[str, Raster], n: int, ticks: int, within: int, tau: float) -> Drift:
     """`Drift` of the spikes of n neurons: those of the original, and of each case."""
     rows = []
     for name, found in cases.items():

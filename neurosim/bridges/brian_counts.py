@@ -25,7 +25,10 @@ TABLE_WORDS = 256
 
 @dataclass(frozen=True)
 class Happened:
-    """What was counted. steps: time steps by dt; spikes by (group, event): int64[n]; flows by a pathway's name; heard: events of Poisson inputs."""
+    """What was counted.
+
+    steps: time steps by dt; spikes by (group, event): int64[n]; flows by a pathway's name; heard: events of Poisson inputs.
+    """
 
     steps: Mapping[float, int]
     spikes: Mapping[tuple[str, str], NDArray[np.int64]]
@@ -142,7 +145,7 @@ class Ledger:
                 total += self._sent(pathway)
             self._travel(layer, phase, one, pathway, flow)
             self._deliver(layer, one, pathway, flow)
-            self._learn(layer, one, pathway, flow)
+            self._learn(layer, pathway, flow)
         return total
 
     def _sent(self, code: PathwayCode) -> NDArray[np.int64]:
@@ -168,17 +171,21 @@ class Ledger:
 
     def _deliver(self, layer: int, one: SynapsesCode, code: PathwayCode, flow: Flow) -> None:
         if code.side == "pre" and code.forward.writes:
-            bits = max([self.touched["synapse", one.name, w] for w in one.weights], default=self.read.words.bits["weight"])
+            bits = max(
+                [self.touched["synapse", one.name, w] for w in one.weights], default=self.read.words.bits["weight"]
+            )
             self.add(layer, "forward", flow.events, "synaptic_event", bits)
         self._act(layer, "forward", code, code.forward, flow, {})
 
-    def _learn(self, layer: int, one: SynapsesCode, code: PathwayCode, flow: Flow) -> None:
+    def _learn(self, layer: int, code: PathwayCode, flow: Flow) -> None:
         self._act(layer, "update", code, code.update, flow, code.forward.work.reads)
         for (_, thing, name), bits in code.update.writes.items():
             if (thing, name) in self.weights:
                 self.add(layer, "update", flow.events, "update_attempted", bits)
 
-    def _act(self, layer: int, phase: str, code: PathwayCode, block: Block, flow: Flow, known: Mapping[Key, int]) -> None:
+    def _act(
+        self, layer: int, phase: str, code: PathwayCode, block: Block, flow: Flow, known: Mapping[Key, int]
+    ) -> None:
         """A block at every synapse that spikes reach; words of the neuron that spiked are read once for its whole row."""
         column = code.side == "post"
         for (action, bits, by), n in block.work.ops.items():
@@ -201,7 +208,9 @@ class Ledger:
             held += self._held_group(self.place[group.name], group)
         groups, before = self.read.groups.values(), self.first
         fan_in = [
-            int(np.bincount(np.asarray(s.synapses.variables["_synaptic_post"].get_value(), np.int64), minlength=1).max())
+            int(
+                np.bincount(np.asarray(s.synapses.variables["_synaptic_post"].get_value(), np.int64), minlength=1).max()
+            )
             for s in self.read.synapses
         ]
         stands = [self.place[base(s.synapses.target).name] for s in self.read.synapses]
@@ -219,7 +228,9 @@ class Ledger:
     def _held_synapses(self, layer: int, one: SynapsesCode) -> list[Held]:
         n, source = len(one.synapses), len(one.synapses.source)
         held = [
-            Held(layer, self.memory(key), n, bits) for key, bits in self.touched.items() if key[:2] == ("synapse", one.name)
+            Held(layer, self.memory(key), n, bits)
+            for key, bits in self.touched.items()
+            if key[:2] == ("synapse", one.name)
         ]
         flows = [(p, self.happened.flows[p.pathway.name]) for p in one.pathways]
         delays = {d for p, flow in flows if p.side == "pre" for d in flow.delays} or {0}
@@ -257,7 +268,9 @@ def _lists(one: SynapsesCode) -> tuple[int, int]:
     sources, targets, n = len(synapses.source), len(synapses.target), len(synapses)
     i = np.asarray(synapses.variables["_synaptic_pre"].get_value(), np.int64) - synapses.source.start
     j = np.asarray(synapses.variables["_synaptic_post"].get_value(), np.int64) - synapses.target.start
-    one_delay = all(len(np.unique(p.pathway.variables["delay"].get_value())) <= 1 for p in one.pathways if p.side == "pre")
+    one_delay = all(
+        len(np.unique(p.pathway.variables["delay"].get_value())) <= 1 for p in one.pathways if p.side == "pre"
+    )
     whole = n == sources * targets and len(np.unique(i * targets + j)) == n
     single = n == sources == targets and bool((i == j).all())
     if one_delay and n and (whole or single):

@@ -14,13 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.bridges.brian_code import (
-    GroupCode, PathwayCode, SynapsesCode, Words, base, read_group, read_synapses,
+    GroupCode,
+    PathwayCode,
+    SynapsesCode,
+    Words,
+    base,
+    read_group,
+    read_synapses,
 )  # fmt: skip
 from neurosim.bridges.brian_device import brian2
 from neurosim.errors import NeurosimError
 
 SUPPORTED = (
-    "NeuronGroup, PoissonGroup, SpikeGeneratorGroup, PoissonInput, Synapses between groups or subgroups of them, run_regularly and monitors"
+    "NeuronGroup, PoissonGroup, SpikeGeneratorGroup, PoissonInput, Synapses between groups or subgroups of them, "
+    "run_regularly and monitors"
 )
 HEARD = "_neurosim_heard"
 
@@ -60,7 +67,9 @@ def objects_of(network: Any, level: int = 0) -> set[Any]:
     elif isinstance(network, Iterable):
         found = set(network)
     else:
-        raise NeurosimError(f"network={network!r}: must be a Brian2 Network, a list of its objects, or nothing for the magic network")
+        raise NeurosimError(
+            f"network={network!r}: must be a Brian2 Network, a list of its objects, or nothing for the magic network"
+        )
     if not found:
         raise NeurosimError("network: has no objects of Brian2")
     everything: set[Any] = _get_all_objects(found)
@@ -71,7 +80,6 @@ def sorted_out(objects: Iterable[Any]) -> Sources:
     """Objects by kind. Raises NeurosimError for one that cannot be counted, by its name."""
     module = brian2()
     from brian2.groups.group import CodeRunner
-    from brian2.synapses.synapses import SummedVariableUpdater
 
     found = Sources()
     ignored = (module.Subgroup, module.EventMonitor, module.StateMonitor, module.PopulationRateMonitor)
@@ -79,11 +87,11 @@ def sorted_out(objects: Iterable[Any]) -> Sources:
     for thing in sorted(objects, key=_place):
         if isinstance(thing, module.SpatialNeuron):
             raise _refused(thing, "a neuron of many compartments")
-        if isinstance(thing, SummedVariableUpdater):
-            raise _refused(thing.synapses, f"its variable {thing.target_varname} is summed over synapses in every step")
         if isinstance(thing, sources):
             found.groups.append(thing)
         elif isinstance(thing, module.Synapses):
+            for name in thing.summed_updaters:
+                raise _refused(thing, f"its variable {name}, summed over synapses in every step,")
             found.synapses.append(thing)
         elif isinstance(thing, module.PoissonInput):
             found.inputs.append(thing)
@@ -113,7 +121,9 @@ def read(sources: Sources, bits: Mapping[str, int] | int | None, weights: Mappin
     told = dict(weights or {})
     unknown = sorted(set(told) - {s.name for s in sources.synapses})
     if unknown:
-        raise NeurosimError(f"weights: {unknown[0]!r}: must be one of {', '.join(s.name for s in sources.synapses) or 'no synapses'}")
+        raise NeurosimError(
+            f"weights: {unknown[0]!r}: must be one of {', '.join(s.name for s in sources.synapses) or 'no synapses'}"
+        )
     names = {f"{g.name}.{v}" for g in (*sources.groups, *sources.synapses) for v in g.variables}
     words = Words(bits, names)
     notes = list(sources.notes)
@@ -125,7 +135,9 @@ def read(sources: Sources, bits: Mapping[str, int] | int | None, weights: Mappin
         for end in (synapses.source, synapses.target):
             if base(end).name not in groups:
                 what = base(end)
-                raise NeurosimError(f"synapses {synapses.name}: {what.name} is no group of this network; supported are {SUPPORTED}")
+                raise NeurosimError(
+                    f"synapses {synapses.name}: {what.name} is no group of this network; supported are {SUPPORTED}"
+                )
     joined = [
         read_synapses(s, sources.regular.get(s.name, []), words, told.get(s.name)) for s in sources.synapses if s.active
     ]
@@ -140,7 +152,8 @@ def read(sources: Sources, bits: Mapping[str, int] | int | None, weights: Mappin
 def _notes(groups: Mapping[str, GroupCode], joined: list[SynapsesCode], words: Words) -> list[str]:
     b = words.bits
     notes = [
-        f"words: weights {b['weight']} bits, states {b['state']}, other variables of synapses {b['synaptic']}, numbers in products {b['number']}"
+        f"words: weights {b['weight']} bits, states {b['state']}, other variables of synapses {b['synaptic']}, "
+        f"numbers in products {b['number']}"
     ]
     for group in groups.values():
         if group.outside:
@@ -164,8 +177,10 @@ def _notes(groups: Mapping[str, GroupCode], joined: list[SynapsesCode], words: W
 
 @dataclass(frozen=True)
 class Flow:
-    """What a pathway has carried. sent: spikes of neurons that have a synapse; arrivals: (spike, delay) pairs; events: at synapses; immediate:
-    arrivals in the time step of the spike (docs/spiking.md 10 has the words). delays: the different ones, in time steps.
+    """What a pathway has carried (docs/spiking.md 10 has the words).
+
+    sent: spikes of neurons that have a synapse; arrivals: (spike, delay) pairs; events: at synapses; immediate: arrivals in the time
+    step of the spike; delays: the different ones, in time steps.
     """
 
     sent: int
@@ -176,7 +191,7 @@ class Flow:
 
 
 class Rows:
-    """The synapses of a pathway by neuron of its source. row: int64[synapses], of the whole group; delay: int64[synapses], in time steps."""
+    """The synapses of a pathway. row: int64[synapses], the neuron of the whole source group; delay: int64[synapses], in time steps."""
 
     def __init__(self, pathway: Any, n: int) -> None:
         self.row = np.asarray(pathway.synapse_sources.get_value(), np.int64)
@@ -217,7 +232,7 @@ class Rows:
 
 
 def queued(pathway: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What waits in a pathway's queue: steps until it is due, and synapses. Both of Brian2's queues are read, that of Python and that of C++."""
+    """What waits in a pathway's queue, be it that of Python or of C++: steps until it is due, and synapses."""
     state = pathway.queue._full_state()  # noqa: SLF001
     if len(state) == 3:
         pairs = np.asarray(state[1], np.int64).reshape(-1, 2)
@@ -231,8 +246,10 @@ def _whole(values: Any) -> NDArray[np.int64]:
     return np.asarray(values, np.int64)
 
 
-def flow(code: PathwayCode, spikes: NDArray[np.int64], waited: tuple[int, int], waits: tuple[int, int], rows: Rows) -> Flow:
-    """What a pathway has carried. spikes: int64[n] of its source's neurons; waited, waits: arrivals and events in flight before and after."""
+def flow(
+    code: PathwayCode, spikes: NDArray[np.int64], waited: tuple[int, int], waits: tuple[int, int], rows: Rows
+) -> Flow:
+    """What a pathway has carried. spikes: int64[n] of its source's neurons; waited, waits: what was in flight before, and is now."""
     start, stop = code.pathway.source.start, code.pathway.source.stop
     mine = np.zeros_like(spikes)
     mine[start:stop] = spikes[start:stop]

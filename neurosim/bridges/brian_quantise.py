@@ -27,7 +27,13 @@ class Quantised:
     """
 
     def __init__(
-        self, synapses: Sequence[Any], bits: Any, scale: Any, weights: Mapping[str, Any], rounding: str, regular: Mapping[str, list[Any]]
+        self,
+        synapses: Sequence[Any],
+        bits: Any,
+        scale: Any,
+        weights: Mapping[str, Any],
+        rounding: str,
+        regular: Mapping[str, list[Any]],
     ) -> None:
         check("rounding", rounding, ROUNDINGS)
         self.steps: dict[str, float] = {}
@@ -50,19 +56,25 @@ class Quantised:
                 "Synapses(…, 'w : volt', on_pre='v += w')"
             )
 
-    def _round(self, synapses: Any, name: str, bits: int, scale: Any, rounding: str, regular: Mapping[str, list[Any]]) -> None:
+    def _round(
+        self, synapses: Any, name: str, bits: int, scale: Any, rounding: str, regular: Mapping[str, list[Any]]
+    ) -> None:
         check_whole(f"bits of {synapses.name}", bits, 2, 32)
         variable, where = synapses.variables[name], f"{synapses.name}.{name}"
         if np.dtype(variable.dtype).kind != "f":
             raise NeurosimError(f"{where}: is of whole numbers already")
         timed = synapses.equations.get(name)
         if timed is not None and timed.type == "differential equation":
-            raise NeurosimError(f"{where}: changes in every time step by its equation: only changes at spikes can be rounded")
+            raise NeurosimError(
+                f"{where}: changes in every time step by its equation: only changes at spikes can be rounded"
+            )
         values = np.array(variable.get_value(), np.float64)
         top = (1 << (bits - 1)) - 1
         largest = float(np.abs(values).max(initial=0)) if scale is None else float(scale)
         if not largest > 0:
-            raise NeurosimError(f"{where}: all are 0: say what the largest word stands for, scale={{{synapses.name!r}: …}}")
+            raise NeurosimError(
+                f"{where}: all are 0: say what the largest word stands for, scale={{{synapses.name!r}: …}}"
+            )
         step = largest / top
         self.steps[where] = step
         self._values.append((variable, values))
@@ -92,7 +104,9 @@ class Quantised:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.undo()
 
 
@@ -118,9 +132,10 @@ def quantise(
 ) -> Quantised:
     """Round weights to symmetric words of so many bits, now and after every change that spikes make to them.
 
-    network: Synapses, a Network, a list of objects, or nothing for those that `run` would find here. bits, scale: one for all or by the name of
-    the Synapses; scale: what the largest word stands for (default: the largest magnitude now). weights: as of `watch`. rounding: of the first
-    weights and of changes, ``nearest`` or ``stochastic`` (which draws from Brian2's random numbers at every change).
+    network: Synapses, a Network, a list of objects, or nothing for those that `run` would find here. bits, scale: one for all or
+    by the name of the Synapses; scale: what the largest word stands for, in SI units (default: the largest magnitude now). weights: as
+    of `watch`. rounding: of the first weights and of changes, ``nearest`` or ``stochastic`` (from Brian2's random numbers at every
+    change).
     """
     module = brian2()
     if isinstance(network, module.Synapses):
@@ -128,7 +143,9 @@ def quantise(
     else:
         found = sorted_out(objects_of(network, level + 1))
     if module.get_device() is module.all_devices["cpp_standalone"]:
-        raise NeurosimError("device cpp_standalone: weights are not known before its program runs; quantise on a runtime target")
+        raise NeurosimError(
+            "device cpp_standalone: weights are not known before its program runs; quantise on a runtime target"
+        )
     names = {s.name for s in found.synapses}
     for what, given in (("bits", bits), ("scale", scale), ("weights", weights)):
         unknown = sorted(set(given) - names) if isinstance(given, Mapping) else []
@@ -170,7 +187,9 @@ def compare_bits(
     """
     module = brian2()
     if not isinstance(network, module.Network) or network is module.magic_network:
-        raise NeurosimError("network: comparing stores and restores it, so it must be a Network: Network(collect()) makes one")
+        raise NeurosimError(
+            "network: comparing stores and restores it, so it must be a Network: Network(collect()) makes one"
+        )
     found = sorted_out(objects_of(network))
     groups = [g for g in found.groups if isinstance(g, module.NeuronGroup) and "spike" in g.events]
     if not groups:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,9 @@ class Counted:
     def table(self, *hardware: str) -> str:
         """The prices as text, the optimistic and pessimistic ends in brackets."""
         events = sum(row.get("events", row.get("spikes", 0)) for row in self.tallies.values() if "ticks" not in row)
-        lines = [f"{'':18}{'energy, nJ':>36}{'pJ a synaptic event':>21}{'busy, us':>12}{'area, mm2':>11}{'cores':>7}  grade"]
+        lines = [
+            f"{'':18}{'energy, nJ':>36}{'pJ a synaptic event':>21}{'busy, us':>12}{'area, mm2':>11}{'cores':>7}  grade"
+        ]
         for name, cost in self.prices(*hardware).items():
             low, nominal, high = cost.band["energy_pj_per_sample"]
             energy = f"{nominal / 1e3:.5g} ({low / 1e3:.4g} … {high / 1e3:.4g})"
@@ -61,11 +64,14 @@ class Watch:
     Its monitors belong to the groups, so they run wherever these do, and go back in time with Brian2's `restore`.
     """
 
-    def __init__(self, objects: Iterable[Any], bits: Any = None, weights: Any = None, *, monitors: bool = True) -> None:
+    def __init__(self, network: Any, objects: Iterable[Any], bits: Any, weights: Any, *, monitors: bool = True) -> None:
         self._device = brian2()
+        objects = list(objects)
+        self._network = network if isinstance(network, self._device.Network) else self._device.magic_network
         sources = sorted_out(objects)
         self.read: Read = read(sources, bits, weights)
-        self._clocks = {c.name: c for c in (t.clock for t in (*sources.groups, *sources.synapses, *_regular(sources.regular)))}
+        timed = (*sources.groups, *sources.synapses, *(one for several in sources.regular.values() for one in several))
+        self._timed, self._dts = timed, sorted({float(one.clock.dt_) for one in timed})
         self._compiled = _compiles(self._device)
         self._monitors: dict[tuple[str, str], Any] = {}
         self._codes: dict[str, tuple[Any, str]] = {}
@@ -74,7 +80,7 @@ class Watch:
             self._place()
         else:
             self._find(objects)
-        self._began = {name: 0 if not monitors else self._steps(clock) for name, clock in self._clocks.items()}
+        self._began = {dt: self._steps(dt) if monitors else 0 for dt in self._dts}
         self._waited = {p.pathway.name: self._waiting(p) if monitors else (0, 0) for p in self._pathways}
 
     @property
@@ -84,7 +90,9 @@ class Watch:
     def _place(self) -> None:
         for group in self.read.groups.values():
             for event in group.group.events:
-                made = self._device.EventMonitor(group.group, event, record=self._compiled, name=f"{group.name}_{event}s_watched*")
+                made = self._device.EventMonitor(
+                    group.group, event, record=self._compiled, name=f"{group.name}_{event}s_watched*"
+                )
                 group.group.contained_objects.append(made)
                 self._monitors[group.name, event] = made
         for one in self.read.inputs:
@@ -96,7 +104,7 @@ class Watch:
         group, name = one._group, f"{HEARD}_{one.name}"  # noqa: SLF001
         whole = base(group)
         if name not in whole.variables:
-            whole.variables.add_array(name, size=len(whole), dtype=np.int64)
+            whole.variables.add_array(name, size=len(whole))  # whole numbers, which Brian2 draws as real ones
             if whole is not group:
                 group.variables.add_reference(name, whole)
                 group.variables.indices[name] = "_sub_idx"
@@ -117,13 +125,24 @@ class Watch:
             for event in group.group.events:
                 if (group.name, event) not in self._monitors:
                     what = "a SpikeMonitor" if event == "spike" else f"an EventMonitor of {event}"
-                    raise NeurosimError(f"{group.name}: has no {what}; give it one, or call brian.watch(network) before the run")
+                    raise NeurosimError(
+                        f"{group.name}: needs {what}: give it one, or call brian.watch(network) before the run"
+                    )
         for one in self.read.inputs:
-            raise NeurosimError(f"PoissonInput {one.name}: counts nothing by itself; call brian.watch(network) before the run")
+            raise NeurosimError(
+                f"PoissonInput {one.name}: counts nothing by itself; call brian.watch(network) before the run"
+            )
 
-    @staticmethod
-    def _steps(clock: Any) -> int:
-        return int(clock.variables["timestep"].get_value()[0])
+    def _steps(self, dt: float) -> int:
+        """Steps of dt since the network's time 0. Clocks are shared between networks, so they are asked last."""
+        network = self._network
+        own = network is not self._device.magic_network
+        ran = {one._network for one in self._timed}  # noqa: SLF001
+        if own or network.id in ran:
+            now = float(network.t_)
+        else:
+            now = 0.0 if ran <= {None} else float(np.asarray(self._timed[0].clock.variables["t"].get_value()).flat[0])
+        return math.ceil(now / dt - 1e-6)
 
     def _rows(self, code: PathwayCode) -> Rows:
         return Rows(code.pathway, len(base(code.pathway.source)))
@@ -140,9 +159,12 @@ class Watch:
         if not self._compiled:
             return rows.waiting(*queued(pathway))
         monitor, clock = self._monitors[base(pathway.source).name, pathway.event], pathway.source.clock
-        steps, neurons = np.rint(np.asarray(monitor.t_) / float(clock.dt_)).astype(np.int64), np.asarray(monitor.i[:], np.int64)
+        steps, neurons = (
+            np.rint(np.asarray(monitor.t_) / float(clock.dt_)).astype(np.int64),
+            np.asarray(monitor.i[:], np.int64),
+        )
         mine = (neurons >= pathway.source.start) & (neurons < pathway.source.stop)
-        return rows.late(neurons[mine], steps[mine], self._steps(clock))
+        return rows.late(neurons[mine], steps[mine], self._steps(float(clock.dt_)))
 
     def counted(self) -> Counted:
         """What has happened since the watch began.
@@ -152,30 +174,42 @@ class Watch:
         try:
             return self._counted()
         except NotImplementedError as error:
-            raise NeurosimError("device cpp_standalone: nothing is known before its program has been built and run") from error
+            raise NeurosimError(
+                "device cpp_standalone: nothing is known before its program has been built and run"
+            ) from error
 
     def _counted(self) -> Counted:
         for one in self.read.synapses:
             if not (one.synapses.active and all(p.pathway.active for p in one.pathways)):
-                raise NeurosimError(f"synapses {one.name}: active=False: was switched off; watch anew for each part of the run")
+                raise NeurosimError(
+                    f"synapses {one.name}: active=False: was switched off; watch anew for each part of the run"
+                )
         spikes = {key: np.asarray(m.count[:], np.int64) for key, m in self._monitors.items()}
         flows = {}
         for code in self._pathways:
             rows, pathway = self._rows(code), code.pathway
             mine = spikes[base(pathway.source).name, pathway.event]
             flows[pathway.name] = flow(code, mine, self._waited[pathway.name], self._late(code, rows), rows)
-        steps = {
-            float(c.dt_): self._steps(c) - self._began[name] for name, c in sorted(self._clocks.items(), reverse=True)
-        }
+        steps = {dt: self._steps(dt) - self._began[dt] for dt in self._dts}
         heard = {
             one.name: int(np.sum(base(one._group).variables[f"{HEARD}_{one.name}"].get_value()))  # noqa: SLF001
             for one in self.read.inputs
         }
         ledger = Ledger(self.read, Happened(steps, spikes, flows, heard))
-        return Counted(ledger.counts(), ledger.layout(), ledger.names, tuple(self.read.notes), self._tallies(spikes, flows, heard, steps))
+        return Counted(
+            ledger.counts(),
+            ledger.layout(),
+            ledger.names,
+            tuple(self.read.notes),
+            self._tallies(spikes, flows, heard, steps),
+        )
 
     def _tallies(
-        self, spikes: Mapping[tuple[str, str], NDArray[np.int64]], flows: Mapping[str, Flow], heard: Mapping[str, int], steps: Mapping[float, int]
+        self,
+        spikes: Mapping[tuple[str, str], NDArray[np.int64]],
+        flows: Mapping[str, Flow],
+        heard: Mapping[str, int],
+        steps: Mapping[float, int],
     ) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
         for one in self.read.synapses:
@@ -184,7 +218,10 @@ class Watch:
             found[one.name] = {
                 "arrivals": sum(f.arrivals for f in pre),
                 "events": sum(f.events for f in pre),
-                **{f"evaluated_{s}": sum(f.events for p, f in mine if p.side == s and p.update.writes) for s in ("pre", "post")},
+                **{
+                    f"evaluated_{s}": sum(f.events for p, f in mine if p.side == s and p.assigns)
+                    for s in ("pre", "post")
+                },
             }
         found |= {name: {"spikes": n} for name, n in heard.items()}
         ticks = steps.get(self.read.dt, 0)
@@ -233,10 +270,6 @@ class Watch:
             one.abstract_code = kept
 
 
-def _regular(found: Mapping[str, list[Any]]) -> list[Any]:
-    return [one for several in found.values() for one in several]
-
-
 def _compiles(module: Any) -> bool:
     from brian2.devices.device import get_device
 
@@ -244,7 +277,11 @@ def _compiles(module: Any) -> bool:
 
 
 def watch(
-    network: Any = None, *, bits: Mapping[str, int] | int | None = None, weights: Mapping[str, Any] | None = None, level: int = 0
+    network: Any = None,
+    *,
+    bits: Mapping[str, int] | int | None = None,
+    weights: Mapping[str, Any] | None = None,
+    level: int = 0,
 ) -> Watch:
     """Count a Brian2 network from now on. network: a Network, a list of objects, or nothing for those that `run` would find here.
 
@@ -252,11 +289,15 @@ def watch(
     the variables held as weights, by the name of the Synapses, where this is not plain. level: as of Brian2's `collect`.
     Raises NeurosimError for objects that cannot be counted.
     """
-    return Watch(objects_of(network, level + 1), bits, weights)
+    return Watch(network, objects_of(network, level + 1), bits, weights)
 
 
 def count(
-    network: Any = None, *, bits: Mapping[str, int] | int | None = None, weights: Mapping[str, Any] | None = None, level: int = 0
+    network: Any = None,
+    *,
+    bits: Mapping[str, int] | int | None = None,
+    weights: Mapping[str, Any] | None = None,
+    level: int = 0,
 ) -> Counted:
     """Count what a network has done since its time 0, from the SpikeMonitors that it has; every group needs one."""
-    return Watch(objects_of(network, level + 1), bits, weights, monitors=False).counted()
+    return Watch(network, objects_of(network, level + 1), bits, weights, monitors=False).counted()
