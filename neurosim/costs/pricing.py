@@ -127,7 +127,7 @@ class _Bill:
         self.rounds = max(1.0, counts.ticks / counts.samples)
         self.energy: dict[tuple[int, str, str], list[float]] = {}
         self.busy: dict[tuple[int, str, str], list[float]] = {}
-        self.packets: set[tuple[int, str]] = set()
+        self.packets: dict[tuple[int, str], float] = {}
         self.sizes: dict[tuple[int, str], int] = {}
         self.moved: dict[str, dict[str, float]] = {}
         self.channel = dict.fromkeys(("event_payload", "event_packets", "error_code", "error_packets"), 0.0)
@@ -148,7 +148,7 @@ class _Bill:
         times = count
         if price.unit == "port":
             times = self._send(op, count)
-            self.packets.add(here)
+            self.packets[here] = self.packets.get(here, 0.0) + count
         elif op.memory:
             bits = self.moved.setdefault(op.phase, {})
             bits[op.memory] = bits.get(op.memory, 0.0) + count * op.bits
@@ -169,7 +169,7 @@ class _Bill:
         return sent
 
     def stages(self) -> tuple[Stage, ...]:
-        """Time by layer and phase: the busiest unit, and the hops, once a tick, where packets travel first."""
+        """Time by layer and phase: the busiest unit, and the hops where packets travel first: once a tick, if there are as many packets."""
         chip, lanes = self.chip, self.chip.laws.spec.core.lanes
         found: dict[tuple[int, str], tuple[str, list[float]]] = {}
         for (layer, phase, unit), cycles in self.busy.items():
@@ -180,7 +180,8 @@ class _Bill:
             found[layer, phase] = pace, [max(a, b) for a, b in zip(ns, longest, strict=True)]
         out = []
         for here, (unit, ns) in found.items():
-            hop = chip.hop.times(self.rounds)[:3] if here in self.packets else (0.0, 0.0, 0.0)
+            rounds = min(self.rounds, max(1.0, self.packets[here])) if here in self.packets else 0.0
+            hop = chip.hop.times(rounds)[:3]
             out.append(Stage(*here, unit, *(a + b for a, b in zip(ns, hop, strict=True))))
         return tuple(sorted(out, key=lambda s: (s.layer, _PHASE[s.phase])))
 
