@@ -1,7 +1,8 @@
 """Spiking networks in Brian2 (Stimberg, Brette, Goodman 2019): the same integers, spike for spike, as code that can be read and edited.
 
 `twin` makes Brian2 objects of a SpikingSpec, `compare` runs them beside this package's own network, and `drift` tells how far
-words of few bits move the spikes of the network in real numbers. See docs/brian2.md.
+words of few bits move the spikes of the network in real numbers. The other way, `watch` counts and prices a user's own Brian2
+network, and `quantise` rounds its weights. See docs/brian2.md.
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ from neurosim.bridges.brian_compare import Agreement, Drift, Trace, drift_of, fi
 from neurosim.bridges.brian_device import TARGETS, brian2, compiled, settings
 from neurosim.bridges.brian_listing import listing
 from neurosim.bridges.brian_model import Model, model, variable
+from neurosim.bridges.brian_quantise import Compared, Quantised, compare_bits, quantise
 from neurosim.bridges.brian_random import bits_function, random_bits
+from neurosim.bridges.brian_watch import Counted, Watch, count, watch
 from neurosim.errors import NeurosimError
 from neurosim.formats import check, check_whole
 from neurosim.spiking.projection import Synapses
 from neurosim.spiking.spec import SpikingSpec
 
 __all__ = [
-    "Agreement", "BrianTwin", "Drift", "Trace", "bits_function", "brian2", "compare", "drift", "first_difference", "narrowed",
-    "random_bits", "settings", "simulate", "twin", "van_rossum",
+    "Agreement", "BrianTwin", "Compared", "Counted", "Drift", "Quantised", "Trace", "Watch", "bits_function", "brian2", "compare",
+    "compare_bits", "count", "drift", "first_difference", "narrowed", "quantise", "random_bits", "settings", "simulate", "twin",
+    "van_rossum", "watch",
 ]  # fmt: skip
 
 Given = Sequence[Synapses] | Mapping[str, Synapses] | None

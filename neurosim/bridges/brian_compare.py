@@ -158,10 +158,14 @@ def drift_of(
 ) -> Drift:
     """`Drift` of some runs."""
     n = sum(p.n for p in spec.populations if not p.is_source)
-    real = _joined(spec, original)
+    found = {name: _joined(spec, trace) for name, trace in cases.items()}
+    return drift_of_rasters(_joined(spec, original), found, n, ticks, within, tau)
+
+
+def drift_of_rasters(real: Raster, cases: Mapping[str, Raster], n: int, ticks: int, within: int, tau: float) -> Drift:
+    """`Drift` of the spikes of n neurons: those of the original, and of each case."""
     rows = []
-    for name, trace in cases.items():
-        found = _joined(spec, trace)
+    for name, found in cases.items():
         both = len(real[0]) + len(found[0])
         near = _near(real, found, within, ticks) + _near(found, real, within, ticks)
         rate = (len(found[0]) - len(real[0])) / max(1, n * ticks)

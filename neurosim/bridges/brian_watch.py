@@ -1,0 +1,303 @@
+"""A user's own Brian2 network counted and priced: two lines around a `run` (docs/brian2.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim import costs
+from neurosim.bridges.brian_code import GroupCode, PathwayCode, base
+from neurosim.bridges.brian_counts import Happened, Ledger
+from neurosim.bridges.brian_device import brian2
+from neurosim.bridges.brian_network import HEARD, Flow, Read, Rows, flow, objects_of, queued, read, sorted_out
+from neurosim.errors import NeurosimError
+from neurosim.ops import Layout, OpCounts
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Counts of what a network has done, as one sample, and what it occupies. names: of the layers; notes: what was assumed.
+
+    tallies: by the names of Synapses, what docs/spiking.md 10 calls arrivals, events, evaluated_pre and evaluated_post; of groups and
+    PoissonInputs `ticks` and `spikes`.
+    """
+
+    counts: OpCounts
+    layout: Layout
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+    tallies: Mapping[str, Mapping[str, int]]
+
+    def price(self, hardware: str) -> costs.Cost:
+        """What it costs on a hardware model, by its name or path."""
+        return costs.price(self.counts, None, self.layout, costs.load(hardware))
+
+    def prices(self, *hardware: str) -> dict[str, costs.Cost]:
+        """The same on several models; on all that are shipped where none is named."""
+        return {name: self.price(name) for name in hardware or costs.names()}
+
+    def table(self, *hardware: str) -> str:
+        """The prices as text, the optimistic and pessimistic ends in brackets."""
+        events = sum(row.get("events", row.get("spikes", 0)) for row in self.tallies.values() if "ticks" not in row)
+        lines = [
+            f"{'':18}{'energy, nJ':>36}{'pJ a synaptic event':>21}{'busy, us':>12}{'area, mm2':>11}{'cores':>7}  grade"
+        ]
+        for name, cost in self.prices(*hardware).items():
+            low, nominal, high = cost.band["energy_pj_per_sample"]
+            energy = f"{nominal / 1e3:.5g} ({low / 1e3:.4g} … {high / 1e3:.4g})"
+            each = f"{nominal / events:.4g}" if events else "-"
+            lines.append(
+                f"{name:18}{energy:>36}{each:>21}{cost.latency_ns_per_sample / 1e3:>12.5g}{cost.area_um2 / 1e6:>11.4g}"
+                f"{sum(cost.cores):>7}  {cost.grade.basis}, {cost.grade.tag}"
+            )
+        return "\n".join(lines)
+
+
+class Watch:
+    """What counts a network's runs from now on: a SpikeMonitor without records at each group, and queues as they are now.
+
+    Its monitors belong to the groups, so they run wherever these do, and go back in time with Brian2's `restore`.
+    """
+
+    def __init__(self, network: Any, objects: Iterable[Any], bits: Any, weights: Any, *, monitors: bool = True) -> None:
+        self._device = brian2()
+        objects = list(objects)
+        self._network = network if isinstance(network, self._device.Network) else self._device.magic_network
+        sources = sorted_out(objects)
+        self.read: Read = read(sources, bits, weights)
+        timed = (*sources.groups, *sources.synapses, *(one for several in sources.regular.values() for one in several))
+        self._timed, self._dts = timed, sorted({float(one.clock.dt_) for one in timed})
+        self._compiled = _compiles(self._device)
+        self._monitors: dict[tuple[str, str], Any] = {}
+        self._codes: dict[str, tuple[Any, str]] = {}
+        self._own = monitors
+        if monitors:
+            self._place()
+        else:
+            self._find(objects)
+        self._began = {dt: self._steps(dt) if monitors else 0 for dt in self._dts}
+        self._waited = {p.pathway.name: self._waiting(p) if monitors else (0, 0) for p in self._pathways}
+
+    @property
+    def _pathways(self) -> list[PathwayCode]:
+        return [p for one in self.read.synapses for p in one.pathways]
+
+    def _place(self) -> None:
+        for group in self.read.groups.values():
+            for event in group.group.events:
+                made = self._device.EventMonitor(
+                    group.group, event, record=self._compiled, name=f"{group.name}_{event}s_watched*"
+                )
+                group.group.contained_objects.append(made)
+                self._monitors[group.name, event] = made
+        for one in self.read.inputs:
+            if self._compiled or one.active:
+                self._listen(one)
+
+    def _listen(self, one: Any) -> None:
+        """Let a PoissonInput add up what it draws, at each neuron, from the same random numbers."""
+        group, name = one._group, f"{HEARD}_{one.name}"  # noqa: SLF001
+        whole = base(group)
+        if name not in whole.variables:
+            whole.variables.add_array(name, size=len(whole))  # whole numbers, which Brian2 draws as real ones
+            if whole is not group:
+                group.variables.add_reference(name, whole)
+                group.variables.indices[name] = "_sub_idx"
+        drawn = next(v for v in one.variables if "binomial" in v)
+        kept = one.abstract_code
+        rest = kept.split(f"{drawn}()", 1)[1]
+        one.abstract_code = (
+            f"_neurosim_drawn = {drawn}()\n{one.target_var} += _neurosim_drawn{rest}\n{name} += _neurosim_drawn"
+        )
+        self._codes[one.name] = (one, kept)
+
+    def _find(self, objects: Iterable[Any]) -> None:
+        """The monitors that the user has made."""
+        for thing in objects:
+            if isinstance(thing, self._device.EventMonitor) and base(thing.source) is thing.source:
+                self._monitors[thing.source.name, thing.event] = thing
+        for group in self.read.groups.values():
+            for event in group.group.events:
+                if (group.name, event) not in self._monitors:
+                    what = "a SpikeMonitor" if event == "spike" else f"an EventMonitor of {event}"
+                    raise NeurosimError(
+                        f"{group.name}: needs {what}: give it one, or call brian.watch(network) before the run"
+                    )
+        for one in self.read.inputs:
+            raise NeurosimError(
+                f"PoissonInput {one.name}: counts nothing by itself; call brian.watch(network) before the run"
+            )
+
+    def _steps(self, dt: float) -> int:
+        """Steps of dt since the network's time 0. Clocks are shared between networks, so they are asked last."""
+        network = self._network
+        own = network is not self._device.magic_network
+        ran = {one._network for one in self._timed}  # noqa: SLF001
+        if own or network.id in ran:
+            now = float(network.t_)
+        else:
+            now = 0.0 if ran <= {None} else float(np.asarray(self._timed[0].clock.variables["t"].get_value()).flat[0])
+        return math.ceil(now / dt - 1e-6)
+
+    def _rows(self, code: PathwayCode) -> Rows:
+        return Rows(code.pathway, len(base(code.pathway.source)))
+
+    def _waiting(self, code: PathwayCode) -> tuple[int, int]:
+        if self._compiled:
+            return 0, 0
+        due, synapse = queued(code.pathway)
+        return self._rows(code).waiting(due, synapse) if len(due) else (0, 0)
+
+    def _late(self, code: PathwayCode, rows: Rows) -> tuple[int, int]:
+        """Arrivals and events that have not yet come."""
+        pathway = code.pathway
+        if not self._compiled:
+            return rows.waiting(*queued(pathway))
+        monitor, clock = self._monitors[base(pathway.source).name, pathway.event], pathway.source.clock
+        steps, neurons = (
+            np.rint(np.asarray(monitor.t_) / float(clock.dt_)).astype(np.int64),
+            np.asarray(monitor.i[:], np.int64),
+        )
+        mine = (neurons >= pathway.source.start) & (neurons < pathway.source.stop)
+        return rows.late(neurons[mine], steps[mine], self._steps(float(clock.dt_)))
+
+    def counted(self) -> Counted:
+        """What has happened since the watch began.
+
+        Raises: NeurosimError for synapses that were switched off or on in between.
+        """
+        try:
+            return self._counted()
+        except NotImplementedError as error:
+            raise NeurosimError(
+                "device cpp_standalone: nothing is known before its program has been built and run"
+            ) from error
+
+    def _counted(self) -> Counted:
+        for one in self.read.synapses:
+            if not (one.synapses.active and all(p.pathway.active for p in one.pathways)):
+                raise NeurosimError(
+                    f"synapses {one.name}: active=False: was switched off; watch anew for each part of the run"
+                )
+        spikes = {key: np.asarray(m.count[:], np.int64) for key, m in self._monitors.items()}
+        flows = {}
+        for code in self._pathways:
+            rows, pathway = self._rows(code), code.pathway
+            mine = spikes[base(pathway.source).name, pathway.event]
+            flows[pathway.name] = flow(code, mine, self._waited[pathway.name], self._late(code, rows), rows)
+        steps = {dt: self._steps(dt) - self._began[dt] for dt in self._dts}
+        heard = {
+            one.name: int(np.sum(base(one._group).variables[f"{HEARD}_{one.name}"].get_value()))  # noqa: SLF001
+            for one in self.read.inputs
+        }
+        ledger = Ledger(self.read, Happened(steps, spikes, flows, heard))
+        return Counted(
+            ledger.counts(),
+            ledger.layout(),
+            ledger.names,
+            tuple(self.read.notes),
+            self._tallies(spikes, flows, heard, steps),
+        )
+
+    def _tallies(
+        self,
+        spikes: Mapping[tuple[str, str], NDArray[np.int64]],
+        flows: Mapping[str, Flow],
+        heard: Mapping[str, int],
+        steps: Mapping[float, int],
+    ) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for one in self.read.synapses:
+            mine = [(p, flows[p.pathway.name]) for p in one.pathways]
+            pre = [f for p, f in mine if p.side == "pre"]
+            found[one.name] = {
+                "arrivals": sum(f.arrivals for f in pre),
+                "events": sum(f.events for f in pre),
+                **{
+                    f"evaluated_{s}": sum(f.events for p, f in mine if p.side == s and p.assigns)
+                    for s in ("pre", "post")
+                },
+            }
+        found |= {name: {"spikes": n} for name, n in heard.items()}
+        ticks = steps.get(self.read.dt, 0)
+        for group in self.read.groups.values():
+            total = int(spikes[group.name, "spike"].sum()) if "spike" in group.group.events else 0
+            found[group.name] = {"ticks": ticks, "spikes": total}
+        return found
+
+    # ------------------------------------------------------------------ in one line
+
+    @property
+    def layout(self) -> Layout:
+        """What the network occupies."""
+        return self.counted().layout
+
+    @property
+    def counts(self) -> OpCounts:
+        """All operations so far."""
+        return self.counted().counts
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the layers: Synapses, PoissonInputs, groups."""
+        return self.counted().names
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed."""
+        return tuple(self.read.notes)
+
+    def price(self, hardware: str) -> costs.Cost:
+        """What has happened so far costs on a hardware model, by its name or path."""
+        return self.counted().price(hardware)
+
+    def table(self, *hardware: str) -> str:
+        """The prices as text, on the named models or on all that are shipped."""
+        return self.counted().table(*hardware)
+
+    def close(self) -> None:
+        """Take the monitors away, and give Poisson inputs their code back."""
+        for (name, _), monitor in self._monitors.items():
+            group: GroupCode = self.read.groups[name]
+            if self._own and monitor in group.group.contained_objects:
+                group.group.contained_objects.remove(monitor)
+        for one, kept in self._codes.values():
+            one.abstract_code = kept
+
+
+def _compiles(module: Any) -> bool:
+    from brian2.devices.device import get_device
+
+    return get_device() is module.all_devices["cpp_standalone"]
+
+
+def watch(
+    network: Any = None,
+    *,
+    bits: Mapping[str, int] | int | None = None,
+    weights: Mapping[str, Any] | None = None,
+    level: int = 0,
+) -> Watch:
+    """Count a Brian2 network from now on. network: a Network, a list of objects, or nothing for those that `run` would find here.
+
+    bits: widths of words, by `weight`, `state`, `synaptic`, `number` or `OBJECT.VARIABLE` (a number alone: of weights); weights: names of
+    the variables held as weights, by the name of the Synapses, where this is not plain. level: as of Brian2's `collect`.
+    Raises NeurosimError for objects that cannot be counted.
+    """
+    return Watch(network, objects_of(network, level + 1), bits, weights)
+
+
+def count(
+    network: Any = None,
+    *,
+    bits: Mapping[str, int] | int | None = None,
+    weights: Mapping[str, Any] | None = None,
+    level: int = 0,
+) -> Counted:
+    """Count what a network has done since its time 0, from the SpikeMonitors that it has; every group needs one."""
+    return Watch(network, objects_of(network, level + 1), bits, weights, monitors=False).counted()

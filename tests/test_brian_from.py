@@ -1,0 +1,509 @@
+"""Users' own Brian2 networks: counts by hand, against this package's networks, refusals, quantised weights."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from neurosim.bridges.brian_arithmetic import NUMBER, Reader, Value, Work
+from neurosim.errors import NeurosimError
+from neurosim.formats import Fixed
+from neurosim.spiking.network import SpikingNetwork
+from neurosim.spiking.neurons import Leak, Poisson, Population, State, lif, trace
+from neurosim.spiking.plasticity import pair_stdp
+from neurosim.spiking.projection import Connect, Projection
+from neurosim.spiking.spec import SpikingSpec
+
+brian = pytest.importorskip("neurosim.bridges.brian")
+
+
+@pytest.fixture
+def b2():
+    """Brian2 in NumPy, its preferences put back."""
+    with brian.settings("numpy") as module:
+        module.start_scope()
+        yield module
+
+
+def space(b2):
+    return {"taum": 10 * b2.ms, "taug": 5 * b2.ms}
+
+
+def clock_and_cells(b2, times=(0, 1, 1, 2), sources=(0, 1, 2, 0), **more):
+    """Three sources with listed spikes (ms), onto four cells that never spike unless driven; fan-outs 4, 2 and 0."""
+    src = b2.SpikeGeneratorGroup(3, list(sources), list(times) * b2.ms, name="src")
+    cells = b2.NeuronGroup(
+        4, "dv/dt = -v/taum : 1", threshold="v > 9", reset="v = 0", method="euler", name="cells", namespace=space(b2)
+    )
+    syn = b2.Synapses(src, cells, "w : 1", on_pre="v_post += w", name="syn", **more)
+    syn.connect(i=[0, 0, 0, 0, 1, 1], j=[0, 1, 2, 3, 0, 2])
+    syn.w = 0.5
+    return src, cells, syn
+
+
+def test_counts_by_hand(b2):
+    net = b2.Network(*clock_and_cells(b2))
+    watch = brian.watch(net)
+    net.run(5 * b2.ms)
+    # Spikes 0, 1, 2, 0: neuron 2 has no synapse. 4 + 2 + 0 + 4 events; 50 steps of 4 cells.
+    assert watch.counted().tallies == {
+        "syn": {"arrivals": 3, "events": 10, "evaluated_pre": 0, "evaluated_post": 0},
+        "cells": {"ticks": 50, "spikes": 0},
+        "src": {"ticks": 50, "spikes": 4},
+    }
+    counts = watch.counts
+    assert watch.names == ("syn", "cells", "src")
+    assert counts.samples == 1
+    assert counts.ticks == 50
+    assert counts.total("event") == 3
+    assert counts.total("synaptic_event") == 10
+    assert counts.total("read", memory="weight") == 10
+    # v is added to, so it is kept in accumulators: by 10 events and in 200 steps.
+    assert counts.total("read", memory="accumulator") == counts.total("write", memory="accumulator") == 210
+    assert counts.total("read", memory="target") == 10 + 2 * 3
+    assert counts.total("multiply", layer=1) == counts.total("neuron_update", layer=1) == 200
+    assert counts.total("compare", layer=1) == 200
+    assert counts.total("add") == 210
+    assert counts.events[0].tolist() == [2, 1, 0]
+    layout = watch.layout
+    assert layout.neurons == (0, 4, 0)
+    assert layout.fan_in == (2, 0, 0)
+    assert layout.bits("weight") == 6 * 8
+    assert layout.bits("target") == 6 * 2 + 4 * 3  # addresses of four cells; four row starts of three bits
+    assert layout.bits("accumulator") == 4 * 16
+    assert layout.places == (1, 1, 2)
+
+
+def test_words_are_the_users(b2):
+    net = b2.Network(*clock_and_cells(b2))
+    watch = brian.watch(net, bits={"syn.w": 4, "cells.v": 12, "number": 6})
+    net.run(1 * b2.ms)
+    assert watch.layout.bits("weight") == 6 * 4
+    assert {(op.bits, op.by) for op in watch.counts.ops if op.action == "multiply"} == {(12, 6)}
+    assert "4" not in watch.notes[0]
+    assert brian.watch(net, bits=3).layout.bits("weight") == 6 * 3
+    with pytest.raises(
+        NeurosimError, match=r"bits: 'syn.q': must be weight, state, synaptic, number, or OBJECT.VARIABLE"
+    ):
+        brian.watch(net, bits={"syn.q": 3})
+
+
+def test_delays_and_what_is_still_on_its_way(b2):
+    """Delays of 1, 2, 3 and 100 ms in one row, and 1 ms in another: three arrivals for each spike of neuron 0 within the run."""
+    src, cells, syn = clock_and_cells(b2)
+    syn.delay = np.array([1, 2, 3, 100, 1, 1]) * b2.ms
+    net = b2.Network(src, cells, syn)
+    watch = brian.watch(net)
+    net.run(4 * b2.ms)  # neuron 0 spikes at 0 and 2 ms, neuron 1 at 1 ms
+    row = watch.counted().tallies["syn"]
+    assert row == {"arrivals": 3 + 1 + 1, "events": 3 + 2 + 1, "evaluated_pre": 0, "evaluated_post": 0}
+    net.run(200 * b2.ms)
+    assert watch.counted().tallies["syn"] == row | {"arrivals": 4 + 1 + 4, "events": 4 + 2 + 4}
+    assert watch.counts.total("read", memory="spike") == 9
+    assert watch.counts.total("write", memory="spike") == 3
+    # A watch from here on sees nothing more; one that begins while spikes wait counts those that arrive.
+    late = brian.watch(net)
+    net.run(1 * b2.ms)
+    assert late.counted().tallies["syn"]["events"] == 0
+
+
+def test_recorded_spikes_tell_the_same_as_the_queue(b2):
+    src, cells, syn = clock_and_cells(b2)
+    syn.delay = np.array([1, 2, 3, 100, 1, 1]) * b2.ms
+    net = b2.Network(src, cells, syn)
+    watch, spikes = brian.watch(net), b2.SpikeMonitor(src)
+    net.add(spikes)
+    from neurosim.bridges.brian_network import Rows, queued
+
+    for _ in range(6):
+        net.run(0.7 * b2.ms)
+        rows, steps = Rows(syn.pre, 3), np.rint(np.asarray(spikes.t_) / 1e-4).astype(int)
+        end = watch._steps(1e-4)
+        assert rows.late(np.array(spikes.i[:]), steps, end) == rows.waiting(*queued(syn.pre))
+
+
+def test_a_watch_begins_when_it_is_made(b2):
+    src, cells, syn = clock_and_cells(b2)
+    syn.delay = 1 * b2.ms
+    net = b2.Network(src, cells, syn)
+    net.run(1.5 * b2.ms)  # the first spike has arrived, the one of 1 ms waits
+    watch = brian.watch(net)
+    net.run(2 * b2.ms)
+    assert watch.counted().tallies["syn"]["events"] == 2 + 4
+    assert watch.counts.ticks == 20
+
+
+def test_store_and_restore_take_counts_back(b2):
+    net = b2.Network(*clock_and_cells(b2))
+    watch = brian.watch(net)
+    net.store()
+    net.run(5 * b2.ms)
+    first = watch.counts
+    net.restore()
+    assert not watch.counts.ops
+    net.run(5 * b2.ms)
+    assert watch.counts.ops == first.ops
+    watch.close()
+    assert not [one for one in net["cells"].contained_objects if "watched" in one.name]
+
+
+def test_plastic_updates_by_hand(b2):
+    src = b2.SpikeGeneratorGroup(2, [0, 1, 0], [0, 1, 3] * b2.ms, name="src")
+    out = b2.SpikeGeneratorGroup(3, [0, 1, 1], [2, 2, 4] * b2.ms, name="out")
+    cells = b2.NeuronGroup(3, "v : 1\ny : 1", threshold="v > 0.5", reset="v = 0", name="cells")
+    drive = b2.Synapses(out, cells, on_pre="v_post = 1", name="drive")
+    drive.connect(j="i")
+    stdp = b2.Synapses(
+        src, cells, "w : 1\ndx/dt = -x/(10*ms) : 1 (event-driven)",
+        on_pre={"pre": "y_post += w", "learn": "x += 1\nw = clip(w - 0.1*y_post, 0, 1)"}, on_post="w = clip(w + 0.1*x, 0, 1)", name="stdp",
+    )  # fmt: skip
+    stdp.connect()
+    net = b2.Network(src, out, cells, drive, stdp)
+    watch = brian.watch(net)
+    net.run(6 * b2.ms)
+    # 3 spikes x 3 synapses, met by both pathways; 3 spikes of cells x 2 synapses.
+    assert watch.counted().tallies["stdp"] == {"arrivals": 6, "events": 18, "evaluated_pre": 9, "evaluated_post": 6}
+    counts, layer = watch.counts, watch.names.index("stdp")
+    assert counts.total("event", layer=layer) == 3
+    assert counts.total("synaptic_event", layer=layer) == 9
+    assert counts.total("update_attempted") == 9 + 6
+    assert counts.total("write", memory="weight") == 15
+    assert counts.total("read", memory="weight_column") == 6
+    assert counts.total("lut") == 9 + 9 + 6  # x decays wherever its synapse is met
+    assert counts.total("read", phase="forward", memory="weight") == 9
+    assert counts.total("read", layer=layer, phase="update", memory="accumulator") == 9
+    assert counts.steps == counts.ticks == 60
+    drives = watch.names.index("drive")
+    assert counts.total("read", layer=drives, memory="target") == 0  # each with its own: no addresses
+    assert watch.layout.bits("weight") == 6 * 8
+    assert watch.price("digital_45nm").energy_by_phase["update"].nominal > 0
+
+
+def spiking_pair():
+    states = (trace("y", Leak(3), 80), State("e", Leak(4), noise=90))
+    source = Population("inp", 12, (trace("x", Leak(3), 100),), Poisson(9000))
+    cells = lif("out", 6, threshold=90, leak=Leak(4), current=Leak(2), refractory=2, traces=states)
+    word = Fixed(8, 0, rounding="stochastic")
+    forward = Projection(
+        "inp", "out", "g", word, (10, 50), delay=(0, 4), plasticity=pair_stdp("x", "y", 2, 3), name="forward"
+    )
+    back = Projection(
+        "out", "out", "v", word, -9, Connect("random", probability=0.5, itself=False), delay=1, name="back"
+    )
+    return SpikingSpec((source, cells), (forward, back), seed=11)
+
+
+def test_this_packages_networks_count_the_same_through_this_door():
+    spec, ticks = spiking_pair(), 80
+    mine = SpikingNetwork(spec)
+    mine.run(ticks)
+    twin = brian.twin(spec)
+    watch = brian.watch(twin.network)
+    twin.run(ticks)
+    found, expected = watch.counted(), mine.counters()
+    for name, row in zip(("forward", "back"), expected["projections"], strict=True):
+        assert {key: row[key] for key in found.tallies[name]} == found.tallies[name], name
+        assert row["arrivals"] > 50
+    assert expected["projections"][0]["evaluated_post"] > 20
+    for name, row in zip(("inp", "out"), expected["populations"], strict=True):
+        assert found.tallies[name] == {"ticks": ticks, "spikes": int(row["spikes"].sum())}
+    counts, layers = mine.counts(), (mine.layer_names.index(n) for n in ("forward", "back"))
+    for mine_at, name in zip(layers, ("forward", "back"), strict=True):
+        at = found.names.index(name)
+        for action, memory in (
+            ("event", None), ("synaptic_event", None), ("read", "target"), ("read", "spike"), ("write", "spike"),
+        ):  # fmt: skip
+            want = counts.total(action, layer=mine_at, phase="forward", memory=memory)
+            assert found.counts.total(action, layer=at, phase="forward", memory=memory) == want, (name, action, memory)
+        for memory in ("weight", "target"):
+            assert found.layout.bits(memory, at) == mine.layout().bits(memory, mine_at)
+
+
+def test_subgroups_and_poisson_inputs(b2):
+    src = b2.PoissonGroup(6, 200 * b2.Hz, name="src")
+    cells = b2.NeuronGroup(
+        5, "dv/dt = -v/taum : 1", threshold="v > 1", reset="v = 0", method="euler", name="cells", namespace=space(b2)
+    )
+    syn = b2.Synapses(src[2:5], cells[1:4], "w : 1", on_pre="v_post += w", name="syn")
+    syn.connect()
+    syn.w = 0.1
+    back = b2.Synapses(cells[:2], cells[3:], "w : 1", on_pre="v_post -= w", name="back")
+    back.connect(j="i")
+    poisson = b2.PoissonInput(cells[1:3], "v", 20, 100 * b2.Hz, 0.3)
+    recorded = b2.SpikeMonitor(src), b2.SpikeMonitor(cells), b2.StateMonitor(cells, "v", record=True)
+    net = b2.Network(src, cells, syn, back, poisson, *recorded)
+    b2.seed(4)
+    net.store()
+    net.run(50 * b2.ms)
+    before = recorded[2].v[:].copy()
+    net.restore()
+    b2.seed(4)
+    for one in (*recorded, src, cells, syn, back, poisson):
+        assert one is not None
+    watch = brian.watch(net)
+    net._stored_state.clear()
+    net.run(50 * b2.ms)
+    assert np.array_equal(recorded[2].v, before)  # listening to a PoissonInput changes nothing
+    sources, spiking = np.bincount(recorded[0].i, minlength=6), np.bincount(recorded[1].i, minlength=5)
+    tallies = watch.counted().tallies
+    assert tallies["syn"]["events"] == 3 * sources[2:5].sum() > 0
+    assert tallies["back"]["events"] == spiking[:2].sum() > 0
+    drawn = tallies[poisson.name]["spikes"]
+    assert drawn == sum(cells.variables[f"_neurosim_heard_{poisson.name}"].get_value()[[1, 2]])
+    assert 100 < drawn < 320  # 2 neurons x 20 inputs x 100 Hz x 50 ms = 200
+    assert watch.counts.events[watch.names.index("syn")].tolist() == [0, 0, *sources[2:5], 0]
+    code = poisson.abstract_code
+    watch.close()
+    assert poisson.abstract_code != code
+    assert watch.layout.bits("target", watch.names.index("back")) == 0
+
+
+def test_the_magic_network_and_monitors_that_are_there(b2):
+    src, cells, _syn = clock_and_cells(b2)
+    monitors = [b2.SpikeMonitor(src), b2.SpikeMonitor(cells)]
+    watch = brian.watch()
+    b2.run(3 * b2.ms)
+    assert watch.counted().tallies["syn"]["events"] == 10
+    assert brian.count().counts.ops == watch.counts.ops
+    assert watch.counts.ticks == 30
+    assert set(watch.counted().prices()) == {"digital_28nm", "digital_45nm", "example_minimal"}
+    assert "digital_45nm" in watch.table("digital_45nm")
+    assert len(monitors) == 2
+    other = b2.NeuronGroup(1, "v : 1", threshold="v > 1", reset="", name="other")
+    with pytest.raises(NeurosimError, match=r"other: needs a SpikeMonitor: give it one, or call brian.watch"):
+        brian.count([other])
+    with pytest.raises(NeurosimError, match=r"PoissonInput poissoninput.*: counts nothing by itself"):
+        brian.count([other, b2.SpikeMonitor(other), b2.PoissonInput(other, "v", 1, 1 * b2.Hz, 1)])
+
+
+def test_what_runs_regularly_and_what_a_group_does_beside(b2):
+    """Of 4 cells: 100 steps of a subexpression and a refractory counter; code of a subgroup every 2 steps, of synapses every 5."""
+    model = "dv/dt = (drive - v)/taum : 1 (unless refractory)\ndrive = a*b : 1\na : 1\nb : 1 (constant)\nk : 1 (shared)"
+    cells = b2.NeuronGroup(
+        4,
+        model,
+        threshold="v > k",
+        reset="v -= k",
+        refractory=0.7 * b2.ms,
+        method="euler",
+        name="cells",
+        namespace=space(b2),
+    )
+    cells.b = cells.a = cells.k = 1
+    cells[1:3].run_regularly("a = clip(a + 1, 0, 9)", dt=0.2 * b2.ms)
+    syn = b2.Synapses(cells, cells, "w : 1", on_pre="v_post += w", name="syn")
+    syn.connect(i=[0, 1, 2], j=[1, 2, 3])
+    syn.run_regularly("w *= 0.5", dt=0.5 * b2.ms)
+    net = b2.Network(cells, syn)
+    watch = brian.watch(net)
+    net.run(10 * b2.ms)
+    counts, spikes = watch.counts, watch.counted().tallies["cells"]["spikes"]
+    assert spikes > 0
+    assert counts.total("multiply", layer=1) == 4 * 100 * 2  # a times b, and dt / taum
+    assert counts.total("compare", layer=1) == 4 * 100 * 2 + 2 * 2 * 50  # threshold and counter; clip
+    assert counts.total("neuron_update", layer=1) == 4 * 100 + spikes
+    assert (
+        sum(n for op, n in counts.ops.items() if (op.action, op.bits, op.memory) == ("write", 3, "state"))
+        == 400 + spikes
+    )
+    assert counts.total("write", layer=1, memory="state") == 400 + spikes + 2 * 50
+    assert counts.total("write", memory="weight") == 3 * 20
+    assert counts.total("multiply", layer=0) == 3 * 20
+    assert watch.layout.bits("state") == 4 * (16 + 16 + 3)
+
+
+def group(b2, model="v : 1", name="cells", **more):
+    return b2.NeuronGroup(2, model, **{"threshold": "v > 1", "reset": "v = 0", "name": name, **more})
+
+
+def synapses(b2, model="w : 1", on_pre="v_post += w", cells=None, **more):
+    cells = group(b2) if cells is None else cells
+    made = b2.Synapses(cells, cells, model, on_pre=on_pre, name="syn", **more)
+    made.connect()
+    return [cells, made]
+
+
+def two_clocks(b2):
+    return [group(b2), group(b2, name="slow", dt=1 * b2.ms)]
+
+
+def summed(b2):
+    cells = group(b2, "v : 1\ns : 1")
+    return synapses(b2, "w : 1\ns_post = w : 1 (summed)", cells=cells)
+
+
+def cable(b2):
+    kinds = {"morphology": b2.Soma(diameter=30 * b2.um), "model": "Im = 0*amp/meter**2 : amp/meter**2", "name": "cable"}
+    return [b2.SpatialNeuron(Cm=1 * b2.uF / b2.cm**2, Ri=100 * b2.ohm * b2.cm, **kinds)]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (cable, "SpatialNeuron cable: a neuron of many compartments cannot be counted; supported are NeuronGroup"),
+        (summed, "Synapses syn: its variable s_post, summed over synapses in every step, cannot be counted"),
+        (two_clocks, r"different time steps \(cells 0.1 ms, slow 1 ms\)"),
+        (
+            lambda b2: synapses(b2, "w : 1\nu : 1", "v_post += w*u"),
+            r"syn: u, w all reach a neuron: .*weights=\{'syn': 'w'\}",
+        ),
+        (lambda b2: synapses(b2)[1:], "syn: cells is no group of this network"),
+        (lambda _: 3, "network=3: must be a Brian2 Network"),
+        (lambda _: [], "has no objects"),
+    ],
+    ids=["cable", "summed", "clocks", "ambiguous", "missing", "number", "none"],
+)
+def test_refusals_name_the_object(b2, make, message):
+    things = make(b2)
+    with pytest.raises(NeurosimError, match=message):
+        brian.watch(things)
+
+
+def test_weights_can_be_told(b2):
+    things = synapses(b2, "w : 1\nu : 1", "v_post += w*u\nu *= 0.5")
+    watch = brian.watch(things, weights={"syn": "w"})
+    assert watch.layout.bits("weight") == 4 * 8
+    assert watch.layout.bits("tag") == 4 * 16
+    assert brian.watch(things, weights={"syn": ("u", "w")}).layout.bits("weight") == 4 * 16
+    for told, message in (
+        ({"syn": "v"}, "'v' is no variable of the synapses syn"),
+        ({"s": "w"}, "'s': must be one of syn"),
+    ):
+        with pytest.raises(NeurosimError, match=message):
+            brian.watch(things, weights=told)
+
+
+def test_python_beside_the_network_is_noted(b2):
+    @b2.network_operation(name="beside")
+    def beside():
+        pass
+
+    assert any("beside" in note for note in brian.watch([group(b2), beside]).notes)
+
+
+def word(name):
+    return Value("word", 16, key=("own", "g", name)) if name in ("a", "b", "v") else NUMBER
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(a + b - (v - El))/tau", {"add": 4, "multiply": 1, "shift": 1}),
+        ("-v/tau", {"add": 1, "multiply": 1, "shift": 1}),
+        ("-v/tau + a/taug", {"add": 2, "multiply": 2, "shift": 2}),
+        ("a*b*k/tau", {"add": 1, "multiply": 2, "shift": 1}),
+        ("int(v > El + 5)*a/tau", {"add": 1, "compare": 1, "multiply": 1, "shift": 1}),
+        ("exp(-v/k)/tau", {"add": 1, "lut": 1, "multiply": 2, "shift": 2}),
+        ("a/b", {"add": 1, "divide": 1, "multiply": 1, "shift": 1}),
+        ("k/tau", {"add": 1}),
+        ("(El - v)/tau + s*xi*tau**-0.5", {"add": 3, "multiply": 2, "shift": 2, "random_word": 1, "lut": 1}),
+    ],
+)
+def test_what_an_equation_takes(text, expected):
+    work = Work(8)
+    Reader(work, word, "g").step(text, 16)
+    found = {}
+    for (action, _, _), n in work.ops.items():
+        found[action] = found.get(action, 0) + n
+    assert found == {**expected, "neuron_update": 1}
+
+
+# ---------------------------------------------------------------------- words of few bits
+
+
+def lively(b2, plastic):
+    b2.seed(3)
+    src = b2.PoissonGroup(30, 60 * b2.Hz, name="src")
+    cells = b2.NeuronGroup(
+        20, "dv/dt = (g - v)/taum : volt\ndg/dt = -g/taug : volt", threshold="v > 10*mV", reset="v = 0*mV", refractory=2 * b2.ms,
+        method="euler", name="cells", namespace=space(b2),
+    )  # fmt: skip
+    rule = {"on_pre": "g += w\nw = clip(w - 0.1*mV, 0*mV, 20*mV)", "on_post": "w = clip(w + 0.3*mV, 0*mV, 20*mV)"}
+    syn = b2.Synapses(src, cells, "w : volt", name="syn", **(rule if plastic else {"on_pre": "g += w"}))
+    syn.connect(p=0.5)
+    syn.w = "rand()*12*mV"
+    return b2.Network(src, cells, syn), syn
+
+
+@pytest.mark.parametrize("plastic", [False, True])
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+def test_quantised_weights_stay_words(b2, plastic, rounding):
+    net, syn = lively(b2, plastic)
+    first, code = np.array(syn.w[:]), syn.pre.code
+    with brian.quantise(syn, 5, scale=20e-3, rounding=rounding) as words:
+        step = words.steps["syn.w"]
+        assert step == 20e-3 / 15
+        start = np.array(syn.w[:])
+        assert np.abs(start - first).max() <= step * (0.5 + 1e-9 if rounding == "nearest" else 1)
+        net.run(60 * b2.ms)
+        after = np.array(syn.w[:])
+        assert np.allclose(after / step, np.rint(after / step), atol=1e-9)
+        # Steps of 0.1 and 0.3 mV are below half an LSB of 1.3 mV: to the nearest, nothing ever changes.
+        assert np.array_equal(start, after) == (not plastic or rounding == "nearest")
+    assert np.array_equal(syn.w[:], first)
+    assert syn.pre.code == code
+    assert "_neurosim_lsb_w" not in syn.variables
+
+
+def test_the_same_start_with_fewer_bits(b2):
+    net, syn = lively(b2, plastic=False)
+    net.run(5 * b2.ms)
+    start = np.array(syn.w[:])
+    found = brian.compare_bits(net, 150 * b2.ms, (16, 6, 3))
+    again = brian.compare_bits(net, 150 * b2.ms, (16, 6, 3))
+    assert str(found) == str(again)
+    assert float(net.t / b2.ms) == pytest.approx(5)
+    assert np.array_equal(syn.w[:], start)
+    rows = found.groups["cells"].rows
+    assert [row[0] for row in rows] == ["16 bits", "6 bits", "3 bits"]
+    assert rows[0][2] > 0.99 >= rows[2][2]
+    assert rows[0][4] < rows[1][4] < rows[2][4]
+    assert found.groups["cells"].spikes > 100
+    assert not [one for one in net["cells"].contained_objects if "compared" in one.name]
+
+
+def test_what_cannot_be_rounded(b2):
+    cells = group(b2)
+    for things, message, more in (
+        (synapses(b2, "", "v_post += 0.2", cells), "syn: the weight is no variable of the synapses", {}),
+        (synapses(b2, "w : integer", cells=cells), r"syn\.w: is of whole numbers already", {}),
+        (synapses(b2, cells=cells), r"syn\.w: all are 0: say what the largest word stands for, scale=\{'syn'", {}),
+        (
+            synapses(b2, "dw/dt = -w/second : 1 (clock-driven)", cells=cells),
+            "changes in every time step by its equation",
+            {},
+        ),
+        (synapses(b2, cells=cells), "bits of syn=1: must be", {"bits": 1}),
+        (synapses(b2, cells=cells), "bits: 'other': must be one of syn", {"bits": {"other": 4}}),
+        (synapses(b2, cells=cells), "rounding='up'", {"rounding": "up"}),
+        ([cells], "has no Synapses", {}),
+    ):
+        with pytest.raises(NeurosimError, match=message):
+            brian.quantise(things, **more)
+    with pytest.raises(NeurosimError, match="it must be a Network"):
+        brian.compare_bits([cells], 1 * b2.ms)
+
+
+# ---------------------------------------------------------------------- other targets
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler g++")
+def test_a_compiled_program_counts_the_same(b2, tmp_path):
+    def network():
+        src, cells, syn = clock_and_cells(b2)
+        syn.delay = np.array([1, 2, 3, 100, 1, 1]) * b2.ms
+        return b2.Network(src, cells, syn)
+
+    net = network()
+    watch = brian.watch(net)
+    net.run(4 * b2.ms)
+    with brian.settings("cpp_standalone"):
+        other = network()
+        compiled = brian.watch(other)
+        other.run(4 * b2.ms)
+        with pytest.raises(NeurosimError, match="nothing is known before its program"):
+            compiled.counted()
+        b2.device.build(directory=str(tmp_path), compile=True, run=True, debug=False, with_output=False)
+        assert compiled.counts.ops == watch.counts.ops
+        assert compiled.counted().tallies == watch.counted().tallies
