@@ -22,7 +22,7 @@ def test_example(path, tmp_path):
 def test_the_readmes_python_runs(capsys):
     text = (ROOT / "README.md").read_text()
     blocks, names = re.findall(r"```python\n(.*?)```", text, re.DOTALL), {}
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for code in blocks:
         exec(compile(code, "README.md", "exec"), names)
     assert "Grade" in capsys.readouterr().out
