@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neurosim.chip.channel import RULES
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.chip.layers import Dense
@@ -27,6 +29,8 @@ WIDE = FeedbackCrossbar(bits=8, density=1.0)
 RATES = {"bp": 7, "sbp": 7, "arbp": 7, "asrbp": 7, "drtp": 7}
 """K of eta = 2**-k, where it is not 6."""
 FLOAT = "in floats"
+_TOGETHER = 14
+"""Pixels within which points share a label."""
 MEASURES = {
     "test_accuracy": "test accuracy, %",
     "learning_nj": "nJ a learning sample",
@@ -77,21 +81,17 @@ def buys(
 
     def draw(path: Path) -> None:
         with figures(path, title, 2, (10.0, 4.4)) as axes:
+            named = []
             for axis, measure in zip(axes, ("channel_bits", "learning_nj"), strict=True):
                 for name, colour in series.items():
                     cells = [
                         c for c in r.cells if c.series == name and r.has(c.name) and len(r.values(c.name, measure))
                     ]
                     cells.sort(key=lambda c: c.x)
-                    points = [(r.mean(c.name, measure), r.mean(c.name), labels(c)) for c in cells]
-                    if not points:
-                        continue
-                    x, y, text = zip(*points, strict=True)
-                    axis.plot(x, y, "o-", color=colour, label=name, markersize=4, linewidth=1)
-                    for point in zip(text, x, y, strict=True):
-                        axis.annotate(
-                            point[0], point[1:], xytext=(3, 4), textcoords="offset points", fontsize=7, color=colour
-                        )
+                    points = [(r.mean(c.name, measure), r.mean(c.name)) for c in cells]
+                    if points:
+                        axis.plot(*zip(*points, strict=True), "o-", color=colour, label=name, markersize=4, linewidth=1)
+                        named.append((axis, points, [labels(c) for c in cells], colour))
                 for i, name in enumerate(lines):
                     if r.has(name):
                         style = ("--", ":", "-.")[i % 3]
@@ -104,8 +104,22 @@ def buys(
             axes[0].set_xlim(left=-0.1)
             axes[0].set_ylabel("test accuracy, %")
             axes[1].legend(loc="lower right", fontsize=8)
+            for one in named:
+                _annotate(*one)
 
     return draw
+
+
+def _annotate(axis: Any, points: Sequence[tuple[float, float]], labels: Sequence[str], colour: str) -> None:
+    """A label at each point, one for neighbours that lie together: the first to the last."""
+    pixels = axis.transData.transform(points)
+    first = 0
+    for i in range(1, len(points) + 1):
+        if i < len(points) and np.hypot(*(pixels[i] - pixels[i - 1])) < _TOGETHER:
+            continue
+        text = labels[first] if i == first + 1 else f"{labels[first]} to {labels[i - 1]}"
+        axis.annotate(text, points[first], xytext=(3, 4), textcoords="offset points", fontsize=7, color=colour)
+        first = i
 
 
 def beside(
