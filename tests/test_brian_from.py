@@ -1,4 +1,4 @@
-"""Users' own Brian2 networks: counts by hand, against this package's networks, refusals, quantised weights."""
+"""Users' own Brian2 networks: counts by hand, against this package's networks, refusals."""
 
 import shutil
 
@@ -7,12 +7,8 @@ import pytest
 
 from neurosim.bridges.brian_arithmetic import NUMBER, Reader, Value, Work
 from neurosim.errors import NeurosimError
-from neurosim.formats import Fixed
 from neurosim.spiking.network import SpikingNetwork
-from neurosim.spiking.neurons import Leak, Poisson, Population, State, lif, trace
-from neurosim.spiking.plasticity import pair_stdp
-from neurosim.spiking.projection import Connect, Projection
-from neurosim.spiking.spec import SpikingSpec
+from tests.brian_objects import cable, clock_and_cells, group, space, spiking_pair, summed, synapses, two_clocks
 
 brian = pytest.importorskip("neurosim.bridges.brian")
 
@@ -23,22 +19,6 @@ def b2():
     with brian.settings("numpy") as module:
         module.start_scope()
         yield module
-
-
-def space(b2):
-    return {"taum": 10 * b2.ms, "taug": 5 * b2.ms}
-
-
-def clock_and_cells(b2, times=(0, 1, 1, 2), sources=(0, 1, 2, 0), **more):
-    """Three sources with listed spikes (ms), onto four cells that never spike unless driven; fan-outs 4, 2 and 0."""
-    src = b2.SpikeGeneratorGroup(3, list(sources), list(times) * b2.ms, name="src")
-    cells = b2.NeuronGroup(
-        4, "dv/dt = -v/taum : 1", threshold="v > 9", reset="v = 0", method="euler", name="cells", namespace=space(b2)
-    )
-    syn = b2.Synapses(src, cells, "w : 1", on_pre="v_post += w", name="syn", **more)
-    syn.connect(i=[0, 0, 0, 0, 1, 1], j=[0, 1, 2, 3, 0, 2])
-    syn.w = 0.5
-    return src, cells, syn
 
 
 def test_counts_by_hand(b2):
@@ -58,19 +38,20 @@ def test_counts_by_hand(b2):
     assert counts.total("event") == 3
     assert counts.total("synaptic_event") == 10
     assert counts.total("read", memory="weight") == 10
-    # v is added to, so it is kept in accumulators: by 10 events and in 200 steps.
+    # What is added to v is summed in an accumulator: by 10 events, and taken in 200 steps.
     assert counts.total("read", memory="accumulator") == counts.total("write", memory="accumulator") == 210
     assert counts.total("read", memory="target") == 10 + 2 * 3
     assert counts.total("multiply", layer=1) == counts.total("neuron_update", layer=1) == 200
     assert counts.total("compare", layer=1) == 200
-    assert counts.total("add") == 210
+    assert counts.total("read", memory="state") == counts.total("write", memory="state") == 200
+    assert counts.total("add") == 10 + 200 + 200
     assert counts.events[0].tolist() == [2, 1, 0]
     layout = watch.layout
     assert layout.neurons == (0, 4, 0)
     assert layout.fan_in == (2, 0, 0)
     assert layout.bits("weight") == 6 * 8
     assert layout.bits("target") == 6 * 2 + 4 * 3  # addresses of four cells; four row starts of three bits
-    assert layout.bits("accumulator") == 4 * 16
+    assert layout.bits("accumulator") == layout.bits("state") == 4 * 16
     assert layout.places == (1, 1, 2)
 
 
@@ -179,20 +160,6 @@ def test_plastic_updates_by_hand(b2):
     assert watch.price("digital_45nm").energy_by_phase["update"].nominal > 0
 
 
-def spiking_pair():
-    states = (trace("y", Leak(3), 80), State("e", Leak(4), noise=90))
-    source = Population("inp", 12, (trace("x", Leak(3), 100),), Poisson(9000))
-    cells = lif("out", 6, threshold=90, leak=Leak(4), current=Leak(2), refractory=2, traces=states)
-    word = Fixed(8, 0, rounding="stochastic")
-    forward = Projection(
-        "inp", "out", "g", word, (10, 50), delay=(0, 4), plasticity=pair_stdp("x", "y", 2, 3), name="forward"
-    )
-    back = Projection(
-        "out", "out", "v", word, -9, Connect("random", probability=0.5, itself=False), delay=1, name="back"
-    )
-    return SpikingSpec((source, cells), (forward, back), seed=11)
-
-
 def test_this_packages_networks_count_the_same_through_this_door():
     spec, ticks = spiking_pair(), 80
     mine = SpikingNetwork(spec)
@@ -266,6 +233,7 @@ def test_the_magic_network_and_monitors_that_are_there(b2):
     assert watch.counted().tallies["syn"]["events"] == 10
     assert brian.count().counts.ops == watch.counts.ops
     assert watch.counts.ticks == 30
+    assert brian.price(None, "digital_45nm")["digital_45nm"].to_dict() == watch.price("digital_45nm").to_dict()
     assert set(watch.counted().prices()) == {"digital_28nm", "digital_45nm", "example_minimal"}
     assert "digital_45nm" in watch.table("digital_45nm")
     assert len(monitors) == 2
@@ -306,35 +274,10 @@ def test_what_runs_regularly_and_what_a_group_does_beside(b2):
         sum(n for op, n in counts.ops.items() if (op.action, op.bits, op.memory) == ("write", 3, "state"))
         == 400 + spikes
     )
-    assert counts.total("write", layer=1, memory="state") == 400 + spikes + 2 * 50
+    assert counts.total("write", layer=1, memory="state") == 2 * (400 + spikes) + 2 * 50
     assert counts.total("write", memory="weight") == 3 * 20
     assert counts.total("multiply", layer=0) == 3 * 20
-    assert watch.layout.bits("state") == 4 * (16 + 16 + 3)
-
-
-def group(b2, model="v : 1", name="cells", **more):
-    return b2.NeuronGroup(2, model, **{"threshold": "v > 1", "reset": "v = 0", "name": name, **more})
-
-
-def synapses(b2, model="w : 1", on_pre="v_post += w", cells=None, **more):
-    cells = group(b2) if cells is None else cells
-    made = b2.Synapses(cells, cells, model, on_pre=on_pre, name="syn", **more)
-    made.connect()
-    return [cells, made]
-
-
-def two_clocks(b2):
-    return [group(b2), group(b2, name="slow", dt=1 * b2.ms)]
-
-
-def summed(b2):
-    cells = group(b2, "v : 1\ns : 1")
-    return synapses(b2, "w : 1\ns_post = w : 1 (summed)", cells=cells)
-
-
-def cable(b2):
-    kinds = {"morphology": b2.Soma(diameter=30 * b2.um), "model": "Im = 0*amp/meter**2 : amp/meter**2", "name": "cable"}
-    return [b2.SpatialNeuron(Cm=1 * b2.uF / b2.cm**2, Ri=100 * b2.ohm * b2.cm, **kinds)]
+    assert watch.layout.bits("state") == 4 * (3 * 16 + 3)
 
 
 @pytest.mark.parametrize(
@@ -406,82 +349,6 @@ def test_what_an_equation_takes(text, expected):
     for (action, _, _), n in work.ops.items():
         found[action] = found.get(action, 0) + n
     assert found == {**expected, "neuron_update": 1}
-
-
-# ---------------------------------------------------------------------- words of few bits
-
-
-def lively(b2, plastic):
-    b2.seed(3)
-    src = b2.PoissonGroup(30, 60 * b2.Hz, name="src")
-    cells = b2.NeuronGroup(
-        20, "dv/dt = (g - v)/taum : volt\ndg/dt = -g/taug : volt", threshold="v > 10*mV", reset="v = 0*mV", refractory=2 * b2.ms,
-        method="euler", name="cells", namespace=space(b2),
-    )  # fmt: skip
-    rule = {"on_pre": "g += w\nw = clip(w - 0.1*mV, 0*mV, 20*mV)", "on_post": "w = clip(w + 0.3*mV, 0*mV, 20*mV)"}
-    syn = b2.Synapses(src, cells, "w : volt", name="syn", **(rule if plastic else {"on_pre": "g += w"}))
-    syn.connect(p=0.5)
-    syn.w = "rand()*12*mV"
-    return b2.Network(src, cells, syn), syn
-
-
-@pytest.mark.parametrize("plastic", [False, True])
-@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
-def test_quantised_weights_stay_words(b2, plastic, rounding):
-    net, syn = lively(b2, plastic)
-    first, code = np.array(syn.w[:]), syn.pre.code
-    with brian.quantise(syn, 5, scale=20e-3, rounding=rounding) as words:
-        step = words.steps["syn.w"]
-        assert step == 20e-3 / 15
-        start = np.array(syn.w[:])
-        assert np.abs(start - first).max() <= step * (0.5 + 1e-9 if rounding == "nearest" else 1)
-        net.run(60 * b2.ms)
-        after = np.array(syn.w[:])
-        assert np.allclose(after / step, np.rint(after / step), atol=1e-9)
-        # Steps of 0.1 and 0.3 mV are below half an LSB of 1.3 mV: to the nearest, nothing ever changes.
-        assert np.array_equal(start, after) == (not plastic or rounding == "nearest")
-    assert np.array_equal(syn.w[:], first)
-    assert syn.pre.code == code
-    assert "_neurosim_lsb_w" not in syn.variables
-
-
-def test_the_same_start_with_fewer_bits(b2):
-    net, syn = lively(b2, plastic=False)
-    net.run(5 * b2.ms)
-    start = np.array(syn.w[:])
-    found = brian.compare_bits(net, 150 * b2.ms, (16, 6, 3))
-    again = brian.compare_bits(net, 150 * b2.ms, (16, 6, 3))
-    assert str(found) == str(again)
-    assert float(net.t / b2.ms) == pytest.approx(5)
-    assert np.array_equal(syn.w[:], start)
-    rows = found.groups["cells"].rows
-    assert [row[0] for row in rows] == ["16 bits", "6 bits", "3 bits"]
-    assert rows[0][2] > 0.99 >= rows[2][2]
-    assert rows[0][4] < rows[1][4] < rows[2][4]
-    assert found.groups["cells"].spikes > 100
-    assert not [one for one in net["cells"].contained_objects if "compared" in one.name]
-
-
-def test_what_cannot_be_rounded(b2):
-    cells = group(b2)
-    for things, message, more in (
-        (synapses(b2, "", "v_post += 0.2", cells), "syn: the weight is no variable of the synapses", {}),
-        (synapses(b2, "w : integer", cells=cells), r"syn\.w: is of whole numbers already", {}),
-        (synapses(b2, cells=cells), r"syn\.w: all are 0: say what the largest word stands for, scale=\{'syn'", {}),
-        (
-            synapses(b2, "dw/dt = -w/second : 1 (clock-driven)", cells=cells),
-            "changes in every time step by its equation",
-            {},
-        ),
-        (synapses(b2, cells=cells), "bits of syn=1: must be", {"bits": 1}),
-        (synapses(b2, cells=cells), "bits: 'other': must be one of syn", {"bits": {"other": 4}}),
-        (synapses(b2, cells=cells), "rounding='up'", {"rounding": "up"}),
-        ([cells], "has no Synapses", {}),
-    ):
-        with pytest.raises(NeurosimError, match=message):
-            brian.quantise(things, **more)
-    with pytest.raises(NeurosimError, match="it must be a Network"):
-        brian.compare_bits([cells], 1 * b2.ms)
 
 
 # ---------------------------------------------------------------------- other targets

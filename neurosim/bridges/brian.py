@@ -23,7 +23,7 @@ from neurosim.bridges.brian_listing import listing
 from neurosim.bridges.brian_model import Model, model, variable
 from neurosim.bridges.brian_quantise import Compared, Quantised, compare_bits, quantise
 from neurosim.bridges.brian_random import bits_function, random_bits
-from neurosim.bridges.brian_watch import Counted, Watch, count, watch
+from neurosim.bridges.brian_watch import Counted, Watch, count, price, watch
 from neurosim.errors import NeurosimError
 from neurosim.formats import check, check_whole
 from neurosim.spiking.projection import Synapses
@@ -31,7 +31,7 @@ from neurosim.spiking.spec import SpikingSpec
 
 __all__ = [
     "Agreement", "BrianTwin", "Compared", "Counted", "Drift", "Quantised", "Trace", "Watch", "bits_function", "brian2", "compare",
-    "compare_bits", "count", "drift", "first_difference", "narrowed", "quantise", "random_bits", "settings", "simulate", "twin",
+    "compare_bits", "count", "drift", "first_difference", "narrowed", "price", "quantise", "random_bits", "settings", "simulate", "twin",
     "van_rossum", "watch",
 ]  # fmt: skip
 

@@ -55,10 +55,11 @@ class Words:
 
 @dataclass
 class Block:
-    """What some code does once: its work, and the words that it writes."""
+    """What some code does once: its work, and the words that it writes; of those, the ones that it adds to."""
 
     work: Work
     writes: dict[Key, int] = field(default_factory=dict)
+    adds: set[Key] = field(default_factory=set)
 
 
 @dataclass
@@ -207,8 +208,10 @@ class _Runner:
             return
         if target.key is not None:
             block.writes[target.key] = target.bits
-            if statement.operation:
+            if operation:
                 work.reads[target.key] = target.bits
+            if operation in ("+", "-"):
+                block.adds.add(target.key)
 
 
 def read_group(group: Any, regular: Iterable[Any], words: Words, *, outside: bool) -> GroupCode:

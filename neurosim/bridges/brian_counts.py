@@ -1,7 +1,8 @@
 """From what a Brian2 network did to the operations and words of a chip, in the vocabulary of our own spiking networks (docs/brian2.md).
 
-Layers are the Synapses, the PoissonInputs and the groups, in this order. A variable that synapses add to is kept in the accumulators of
-its neurons, any other of theirs in `state`; weights in `weight`, other variables of synapses in `tag`.
+Layers are the Synapses, the PoissonInputs and the groups, in this order. What synapses add to a variable is summed in an accumulator, as
+in our networks, and joins it in the next step; a variable that no equation moves is its accumulator itself. Other variables of neurons
+are kept in `state`, weights in `weight`, other variables of synapses in `tag`.
 """
 
 from __future__ import annotations
@@ -50,10 +51,16 @@ class Ledger:
                 self.touched["synapse" if key[0] == "synapse" else "own", key[1], key[2]] = bits
         for one in read.synapses:
             for pathway in one.pathways:
-                self.received |= {key[1:] for key in pathway.forward.writes}
+                self.received |= {key[1:] for key in pathway.forward.adds}
         for one in read.inputs:
             thing, name = base(one._group).name, one.target_var  # noqa: SLF001
             self.touched["own", thing, name] = read.words.of(thing, name, "state")
+        self.moved = {
+            (g.name, name)
+            for g in read.groups.values()
+            if not g.outside
+            for name in g.group.user_equations.diff_eq_names
+        }
         self.weights = {(one.name, name) for one in read.synapses for name in one.weights}
         self.ops: dict[Op, int] = {}
 
@@ -73,7 +80,7 @@ class Ledger:
         side, thing, name = key
         if side == "synapse":
             return ("weight_column" if column else "weight") if (thing, name) in self.weights else "tag"
-        return "accumulator" if (thing, name) in self.received else "state"
+        return "accumulator" if (thing, name) in self.received - self.moved else "state"
 
     def add(self, layer: int, phase: str, count: int, action: str, bits: int, by: int = 0, memory: str = "") -> None:
         """Count an operation so many times."""
@@ -110,6 +117,11 @@ class Ledger:
     def _group(self, layer: int, group: GroupCode) -> None:
         for dt, n, block in group.tick:
             self._block(layer, "forward", block, n * self.happened.steps.get(dt, 0))
+        for name in self._summed(group):
+            n, bits = group.n * self.happened.steps.get(self.read.dt, 0), self.touched["own", group.name, name]
+            self.add(layer, "forward", n, "add", bits)
+            for action in ("read", "write"):
+                self.add(layer, "forward", n, action, bits, memory="accumulator")
         for event, block in group.at.items():
             self._block(layer, "forward", block, int(self.happened.spikes[group.name, event].sum()))
         if group.waits:
@@ -119,6 +131,10 @@ class Ledger:
                 self.add(layer, "forward", n, action, group.waits)
             self.add(layer, "forward", n, "read", group.waits, memory="state")
             self.add(layer, "forward", n + spikes, "write", group.waits, memory="state")
+
+    def _summed(self, group: GroupCode) -> list[str]:
+        """Variables of a group that have an accumulator beside them."""
+        return sorted(name for thing, name in self.received & self.moved if thing == group.name)
 
     def _input(self, layer: int, one: Any) -> NDArray[np.int64]:
         thing, variable = base(one._group).name, one.target_var  # noqa: SLF001
@@ -193,9 +209,11 @@ class Ledger:
         for key, bits in block.work.reads.items():
             if key not in known or key[0] != "synapse":
                 times = flow.arrivals if key[0] == code.side else flow.events
-                self.add(layer, phase, times, "read", bits, memory=self.memory(key, column=column))
+                memory = "accumulator" if key in block.adds and key[0] != "synapse" else self.memory(key, column=column)
+                self.add(layer, phase, times, "read", bits, memory=memory)
         for key, bits in block.writes.items():
-            self.add(layer, phase, flow.events, "write", bits, memory=self.memory(key))
+            memory = "accumulator" if key in block.adds and key[0] != "synapse" else self.memory(key)
+            self.add(layer, phase, flow.events, "write", bits, memory=memory)
 
     # ------------------------------------------------------------------ layout
 
@@ -251,6 +269,9 @@ class Ledger:
             Held(layer, self.memory(key), group.n, bits)
             for key, bits in self.touched.items()
             if key[:2] == ("own", group.name)
+        ]
+        held += [
+            Held(layer, "accumulator", group.n, self.touched["own", group.name, name]) for name in self._summed(group)
         ]
         if group.waits:
             held.append(Held(layer, "state", group.n, group.waits))

@@ -145,6 +145,7 @@ def read(sources: Sources, bits: Mapping[str, int] | int | None, weights: Mappin
     if len(steps) > 1:
         said = ", ".join(f"{name} {dt * 1e3:g} ms" for dt, name in steps.items())
         raise NeurosimError(f"network: its objects have different time steps ({said}): supported is one for all")
+    notes += [f"{s.name}: is not active, so it is not counted" for s in sources.synapses if not s.active]
     notes += _notes(groups, joined, words)
     return Read(groups, joined, sources.inputs, words, next(iter(steps), 1e-4), notes)
 

@@ -45,14 +45,14 @@ class Counted:
         """The prices as text, the optimistic and pessimistic ends in brackets."""
         events = sum(row.get("events", row.get("spikes", 0)) for row in self.tallies.values() if "ticks" not in row)
         lines = [
-            f"{'':18}{'energy, nJ':>36}{'pJ a synaptic event':>21}{'busy, us':>12}{'area, mm2':>11}{'cores':>7}  grade"
+            f"{'':18}{'energy, uJ':>28}{'pJ a synaptic event':>21}{'busy, us':>12}{'area, mm2':>11}{'cores':>7}  grade"
         ]
         for name, cost in self.prices(*hardware).items():
             low, nominal, high = cost.band["energy_pj_per_sample"]
-            energy = f"{nominal / 1e3:.5g} ({low / 1e3:.4g} … {high / 1e3:.4g})"
+            energy = f"{nominal / 1e6:.4g} ({low / 1e6:.4g} … {high / 1e6:.4g})"
             each = f"{nominal / events:.4g}" if events else "-"
             lines.append(
-                f"{name:18}{energy:>36}{each:>21}{cost.latency_ns_per_sample / 1e3:>12.5g}{cost.area_um2 / 1e6:>11.4g}"
+                f"{name:18}{energy:>28}{each:>21}{cost.latency_ns_per_sample / 1e3:>12.5g}{cost.area_um2 / 1e6:>11.4g}"
                 f"{sum(cost.cores):>7}  {cost.grade.basis}, {cost.grade.tag}"
             )
         return "\n".join(lines)
@@ -301,3 +301,14 @@ def count(
 ) -> Counted:
     """Count what a network has done since its time 0, from the SpikeMonitors that it has; every group needs one."""
     return Watch(network, objects_of(network, level + 1), bits, weights, monitors=False).counted()
+
+
+def price(
+    network: Any = None,
+    *hardware: str,
+    bits: Mapping[str, int] | int | None = None,
+    weights: Mapping[str, Any] | None = None,
+    level: int = 0,
+) -> dict[str, costs.Cost]:
+    """What a network with SpikeMonitors has cost since its time 0, by hardware model: on those named, or on all that are shipped."""
+    return count(network, bits=bits, weights=weights, level=level + 1).prices(*hardware)
