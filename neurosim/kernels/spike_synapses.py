@@ -94,23 +94,23 @@ def value(term, x, i, j, elapsed, levels):
 
 
 @inner
-def apply(memory, part, k, v, shift, word, column, counts):
-    """Change synapse k, or its tag, by round(v, shift)."""
-    tagged = part[PART.eligibility] >= 0
-    mode = part[PART.tag_round] if tagged else part[PART.round]
-    u = np.int64(0)
-    if not is_real(memory.x) and mode == ROUNDING.stochastic and shift > 0:
-        u = column_bits(word, column, shift)
-        counts[SPIKE_TALLY.random_lanes] += 1
-    change = change_of(v, shift, mode, u)
-    if tagged:
-        before = memory.tag[k]
-        memory.tag[k] = min(max(before + change, part[PART.tag_low]), part[PART.tag_high])
-        counts[SPIKE_TALLY.tags_changed] += memory.tag[k] != before
-    else:
-        before = memory.weight[k]
-        memory.weight[k] = min(max(before + change, part[PART.low]), part[PART.high])
-        counts[SPIKE_TALLY.changed] += memory.weight[k] != before
+def _tagged(memory, part, k, v, shift, u):
+    """Change the tag of synapse k by round(v, shift). Returns whether it is another afterwards."""
+    before = memory.tag[k]
+    change = change_of(v, shift, part[PART.tag_round], u)
+    memory.tag[k] = min(max(before + change, part[PART.tag_low]), part[PART.tag_high])
+    return memory.tag[k] != before
+
+
+@inlined
+def _is_plain(term):
+    """Whether a term is a state times its numerator and nothing else."""
+    return (
+        term[TERM.gates] == 0
+        and term[TERM.levels] == 0
+        and term[TERM.times] == FACTOR.one
+        and (term[TERM.of] == FACTOR.pre or term[TERM.of] == FACTOR.post)
+    )
 
 
 @inner
@@ -124,60 +124,94 @@ def arrive(program, memory, part, i, tick, learn, counts):
         at = part[PART.row] + i
         first, last = program.start[at], program.start[at + 1]
     target, to, gain, blank = program.target, part[PART.input], part[PART.gain], part[PART.blank]
-    dense, rule = part[PART.dense] != 0, part[PART.pre]
+    dense, rule, tagged = part[PART.dense] != 0, part[PART.pre], part[PART.eligibility] >= 0
     blank_word = fold(step_key(part[PART.blank_key], tick), i) if blank else np.uint64(0)
-    word, term, drawn = np.uint64(0), program.terms[max(0, rule)], False
-    learns = learn and rule >= 0
-    mode = part[PART.tag_round] if part[PART.eligibility] >= 0 else part[PART.round]
-    takes = not is_real(x) and learns and mode == ROUNDING.stochastic and term[TERM.shift] > 0
+    word, term = np.uint64(0), program.terms[max(0, rule)]
+    learns, low, high = learn and rule >= 0, part[PART.low], part[PART.high]
+    mode, shift = part[PART.tag_round] if tagged else part[PART.round], term[TERM.shift]
+    takes = not is_real(x) and learns and mode == ROUNDING.stochastic and shift > 0
+    plain, numerator, of, hears = _is_plain(term), term[TERM.numerator], term[TERM.of_at], term[TERM.of] == FACTOR.post
+    blanked, attempted, changed, tags = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     if takes:
         word = fold(step_key(part[PART.pre_key], tick), i)
     for k in range(first, last):
         j = k - first if dense else np.int64(target[k])
         if blank and column_bits(blank_word, j, _BLANK_BITS) < blank:
-            counts[SPIKE_TALLY.blanked] += 1
+            blanked += 1
             continue
         if learns:
-            elapsed = np.int64(-1)
-            if term[TERM.of] == FACTOR.kernel and memory.last[part[PART.target] + j] >= 0:
-                elapsed = tick - memory.last[part[PART.target] + j]
-            counts[SPIKE_TALLY.evaluated_pre] += 1
-            v = value(term, x, i, j, elapsed, program.levels)
+            if plain:
+                v = x[of + (j if hears else i)] * numerator
+            else:
+                elapsed = np.int64(-1)
+                if term[TERM.of] == FACTOR.kernel and memory.last[part[PART.target] + j] >= 0:
+                    elapsed = tick - memory.last[part[PART.target] + j]
+                v = value(term, x, i, j, elapsed, program.levels)
             if v != 0:
-                counts[SPIKE_TALLY.attempted_pre] += 1
-                drawn = True
-                apply(memory, part, k, v, term[TERM.shift], word, j, counts)
+                attempted += 1
+                u = column_bits(word, j, shift) if takes else np.int64(0)
+                if tagged:
+                    tags += _tagged(memory, part, k, v, shift, u)
+                else:
+                    before = weight[k]
+                    after = min(max(before + change_of(v, shift, mode, u), low), high)
+                    weight[k] = after
+                    changed += after != before
         inputs[to + j] += divided(weight[k] * np.int64(1), -gain, SHIFTING.floor)
-    if last > first:
+    met = last - first
+    if met:
         counts[SPIKE_TALLY.arrivals] += 1
-        counts[SPIKE_TALLY.events] += last - first
-        counts[SPIKE_TALLY.random_words] += (blank != 0) + (takes and drawn)
-        counts[SPIKE_TALLY.random_lanes] += last - first if blank else 0
+        counts[SPIKE_TALLY.events] += met
+        counts[SPIKE_TALLY.random_words] += (blank != 0) + (takes and attempted > 0)
+        counts[SPIKE_TALLY.random_lanes] += (met if blank else 0) + (attempted if takes else 0)
+        counts[SPIKE_TALLY.blanked] += blanked
+        counts[SPIKE_TALLY.evaluated_pre] += met - blanked if learns else 0
+        counts[SPIKE_TALLY.attempted_pre] += attempted
+        counts[SPIKE_TALLY.changed] += changed
+        counts[SPIKE_TALLY.tags_changed] += tags
 
 
 @inner
 def depart(program, memory, part, j, tick, counts):
     """Neuron j of the target spikes: its synapses change."""
-    x = memory.x
-    term = program.terms[part[PART.post]]
-    at = part[PART.column] + j
-    mode = part[PART.tag_round] if part[PART.eligibility] >= 0 else part[PART.round]
-    takes = not is_real(x) and mode == ROUNDING.stochastic and term[TERM.shift] > 0
-    word, drawn = np.uint64(0), False
-    if takes:
-        word = fold(step_key(part[PART.post_key], tick), j)
-    for c in range(program.column_start[at], program.column_start[at + 1]):
-        k, i = program.column_synapse[c], np.int64(program.column_source[c])
-        elapsed = np.int64(-1)
-        if term[TERM.of] == FACTOR.kernel and memory.last[part[PART.source] + i] >= 0:
-            elapsed = tick - memory.last[part[PART.source] + i]
-        counts[SPIKE_TALLY.evaluated_post] += 1
-        v = value(term, x, i, j, elapsed, program.levels)
+    x, weight, synapse, source = memory.x, memory.weight, program.column_synapse, program.column_source
+    term, tagged = program.terms[part[PART.post]], part[PART.eligibility] >= 0
+    first, last = program.column_start[part[PART.column] + j], program.column_start[part[PART.column] + j + 1]
+    mode, shift, low, high = (
+        part[PART.tag_round] if tagged else part[PART.round],
+        term[TERM.shift],
+        part[PART.low],
+        part[PART.high],
+    )
+    takes = not is_real(x) and mode == ROUNDING.stochastic and shift > 0
+    plain, numerator, of, hears = _is_plain(term), term[TERM.numerator], term[TERM.of_at], term[TERM.of] == FACTOR.post
+    attempted, changed, tags = np.int64(0), np.int64(0), np.int64(0)
+    word = fold(step_key(part[PART.post_key], tick), j) if takes else np.uint64(0)
+    for c in range(first, last):
+        k, i = synapse[c], np.int64(source[c])
+        if plain:
+            v = x[of + (j if hears else i)] * numerator
+        else:
+            elapsed = np.int64(-1)
+            if term[TERM.of] == FACTOR.kernel and memory.last[part[PART.source] + i] >= 0:
+                elapsed = tick - memory.last[part[PART.source] + i]
+            v = value(term, x, i, j, elapsed, program.levels)
         if v != 0:
-            counts[SPIKE_TALLY.attempted_post] += 1
-            drawn = True
-            apply(memory, part, k, v, term[TERM.shift], word, i, counts)
-    counts[SPIKE_TALLY.random_words] += takes and drawn
+            attempted += 1
+            u = column_bits(word, i, shift) if takes else np.int64(0)
+            if tagged:
+                tags += _tagged(memory, part, k, v, shift, u)
+            else:
+                before = weight[k]
+                after = min(max(before + change_of(v, shift, mode, u), low), high)
+                weight[k] = after
+                changed += after != before
+    counts[SPIKE_TALLY.evaluated_post] += last - first
+    counts[SPIKE_TALLY.attempted_post] += attempted
+    counts[SPIKE_TALLY.changed] += changed
+    counts[SPIKE_TALLY.tags_changed] += tags
+    counts[SPIKE_TALLY.random_words] += takes and attempted > 0
+    counts[SPIKE_TALLY.random_lanes] += attempted if takes else 0
 
 
 @inner
