@@ -4,23 +4,35 @@ Data neurons drive hidden layers and ten prediction neurons; a positive and a ne
 prediction spikes; their spikes charge the dendrites `u` of prediction neurons one to one, and those of hidden neurons through a
 fixed random crossbar. Each arrival at a synapse changes its weight by eta * u of its target, where the target's membrane lies in
 the boxcar (Detorakis et al., Frontiers in Neuroscience 12:583, 2018, for the integer form).
+
+Feedback may learn, too, from what its own two ends know (`Erbp.adaptive`). *Adaptive* is ASRBP, dC = eta O e^T (Baldi, Sadowski, Lu,
+Artificial Intelligence 260, 2018), in spikes: error neurons hold the signed error of their class as a state `e`, charged as the dendrite of
+the prediction neuron is, and at each spike of a hidden neuron its entries of C change by eta * e. That is what the weight from this hidden
+neuron to that prediction neuron changes by at the same spike, but for the boxcar: so C - W^T stays as it was, up to gates, blank-out and
+roundings. (A trace of the hidden neuron, read at error spikes, would not do: each of the two projections hears errors of one sign
+only, so that both could only grow.) *STDP-like* is a formula of our own: at each spike of an error neuron its entries change by
+eta * d, d being a fast trace of the hidden neuron minus a slow one, which is how its activity has changed. Its mean is 0, so nothing
+grows by itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.errors import NeurosimError
-from neurosim.formats import Fixed, Quantiser
-from neurosim.spiking.neurons import EVERY_TICK, Leak, Poisson, Population, Source, State, Threshold
-from neurosim.spiking.plasticity import Plasticity, erbp
+from neurosim.formats import Fixed, Quantiser, check, check_whole
+from neurosim.spiking.neurons import EVERY_TICK, Flow, Leak, Poisson, Population, Source, State, Threshold, trace
+from neurosim.spiking.plasticity import Plasticity, Term, erbp
 from neurosim.spiking.projection import Connect, Pairs, Projection
 from neurosim.spiking.spec import SpikingSpec
+
+if TYPE_CHECKING:
+    from neurosim.spiking.network import SpikingNetwork
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,8 @@ class Erbp:
     charge by error_input * 2**error_gain; error_output: what an error spike adds to a prediction neuron's dendrite; feedback,
     feedback_weight: C, and what its entries count; channel: a quantiser of the dendrite, None for its whole word; label: probability of a
     label spike in a tick, in units of 2**-16: by default it spikes as often as a prediction neuron can, so that errors end where it does.
+    adaptive: whether C learns, and how (True: as ASRBP; ``stdp``: STDP-like), with eta = 2**-feedback_rate, by default the rate; slow: the
+    slow trace follows the fast one by 2**-slow a tick.
     """
 
     n_in: int = 784
@@ -61,11 +75,16 @@ class Erbp:
     bits: int = 16
     source: Source = field(default_factory=lambda: Poisson(role="input"))
     seed: int = 0
+    adaptive: bool | Literal["stdp"] = False
+    feedback_rate: int | None = None
+    slow: int = 7
 
     def __post_init__(self) -> None:
         for name in ("gains", "reach", "gates"):
             if len(getattr(self, name)) != 2:
                 raise NeurosimError(f"erbp.{name}={getattr(self, name)}: must be two numbers, see its meaning")
+        check("erbp.adaptive", self.adaptive, (False, True, "stdp"))
+        check_whole("erbp.slow", self.slow, 1, 30)
 
     def replace(self, **changes: Any) -> Erbp:
         """A copy with some settings changed."""
@@ -99,12 +118,20 @@ class Erbp:
 
     def _neurons(self, name: str, n: int) -> Population:
         jump = -self.threshold if self.subtracts else None
-        states = State("v", self.soma, bits=self.bits, jump=jump), State("u", self.dendrite, bits=self.bits)
-        return Population(name, n, states, Threshold(self.threshold, "v"), self.refractory)
+        states = [State("v", self.soma, bits=self.bits, jump=jump), State("u", self.dendrite, bits=self.bits)]
+        if self.adaptive == "stdp" and name != "out":
+            # The slow trace takes up from the fast one what the same leak takes from itself, so that both have one mean.
+            follow = Flow("fast", self.slow, rounding="zero")
+            slow = State("slow", Leak(self.slow, rounding="zero"), (follow,), bits=self.bits)
+            change = State("change", Leak(0), (Flow("fast"), Flow("slow", numerator=-1)), bits=self.bits)
+            states += [trace("fast", self.dendrite, self.error_output, self.bits), slow, change]
+        return Population(name, n, tuple(states), Threshold(self.threshold, "v"), self.refractory)
 
     def _error(self, name: str) -> Population:
-        state = State("v", jump=-self.error_threshold, low=0, bits=self.bits)
-        return Population(name, self.classes, (state,), Threshold(self.error_threshold))
+        states = [State("v", jump=-self.error_threshold, low=0, bits=self.bits)]
+        if self.adaptive is True:
+            states.append(State("e", self.dendrite, bits=self.bits))
+        return Population(name, self.classes, tuple(states), Threshold(self.error_threshold, "v"))
 
     def _errors(self) -> list[Projection]:
         """What charges error neurons, and what they send to prediction neurons."""
@@ -114,7 +141,8 @@ class Erbp:
             for source, way in (("label", sign), ("out", -sign)):
                 charge = way * self.error_input
                 found.append(Projection(source, error, "v", word, charge, one, gain=self.error_gain, phase="error"))
-            found.append(Projection(error, "out", "u", word, sign * self.error_output, one, phase="error"))
+            to = [("out", "u"), *((name, "e") for name in ("positive", "negative") if self.adaptive is True)]
+            found += [Projection(error, name, x, word, sign * self.error_output, one, phase="error") for name, x in to]
         return found
 
     def _feedback(self, layer: int, name: str) -> list[Projection]:
@@ -124,10 +152,36 @@ class Erbp:
         entries: NDArray[np.int64] = matrix[sources, targets] * self.feedback_weight
         word = Fixed(max(8, 1 + int(np.abs(entries).max(initial=1)).bit_length()), 0)
         pairs = Pairs(sources, targets)
+        if self.adaptive is not False:
+            word = Fixed(word.bits, 0, rounding=self.weight.rounding)
         return [
-            Projection(error, name, "u", word, sign * entries, pairs, phase="feedback")
+            Projection(error, name, "u", word, sign * entries, pairs, plasticity=self._taught(sign), phase="feedback")
             for error, sign in (("positive", 1), ("negative", -1))
-        ]
+        ]  # fmt: skip
+
+    def _taught(self, sign: int) -> Plasticity | None:
+        """How C, or for negative errors -C, learns from the forward channel."""
+        shift = self.rate if self.feedback_rate is None else self.feedback_rate
+        if self.adaptive is True:
+            return Plasticity(on_post=Term("pre.e", numerator=sign, shift=shift))
+        # A negative error lowers C by the change, so -C rises by it, as C does by a positive one.
+        return Plasticity(on_pre=Term("post.change", shift=shift)) if self.adaptive else None
+
+
+def alignment(network: SpikingNetwork) -> float:
+    """The correlation of C of the last hidden layer with the transposed weights from there to the predictions, over C's synapses.
+
+    C: half the difference of what positive and negative errors go through. Raises NeurosimError for a network that is not of `Erbp`.
+    """
+    last = sum(p.name.startswith("hidden") for p in network.spec.populations) - 1
+    positive, negative = (
+        network.weights(f"{error}->hidden{last}").astype(np.float64) for error in ("positive", "negative")
+    )
+    n_hidden, classes = network.spec.population(f"hidden{last}").n, network.spec.population("out").n
+    forward = network.weights(f"forward{last + 1}").reshape(n_hidden, classes)
+    start, targets = network.synapses(f"positive->hidden{last}")[:2]
+    sources = np.repeat(np.arange(classes), np.diff(start))
+    return float(np.corrcoef(positive - negative, forward[targets, sources])[0, 1])
 
 
 def probabilities(images: NDArray[Any], full_scale: float, most: float) -> NDArray[np.int64]:

@@ -142,6 +142,27 @@ def kernel_stdp(up: Kernel, down: Kernel, shift: int = 0) -> Plasticity:
     return Plasticity(Term(down, shift=shift), Term(up, shift=shift))
 
 
+def reward_stdp(
+    pre: str,
+    post: str,
+    reward: str,
+    shift_up: int,
+    shift_down: int,
+    *,
+    leak: Leak | None = None,
+    shift: int = 0,
+    word: Fixed | None = None,
+) -> Plasticity:
+    """Reward-modulated STDP (Izhikevich 2007; Florian 2007): pair STDP changes a tag that leaks, and the reward turns it into weight.
+
+    pre, post: names of the traces, as of `pair_stdp`; reward: the state of the target that a population brings the reward to through a
+    projection; each tick the weight changes by tag * reward / 2**shift. leak: of the tag, in a word that rounds at random by default.
+    """
+    tags = word or Fixed(16, 0, rounding="stochastic")
+    rule = pair_stdp(pre, post, shift_up, shift_down)
+    return rule.replace(eligibility=Eligibility(f"post.{reward}", leak, shift=shift, word=tags))
+
+
 def modulated(rule: Plasticity, error: str, shift: int, dead: int = 0) -> Plasticity:
     """A rule whose changes are multiplied by a state of the target, its error or reward, and 2**-shift.
 
