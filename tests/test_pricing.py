@@ -19,7 +19,7 @@ from neurosim.costs.laws import CHARGED, COMPONENT_OF, FREE
 from neurosim.errors import NeurosimError
 from neurosim.ops import ACTIONS, MEMORIES, PHASES, Held, Layout, Op, OpCounts
 
-MODELS = names()
+MODELS = names(kind="array")
 WEIGHT, CODE, SUM, ERROR, EVENTS, SIZES = 8, 8, 20, 4, (151, 101, 101), (784, 100, 100, 10)
 
 

@@ -20,7 +20,7 @@ from neurosim.spiking.projection import Connect, Pairs, Projection
 from neurosim.spiking.spec import SpikingSpec
 from tests.spiking_twin import random_case
 
-MODELS = names()
+MODELS = names(kind="array")
 
 
 def made(populations, projections=(), seed=3):

@@ -38,8 +38,8 @@ class Counted:
         return costs.price(self.counts, None, self.layout, costs.load(hardware))
 
     def prices(self, *hardware: str) -> dict[str, costs.Cost]:
-        """The same on several models; on all that are shipped where none is named."""
-        return {name: self.price(name) for name in hardware or costs.names()}
+        """The same on several models; on all arrays that are shipped where none is named."""
+        return {name: self.price(name) for name in hardware or costs.names(kind="array")}
 
     def table(self, *hardware: str) -> str:
         """The prices as text, the optimistic and pessimistic ends in brackets."""

@@ -1,7 +1,7 @@
 """The accounting plane: from counts to joules, seconds and square micrometres."""
 
 from neurosim.costs.cost import Band, Cost
-from neurosim.costs.hardware import HardwareModel, explain, load, names
+from neurosim.costs.hardware import AnyModel, ChipModel, HardwareModel, explain, load, names
 from neurosim.costs.pricing import price
 
-__all__ = ["Band", "Cost", "HardwareModel", "explain", "load", "names", "price"]
+__all__ = ["AnyModel", "Band", "ChipModel", "Cost", "HardwareModel", "explain", "load", "names", "price"]

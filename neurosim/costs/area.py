@@ -11,7 +11,7 @@ from typing import Any
 
 from neurosim.costs.cost import Plot
 from neurosim.costs.laws import COMPONENT_OF, Laws, Quantity, quantity, together
-from neurosim.costs.schema import RegisterMemory
+from neurosim.costs.schema import CellMemory, RegisterMemory
 from neurosim.ops import Layout
 
 _Pair = tuple[Quantity, Quantity]  # area (um2), leakage (uW)
@@ -47,9 +47,10 @@ class Floor:
         return rows, together(*merged.values()), together(*leaks)
 
     def _memory(self, memory: str, bits: int) -> _Pair:
-        if isinstance(self.laws.built(memory), RegisterMemory):
+        how = self.laws.built(memory)
+        if isinstance(how, RegisterMemory):
             return self._scaled("register", bits)
-        sram = self.laws.spec.sram
+        sram = how if isinstance(how, CellMemory) else self.laws.spec.sram
         leak = quantity(sram.leakage, "power_uw_per_kb").times(bits / 8192)
         return quantity(sram.area, "area_um2_per_bit").times(bits), leak
 

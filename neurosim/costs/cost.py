@@ -68,7 +68,7 @@ K = TypeVar("K")
 
 COMPONENTS = (
     "arithmetic", "weight memory", "feedback memory", "state memory", "gradient memory",
-    "lookup", "random", "communication", "clock", "static",
+    "lookup", "random", "synapse", "neuron", "learning", "memory", "sample", "core", "chip", "communication", "clock", "static",
 )  # fmt: skip
 
 
@@ -101,6 +101,8 @@ class Cost:
     area: of the chip, learning included. bits_moved: bits a learning sample reads and writes, by phase and memory.
     channel_bits: bits a learning sample sends: `event_payload` and `error_code` once for each layer that receives or
     sends them, `event_packets` and `error_packets` with header, once for each core that receives them.
+    unpriced: what happened and is in none of the numbers, because nobody published what it costs on that chip: activities of
+    `neurosim.costs.activities`, and ``"static"`` and ``"time"``. Totals of a cost with any are lower bounds.
     """
 
     model: str
@@ -116,6 +118,7 @@ class Cost:
     area: tuple[Plot, ...]
     bits_moved: Mapping[str, Mapping[str, float]]
     channel_bits: Mapping[str, float]
+    unpriced: tuple[str, ...] = ()
 
     @cached_property
     def band(self) -> dict[str, Band]:
@@ -200,6 +203,7 @@ class Cost:
             **{key: [r._asdict() for r in getattr(self, key)] for key in _PARTS},
             "bits_moved": {phase: dict(bits) for phase, bits in self.bits_moved.items()},
             "channel_bits": dict(self.channel_bits),
+            "unpriced": list(self.unpriced),
         }
 
     @classmethod
@@ -215,6 +219,7 @@ class Cost:
             inference_from=data["inference_from"],
             bits_moved={phase: dict(bits) for phase, bits in data["bits_moved"].items()},
             channel_bits=dict(data["channel_bits"]),
+            unpriced=tuple(data.get("unpriced", ())),
             **rows,
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from neurosim.costs.hardware import HardwareModel
-from neurosim.costs.schema import BASES, TAGS, RegisterMemory, Sourced, SramMemory
+from neurosim.costs.schema import BASES, TAGS, AnyMemory, CellMemory, RegisterMemory, Sourced, SramMemory
 from neurosim.errors import NeurosimError
 
 CHARGED: Mapping[str, str] = {
@@ -28,7 +28,7 @@ CHARGED: Mapping[str, str] = {
     "error_code": "as event, once for every core of every layer that receives it",
     "update_pair": "as multiply",
     "random_word": "mixer_bits and wider: one run of the mixer; narrower: its lanes' multiplies and additions",
-    "read": "SRAM: words x E(KB) x sqrt(word / 64); registers: bits x energy per bit",
+    "read": "SRAM: words x E(KB) x sqrt(word / 64); registers and cells: bits x energy per bit",
     "write": "as read, with the law of writes",
 }
 FREE: Mapping[str, str] = {
@@ -225,13 +225,13 @@ class Laws:
     def _register(self, bits: int) -> Quantity:
         return quantity(self.spec.register, "energy_pj_per_bit").times(bits)
 
-    def built(self, memory: str) -> SramMemory | RegisterMemory:
+    def built(self, memory: str) -> AnyMemory:
         """How the model builds a memory.
 
         Raises: NeurosimError if it does not.
         """
         row = "weight" if memory == "weight_column" else memory
-        found: SramMemory | RegisterMemory | None = getattr(self.spec.memory, row, None)
+        found: AnyMemory | None = getattr(self.spec.memory, row, None)
         if found is None:
             self.refuse(f"memory={memory!r}", f"has no memory.{row}")
         return found
@@ -242,6 +242,10 @@ class Laws:
         if isinstance(how, RegisterMemory):
             # Read and written within the cycle of the operation that needs them.
             return Price(self._register(bits), component, "register", (0.0, 0.0, 0.0))
+        if isinstance(how, CellMemory):
+            energy = quantity(how.read if action == "read" else how.write, "energy_pj_per_bit").times(bits)
+            share = bits / how.row_bits
+            return Price(energy, component, f"{memory} memory", (share, share, share))
         words = self._words(how, action, bits, memory)
         word = self.word_energy(how, action, max(how.macro_kb, held_bits / 8192), memory)
         low, nominal, high = (e * w for e, w in zip(word[:3], words, strict=True))

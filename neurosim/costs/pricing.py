@@ -14,8 +14,9 @@ import math
 from functools import lru_cache
 
 from neurosim.costs.area import Floor
+from neurosim.costs.chips import price_chip
 from neurosim.costs.cost import COMPONENTS, Band, Cost, Grade, Part, Stage
-from neurosim.costs.hardware import HardwareModel
+from neurosim.costs.hardware import AnyModel, ChipModel, HardwareModel
 from neurosim.costs.laws import COMPONENT_OF, LANE_UNITS, Laws, Price, Quantity, quantity
 from neurosim.costs.schema import BASES, TAGS
 from neurosim.errors import NeurosimError
@@ -202,7 +203,7 @@ def _chip(layout: Layout, model: HardwareModel) -> _Chip:
     return _Chip(layout, model)
 
 
-def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: HardwareModel) -> Cost:
+def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: AnyModel) -> Cost:
     """What a run costs, a sample.
 
     train: counts of the run that learned. test: counts of classifying alone (phase ``forward``); None takes the
@@ -211,6 +212,8 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: Hardwar
     Raises: NeurosimError on counts without samples, a layer that the layout lacks, test counts of learning phases, an
     error code that nobody receives, or an action, width or memory that the model lacks.
     """
+    if isinstance(model, ChipModel):
+        return price_chip(train, test, _sound(layout), model)
     chip = _chip(layout, model)
     learned = _Bill(train, chip, "counts of training")
     bills = [learned] if test is None else [learned, _tested(test, chip)]

@@ -187,7 +187,39 @@ class RegisterMemory(Choice, frozen=True, kw_only=True, tag_field="kind", tag="r
     """A memory of flip-flops."""
 
 
-AnyMemory = SramMemory | RegisterMemory
+class CellAccessEnd(Sourced, frozen=True, kw_only=True):
+    """Energy of one bit of a cell array, with the circuit that reads or writes it."""
+
+    energy_pj_per_bit: Annotated[
+        float, Meta(ge=0, description="one bit, with its share of the circuit around the cells")
+    ]
+
+
+class CellAccess(CellAccessEnd, frozen=True, kw_only=True):
+    """Energy of one bit of a cell array, with its ends."""
+
+    low: CellAccessEnd | None = None
+    high: CellAccessEnd | None = None
+
+
+class Endurance(Sourced, frozen=True, kw_only=True):
+    """How often a cell may be written: for the reader, no law uses it."""
+
+    writes: Annotated[float, Meta(gt=0, description="writes that a cell of the weakest survives")]
+
+
+class CellMemory(Choice, frozen=True, kw_only=True, tag_field="kind", tag="cells"):
+    """A memory of single-bit cells (SRAM, RRAM ...) in an array of its own, priced by the bit, whatever its size."""
+
+    row_bits: Annotated[int, Meta(ge=1, description="bits that the array gives or takes in a cycle")]
+    read: CellAccess
+    write: CellAccess
+    area: Density
+    leakage: Leakage
+    endurance: Endurance | None = None
+
+
+AnyMemory = SramMemory | RegisterMemory | CellMemory
 
 
 class Memories(Table, frozen=True, kw_only=True):
@@ -305,6 +337,7 @@ class ModelFile(Table, frozen=True, kw_only=True):
     """One file: one technology and one organisation of cores."""
 
     schema: Annotated[Literal[1], Meta(description="version of this schema")]
+    kind: Annotated[Literal["array"], Meta(description="an array of cores, from the bottom up")] = "array"
     name: Annotated[str, Meta(pattern="^[a-z0-9_]+$", description="the file's name without .toml")]
     summary: Text
     inherits: Annotated[str, Meta(description="a model to start from; what is given here replaces it")] = ""

@@ -103,6 +103,8 @@ def cost_table(cost: Mapping[str, Cost]) -> Table:
         table.add_row(name, *(_band(c.band[key], show) for c in cost.values()))
     table.add_row("grade", *(f"{c.grade.basis}, {c.grade.tag}" for c in cost.values()))
     table.add_row("cores", *(" + ".join(map(str, c.cores)) for c in cost.values()))
+    if any(c.unpriced for c in cost.values()):
+        table.add_row("without (not published)", *(", ".join(c.unpriced) or "-" for c in cost.values()))
     return table
 
 

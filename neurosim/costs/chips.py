@@ -1,0 +1,228 @@
+"""Published chips: static power, idle clocking and marginal energies, each as it was published (docs/hardware_models.md).
+
+    energy = static power x time + idle energy x cycles + sum(amount x marginal energy)
+
+Amounts follow from counts by `neurosim.costs.activities`. A layer's cores work side by side; layers, phases and terms
+follow one another. What happened and stands in no number of the file is named in `Cost.unpriced`, never taken for 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from neurosim.costs.activities import ACTIVITIES, PER, Place, activity, amounts
+from neurosim.costs.chip_schema import ChipFile
+from neurosim.costs.cost import COMPONENTS, Band, Cost, Grade, Part, Plot, Stage
+from neurosim.costs.hardware import ChipModel
+from neurosim.costs.laws import NOTHING, Quantity, quantity
+from neurosim.costs.schema import BASES, TAGS
+from neurosim.errors import NeurosimError
+from neurosim.ops import PHASES, Layout, OpCounts
+
+_PHASE = {name: i for i, name in enumerate(PHASES)}
+_COMPONENT = {name: i for i, name in enumerate(COMPONENTS)}
+_WHOLE = frozenset({"tick", "sample", "learning_sample"})
+"""Times of these are of the whole chip: no number of cores shortens them."""
+
+
+class _Bill:
+    """Energy, time and what is missing of one set of counts, a sample. used: every constant that cost something."""
+
+    def __init__(
+        self, counts: OpCounts, layout: Layout, spec: ChipFile, cores: tuple[int, ...], hops: tuple[float, float]
+    ) -> None:
+        self.counts, self.spec, self.cores = counts, spec, cores
+        found = amounts(counts, layout, cores, hops)
+        self.amounts = {
+            name: {place: n / counts.samples for place, n in rows.items()} for name, rows in found.items() if rows
+        }
+        self.used: list[Quantity] = []
+        self.stages = self._stages()
+        self.parts = self._parts()
+        self.unpriced = self._unpriced()
+
+    def _stages(self) -> tuple[Stage, ...]:
+        spec, counts = self.spec, self.counts
+        if spec.operating.tick_us and counts.ticks:
+            ns = spec.operating.tick_us * 1e3 * counts.ticks / counts.samples
+            return (Stage(0, "forward", "tick", ns, ns, ns),)
+        times = [(row.per, quantity(row, "latency_ns")) for row in spec.latency]
+        period = 1e3 / spec.operating.clock_mhz if spec.cycles else 0.0
+        times += [(row.per, quantity(row, "latency_cycles").times(period)) for row in spec.cycles]
+        rows: dict[Place, list[tuple[float, float, float, str]]] = {}
+        for per, each in times:
+            for (layer, phase), n in self.amounts.get(per, {}).items():
+                share = n if per in _WHOLE else n / max(1, self.cores[layer])
+                low, nominal, high = (end * share for end in each[:3])
+                if high:
+                    rows.setdefault((layer, phase), []).append((low, nominal, high, per))
+                    self.used.append(each)
+        out = []
+        for (layer, phase), these in sorted(rows.items(), key=lambda r: (r[0][0], _PHASE[r[0][1]])):
+            slowest = max(these, key=lambda t: t[1])[3]
+            lows, nominals, highs, _ = zip(*these, strict=True)
+            out.append(Stage(layer, phase, slowest, math.fsum(lows), math.fsum(nominals), math.fsum(highs)))
+        return tuple(out)
+
+    def _parts(self) -> tuple[Part, ...]:
+        rows: dict[tuple[int, str, str], list[tuple[float, ...]]] = {}
+
+        def pay(place: Place, component: str, each: Quantity, n: float) -> None:
+            if each.high * n > 0:
+                rows.setdefault((*place, component), []).append(tuple(end * n for end in each[:3]))
+                self.used.append(each)
+
+        for term in self.spec.energy:
+            for place, n in self.amounts.get(term.per, {}).items():
+                pay(place, PER[term.per].component, quantity(term, "energy_pj"), n)
+        always = (("clock", _clocking(self.spec)), ("static", _static(self.spec)))
+        for s in self.stages:
+            for component, power in always:
+                ends = [p * t * 1e-3 for p, t in zip(power[:3], s[3:], strict=True)]  # uW x ns = 1e-3 pJ
+                pay((s.layer, s.phase), component, power._replace(low=ends[0], nominal=ends[1], high=ends[2]), 1.0)
+        order = sorted(rows.items(), key=lambda r: (r[0][0], _PHASE[r[0][1]], _COMPONENT[r[0][2]]))
+        return tuple(Part(*key, *(math.fsum(b[i] for b in bands) for i in range(3))) for key, bands in order)
+
+    def _unpriced(self) -> tuple[str, ...]:
+        """Activities that happened and that no number contains; then static power and time, if they are not known."""
+        happened = {activity(op, ticking=self.counts.ticks > 0) for op in self.counts.ops}
+        paid = {
+            a
+            for term in self.spec.energy
+            if term.per in self.amounts
+            for a in (*PER[term.per].activities, *term.covers)
+        }
+        missing = [a for a in ACTIVITIES if a in happened - paid]
+        if "static" not in paid and (self.spec.static is None or not self.stages):
+            missing.append("static")
+        if not self.stages and "time" not in paid:
+            missing.append("time")
+        return tuple(missing)
+
+
+def price_chip(
+    train: OpCounts,
+    test: OpCounts | None,
+    layout: Layout,
+    model: ChipModel,
+    hops: tuple[float, float] | None = None,
+) -> Cost:
+    """What a run costs on a published chip, a sample; see `neurosim.costs.price`.
+
+    hops: mean hops of a packet east or west, and north or south; None: those of the file.
+
+    Raises: NeurosimError on counts without samples, a layer that the layout lacks, a network that the chip's numbers are
+    not of, or one that needs more cores than it has.
+    """
+    spec = model.spec
+    _applies(layout, model)
+    own, cores = _cores(layout, model)
+    travelled = hops or (spec.operating.hops_east_west, spec.operating.hops_north_south)
+    if test is None:
+        forward = {op: n for op, n in train.ops.items() if op.phase == "forward"}
+        runs = [train, OpCounts(train.samples, 0, forward, ticks=train.ticks)]
+    else:
+        runs = [train, test]
+        other = sorted({op.phase for op in test.ops if not test.ticks} - {"forward"})
+        if other:
+            msg = f"counts of testing: phase={other[0]!r}: must be 'forward', testing does not learn"
+            raise NeurosimError(msg)
+    for name, counts in zip(("training", "testing"), runs, strict=True):
+        _sound_counts(counts, layout, f"counts of {name}")
+    learned, tested = (_Bill(counts, layout, spec, cores, travelled) for counts in runs)
+    plots = tuple(Plot(0, a.component, a.area_um2, a.area_um2, a.area_um2) for a in spec.area)
+    used = [*learned.used, *tested.used, *(quantity(a, "area_um2") for a in spec.area)]
+    return Cost(
+        model=model.name,
+        digest=model.digest,
+        grade=Grade(BASES[max((q.basis for q in used), default=0)], TAGS[max((q.tag for q in used), default=0)]),
+        cores=own,
+        static_power_uw=Band(*_static(spec)[:3]),
+        energy=learned.parts,
+        latency=learned.stages,
+        inference_energy=tested.parts,
+        inference_latency=tested.stages,
+        inference_from="forward phase of the training counts" if test is None else "test counts",
+        area=plots,
+        bits_moved={},
+        channel_bits=_channel(train, layout, cores),
+        unpriced=learned.unpriced,
+    )
+
+
+def _static(spec: ChipFile) -> Quantity:
+    return quantity(spec.static, "power_uw") if spec.static else NOTHING
+
+
+def _clocking(spec: ChipFile) -> Quantity:
+    """Power of idle clocking (uW): pJ a cycle x MHz."""
+    return quantity(spec.idle, "energy_pj_per_cycle").times(spec.operating.clock_mhz) if spec.idle else NOTHING
+
+
+def _applies(layout: Layout, model: ChipModel) -> None:
+    """Refuse a network that a chip's totals are not of."""
+    told = model.spec.applies
+    if told is None:
+        return
+    last, first = list(layout.neurons[-len(told.neurons) :]), layout.fan_in[0]
+    inputs_differ = told.inputs and first not in (told.inputs, told.inputs + 1)  # a bias is a row more
+    if last != told.neurons or inputs_differ:
+        wanted = "-".join(map(str, [told.inputs or "...", *told.neurons]))
+        given = "-".join(map(str, [first, *layout.neurons]))
+        msg = f"network {given}: the numbers of {model.name!r} are of one network alone, {wanted} ({model.path})"
+        raise NeurosimError(msg)
+
+
+def _cores(layout: Layout, model: ChipModel) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Cores by layer: its own (0 where it stands on another's), and those that work for it."""
+    has, layers = model.spec.capacity, range(len(layout.neurons))
+    place = layout.places or tuple(layers)
+    neurons, synapses = [0] * len(layers), [0] * len(layers)
+    for layer in layers:
+        neurons[place[layer]] += layout.neurons[layer]
+    for h in layout.held:
+        if h.memory in ("weight", "target"):
+            synapses[place[h.layer]] += h.words * h.bits
+    if has is None or has.cores == 1:
+        need = _needed(sum(neurons), sum(synapses), model)
+        own = tuple(need if layer == place[-1] else 0 for layer in layers)
+        cores = tuple(1 for _ in layers)
+    else:
+        own = tuple(_needed(neurons[i], synapses[i], model) if neurons[i] or synapses[i] else 0 for i in layers)
+        cores = tuple(own[p] for p in place)
+    if has is not None and sum(own) > has.cores:
+        msg = f"network: needs {sum(own)} cores, {model.name!r} has {has.cores} ({model.path})"
+        raise NeurosimError(msg)
+    return own, cores
+
+
+def _needed(neurons: int, synapse_bits: int, model: ChipModel) -> int:
+    has = model.spec.capacity
+    pairs = ((neurons, has.neurons), (synapse_bits, has.synapse_bits)) if has else ()
+    return max([1, *(math.ceil(need / holds) for need, holds in pairs if holds)])
+
+
+def _sound_counts(counts: OpCounts, layout: Layout, name: str) -> None:
+    if counts.samples < 1:
+        msg = f"{name}.samples={counts.samples}: must be at least 1, costs are given a sample"
+        raise NeurosimError(msg)
+    for op in counts.ops:
+        if op.layer >= len(layout.neurons):
+            msg = f"{name}: layer={op.layer}: the layout has layers 0..{len(layout.neurons) - 1}"
+            raise NeurosimError(msg)
+        if op.action == "error_code" and not (op.layer < len(layout.receivers) and layout.receivers[op.layer]):
+            msg = f"layout.receivers[{op.layer}]=(): layer {op.layer} sends error codes, so some layer gets one"
+            raise NeurosimError(msg)
+
+
+def _channel(counts: OpCounts, layout: Layout, cores: tuple[int, ...]) -> Mapping[str, float]:
+    """Bits sent, a sample: payloads alone, since a chip's header is part of its packet's price."""
+    bits = dict.fromkeys(("event_payload", "event_packets", "error_code", "error_packets"), 0.0)
+    for op, n in counts.ops.items():
+        if op.action in ("event", "error_code"):
+            ends = (op.layer,) if op.action == "event" else layout.receivers[op.layer]
+            names = ("event_payload", "event_packets") if op.action == "event" else ("error_code", "error_packets")
+            bits[names[0]] += op.bits * n / counts.samples
+            bits[names[1]] += op.bits * n / counts.samples * sum(cores[end] for end in ends)
+    return bits
