@@ -48,7 +48,7 @@ _PUBLIC = {
     "Eligibility": "neurosim.spiking.plasticity",
     "Erbp": "neurosim.spiking.erbp",
     "Config": "neurosim.studies.config",
-    "Record": "neurosim.studies.experiment",
+    "Record": "neurosim.studies.record",
     "run": "neurosim.studies.experiment",
     "data": "neurosim.data:",
 }
@@ -94,8 +94,8 @@ if TYPE_CHECKING:
     from neurosim.spiking.projection import Projection as Projection
     from neurosim.spiking.spec import SpikingSpec as SpikingSpec
     from neurosim.studies.config import Config as Config
-    from neurosim.studies.experiment import Record as Record
     from neurosim.studies.experiment import run as run
+    from neurosim.studies.record import Record as Record
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from neurosim.costs import Band, Cost
 from neurosim.ops import PHASES
-from neurosim.studies.experiment import Record
+from neurosim.studies.record import Record
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
