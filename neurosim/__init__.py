@@ -22,6 +22,7 @@ _PUBLIC = {
     "Cost": "neurosim.costs",
     "load_hardware": "neurosim.costs:load",
     "price": "neurosim.costs",
+    "read_counts": "neurosim.costs",
     "NeurosimError": "neurosim.errors",
     "FloatNetwork": "neurosim.floats.network",
     "Fixed": "neurosim.formats",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from neurosim.costs import Cost as Cost
     from neurosim.costs import load as load_hardware  # noqa: F401
     from neurosim.costs import price as price
+    from neurosim.costs import read_counts as read_counts
     from neurosim.errors import NeurosimError as NeurosimError
     from neurosim.floats.network import FloatNetwork as FloatNetwork
     from neurosim.formats import Fixed as Fixed

@@ -66,10 +66,9 @@ def parser() -> argparse.ArgumentParser:
     hardware.add_argument("name", nargs="?", metavar="NAME")
     commands.add_parser("datasets", help="list the data sets and where they were found")
     commands.add_parser("rules", help="list the learning rules")
-    price = commands.add_parser("price", help="price an earlier run anew, without simulating")
-    price.add_argument("run", metavar="RUN", help="the folder that --out made")
-    price.add_argument("--hardware", metavar="NAME,…", required=True, help="models, or paths of .toml files")
-    _output_flags(price)
+    _price_flags(
+        commands.add_parser("price", help="price an earlier run, or counts from elsewhere, without simulating")
+    )
     again = commands.add_parser("reproduce", help="make a published finding again: table, figure, verdicts")
     again.add_argument("name", nargs="?", metavar="NAME")
     again.add_argument("--list", action="store_true", help="what there is")
@@ -84,6 +83,17 @@ def parser() -> argparse.ArgumentParser:
         help="write NAME.csv, NAME.md and NAME.png, .svg here; finished runs that stand here are kept",
     )
     return top
+
+
+def _price_flags(price: argparse.ArgumentParser) -> None:
+    price.add_argument("run", nargs="?", metavar="RUN", help="the folder that --out made")
+    price.add_argument("--hardware", metavar="NAME,…", required=True, help="models, or paths of .toml files")
+    price.add_argument("--counts", metavar="FILE", help="counts from elsewhere, .json or .csv (docs/counts.md)")
+    price.add_argument("--samples", metavar="N", help="samples that were counted, if the file does not say")
+    price.add_argument("--ticks", metavar="N", help="ticks that were counted, of spiking networks")
+    price.add_argument("--sizes", metavar="N,…", help="inputs and neurons of each layer, to reckon a layout from")
+    price.add_argument("--layout", metavar="FILE.json", help="what the network occupies, if the counts do not say")
+    _output_flags(price)
 
 
 def _output_flags(command: argparse.ArgumentParser) -> None:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from neurosim.errors import NeurosimError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from neurosim.studies.record import Record
+
+def check_file(flag: str, given: str | None) -> None:
+    """Refuse a file whose folder does not exist before any work is done."""
+    if given not in (None, "-") and not Path(str(given)).parent.is_dir():
+        raise NeurosimError(f"{flag}={given!r}: its folder does not exist")
 
 
-def emit(record: Record, given: argparse.Namespace, content: dict[str, Any]) -> None:
+def emit(content: Mapping[str, Any], given: argparse.Namespace, show: Callable[[Console], None]) -> None:
     """JSON to where it was asked for; the report to standard output unless the JSON goes there."""
     if given.json == "-":
         json.dump(content, sys.stdout, allow_nan=False)
@@ -25,9 +32,7 @@ def emit(record: Record, given: argparse.Namespace, content: dict[str, Any]) -> 
 
         write_json(Path(given.json), content)
     if not given.quiet:
-        from neurosim.studies.report import show
-
-        show(record, console())
+        show(console())
 
 
 def console() -> Console:

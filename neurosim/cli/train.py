@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from neurosim.cli.output import emit
-from neurosim.errors import NeurosimError
+from neurosim.cli.output import check_file, emit
 from neurosim.studies.config import Config, read
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from neurosim.studies.record import Record
 
 
@@ -25,10 +26,9 @@ def train(given: argparse.Namespace) -> int:
         settings = {**read(Path(out) / "config.toml"), **settings}
     settings |= {k: v for k, v in flags.items() if k not in ("command", "json", "quiet") and v is not None}
     config = Config(**settings)
-    if given.json not in (None, "-") and not Path(given.json).parent.is_dir():
-        raise NeurosimError(f"json={given.json!r}: its folder does not exist")
+    check_file("json", given.json)
     record = _learn(config, out, resume=resume, quiet=given.quiet)
-    emit(record, given, record.to_dict())
+    emit(record.to_dict(), given, lambda console: _show(record, console))
     if out is not None:
         from neurosim.studies.figures import draw
 
@@ -39,6 +39,12 @@ def train(given: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
     return 0
+
+
+def _show(record: Record, console: Console) -> None:
+    from neurosim.studies.report import show
+
+    show(record, console)
 
 
 def _learn(config: Config, out: str | None, *, resume: bool, quiet: bool) -> Record:

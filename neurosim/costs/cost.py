@@ -101,6 +101,7 @@ class Cost:
     area: of the chip, learning included. bits_moved: bits a learning sample reads and writes, by phase and memory.
     channel_bits: bits a learning sample sends: `event_payload` and `error_code` once for each layer that receives or
     sends them, `event_packets` and `error_packets` with header, once for each core that receives them.
+    notes: what was assumed and not given.
     """
 
     model: str
@@ -116,6 +117,7 @@ class Cost:
     area: tuple[Plot, ...]
     bits_moved: Mapping[str, Mapping[str, float]]
     channel_bits: Mapping[str, float]
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def band(self) -> dict[str, Band]:
@@ -200,6 +202,7 @@ class Cost:
             **{key: [r._asdict() for r in getattr(self, key)] for key in _PARTS},
             "bits_moved": {phase: dict(bits) for phase, bits in self.bits_moved.items()},
             "channel_bits": dict(self.channel_bits),
+            "notes": list(self.notes),
         }
 
     @classmethod
@@ -215,6 +218,7 @@ class Cost:
             inference_from=data["inference_from"],
             bits_moved={phase: dict(bits) for phase, bits in data["bits_moved"].items()},
             channel_bits=dict(data["channel_bits"]),
+            notes=tuple(data.get("notes", ())),
             **rows,
         )
 
