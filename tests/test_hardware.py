@@ -20,7 +20,7 @@ from neurosim.errors import NeurosimError
 from neurosim.ops import Layout, Op, OpCounts
 
 ROOT = Path(__file__).parents[1]
-BARE = {"neurons", "lanes", "hops", "mixer_multiplies", "mixer_xors", "lane_multiplies", "lane_adds"}
+BARE = {"neurons", "lanes", "pipeline", "hops", "mixer_multiplies", "mixer_xors", "lane_multiplies", "lane_adds"}
 
 
 def constants(name: str) -> dict[str, tuple[float, float, float]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosim import costs
+from neurosim.costs.cost import SCHEMA_VERSION as COST_VERSION
 from neurosim.errors import NeurosimError
 from neurosim.ops import Layout, OpCounts
 from neurosim.studies import files
@@ -58,7 +59,10 @@ class Record:
 
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> Record:
-        """The reverse of `to_dict`. Raises NeurosimError for a missing field."""
+        """The reverse of `to_dict`; costs of another version are left out, counts can always be priced anew.
+
+        Raises: NeurosimError for a missing field.
+        """
         try:
             return cls(
                 Config(**found["config"]),
@@ -69,7 +73,11 @@ class Record:
                 found["health"],
                 Layout.from_dict(found["layout"]),
                 found.get("network", ""),
-                {name: costs.Cost.from_dict(cost) for name, cost in found["cost"].items()},
+                {
+                    name: costs.Cost.from_dict(cost)
+                    for name, cost in found["cost"].items()
+                    if cost.get("schema") == COST_VERSION
+                },
             )
         except (KeyError, TypeError) as error:
             raise NeurosimError(f"record: a field is missing or unknown: {error}") from None
