@@ -93,6 +93,7 @@ class Layout:
 
     neurons: neurons by layer; held: memories by layer; fan_in, fan_out by layer; code_bits: width of an error code.
     `receivers[h]` lists the layers that a code sent by layer h is delivered to (a broadcast has several).
+    early_codes: what is sent is known with the sample (the target itself), so nobody waits for the output.
     `places[h]` is the layer on whose cores layer h stands, which stands on its own; empty: each on its own.
     """
 
@@ -103,6 +104,7 @@ class Layout:
     event_bits: tuple[int, ...]
     receivers: tuple[tuple[int, ...], ...]
     places: tuple[int, ...] = ()
+    early_codes: bool = False
 
     def bits(self, memory: str | None = None, layer: int | None = None) -> int:
         """Bits held in all, or in one memory, or in one layer."""
@@ -122,6 +124,7 @@ class Layout:
             "event_bits": list(self.event_bits),
             "receivers": [list(r) for r in self.receivers],
             **({"places": list(self.places)} if self.places else {}),
+            **({"early_codes": True} if self.early_codes else {}),
         }
 
     @classmethod
@@ -135,6 +138,7 @@ class Layout:
             event_bits=tuple(data["event_bits"]),
             receivers=tuple(tuple(r) for r in data["receivers"]),
             places=tuple(data.get("places", ())),
+            early_codes=bool(data.get("early_codes", False)),
         )
 
 

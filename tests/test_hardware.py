@@ -23,7 +23,7 @@ from neurosim.errors import NeurosimError
 from neurosim.ops import Held, Layout, Op, OpCounts
 
 ROOT = Path(__file__).parents[1]
-BARE = {"neurons", "lanes", "hops", "mixer_multiplies", "mixer_xors", "lane_multiplies", "lane_adds"}
+BARE = {"neurons", "lanes", "pipeline", "hops", "mixer_multiplies", "mixer_xors", "lane_multiplies", "lane_adds"}
 
 
 def constants(name: str) -> dict[str, tuple[float, float, float]]:
@@ -200,10 +200,11 @@ def test_cells_are_priced_by_the_bit() -> None:
     read = Op(0, "feedback", "read", 1, memory="feedback")
     plan = Layout((10,), (10,), (Held(0, "feedback", 8192, 1),), 4, (8,), ((),))
     for name, word, mm2 in (("feedback_rram_22nm", 4.028, 0.2467), ("feedback_sram_22nm", 1.031, 0.6543)):
-        cost = price(OpCounts(1, 0, {read: 640}), None, plan, load(name))
+        model = load(name)
+        cost = price(OpCounts(1, 0, {read: 640}), None, plan, model)
         assert cost.energy_by_component["feedback memory"].nominal == pytest.approx(10 * word, rel=1e-3)
         assert cost.area_by_component["feedback memory"].nominal == pytest.approx(mm2 * 1e6 / 1024, rel=1e-3)
-        assert cost.latency_ns_per_sample == pytest.approx(10 * 5)
+        assert cost.latency_ns_per_sample == pytest.approx((10 + model.spec.core.pipeline) * 5)
 
 
 def test_28nm_areas_scale_as_they_say() -> None:

@@ -361,6 +361,7 @@ def layout(spec: NetworkSpec, crossbars: Crossbars, batch_size: int) -> Layout:
         code_bits=spec.code_bits,
         event_bits=tuple(spec.presynaptic(layer).bits for layer in range(len(spec.layers))),
         receivers=tuple(tuple(listeners.get(layer, ())) for layer in range(len(spec.layers))),
+        early_codes=spec.channel.route == "target",
     )
 
 

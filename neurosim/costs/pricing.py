@@ -2,10 +2,9 @@
 
     energy = static power x time + idle energy x cycles x cores + sum(count x marginal energy)
 
-Layers and phases follow one another; nothing is pipelined and nothing overlaps, so the whole chip leaks and is clocked
-while one layer works, and that is charged to the layer and phase at work. A phase of a layer takes as long as the
-busiest of its units, over the cores that hold the layer. Placement is not made here: `cores` follow from neurons and
-synapse bits alone, and every packet travels the model's mean number of hops.
+A phase of a layer, a stage, takes as long as the busiest of its units, over the cores that hold the layer; stages overlap
+where nothing forbids it (`neurosim.costs.timing`), and the whole chip leaks and is clocked until the last has ended. Placement
+is not made here: `cores` follow from neurons and synapse bits alone, and every packet travels the model's mean number of hops.
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ from functools import lru_cache
 
 from neurosim.costs.area import Floor
 from neurosim.costs.chips import price_chip
-from neurosim.costs.cost import COMPONENTS, Band, Cost, Grade, Part, Stage
+from neurosim.costs.cost import COMPONENTS, Band, Cost, Grade, Part, Stage, span, total
 from neurosim.costs.hardware import AnyModel, ChipModel, HardwareModel
 from neurosim.costs.laws import COMPONENT_OF, LANE_UNITS, Laws, Price, Quantity, quantity
 from neurosim.costs.schema import BASES, TAGS
+from neurosim.costs.timing import Key, Plan, Work, plan_of, stages
 from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, Layout, Op, OpCounts
 
@@ -27,6 +27,7 @@ _SPLIT = frozenset({"weight", "target", "feedback", "gradient", "tag", "state"})
 """Held by neuron; every core needs whole tables, activations and waiting spikes."""
 _PHASE = {name: i for i, name in enumerate(PHASES)}
 _COMPONENT = {name: i for i, name in enumerate(COMPONENTS)}
+_ALL, _FORWARD = frozenset(PHASES), frozenset({"forward"})
 
 
 def _sound(layout: Layout) -> Layout:
@@ -85,6 +86,7 @@ class _Chip:
         self.idle = quantity(spec.clock, "energy_pj_per_cycle").times(sum(self.own) / self.laws.period_ns)
         self.hop = quantity(spec.network.router, "latency_ns").times(spec.network.hops)
         self._prices: dict[_Key, Price | None] = {}
+        self._plans: dict[tuple[frozenset[Key], frozenset[tuple[int, str]], bool], Plan] = {}
 
     def price(self, op: Op) -> Price | None:
         """What one such operation costs at its layer."""
@@ -92,6 +94,13 @@ class _Chip:
         if key not in self._prices:
             self._prices[key] = self.laws.price(*key)
         return self._prices[key]
+
+    def plan(self, keys: frozenset[Key], crossed: frozenset[tuple[int, str]], *, ticked: bool) -> Plan:
+        """What waits for what among these stages."""
+        asked = keys, crossed, ticked
+        if asked not in self._plans:
+            self._plans[asked] = plan_of(keys, self.layout, self.place, crossed, ticked=ticked)
+        return self._plans[asked]
 
     def _context(self, op: Op) -> int:
         """What else its price hangs on: the accumulator's width (mac), or the bits of its memory that a core holds."""
@@ -125,10 +134,13 @@ class _Bill:
             msg = f"{name}.samples={counts.samples}: must be at least 1, costs are given a sample"
             raise NeurosimError(msg)
         self.chip = chip
+        self.ticked = counts.ticks > 0
         self.rounds = max(1.0, counts.ticks / counts.samples)
         self.energy: dict[tuple[int, str, str], list[float]] = {}
         self.busy: dict[tuple[int, str, str], list[float]] = {}
         self.packets: dict[tuple[int, str], float] = {}
+        self.operations: dict[tuple[int, str], float] = {}
+        self.crossed: set[tuple[int, str]] = set()
         self.sizes: dict[tuple[int, str], int] = {}
         self.moved: dict[str, dict[str, float]] = {}
         self.channel = dict.fromkeys(("event_payload", "event_packets", "error_code", "error_packets"), 0.0)
@@ -147,6 +159,9 @@ class _Bill:
     def _charge(self, op: Op, count: float, price: Price) -> None:
         energy, here = price.energy, (op.layer, op.phase)
         times = count
+        self.operations[here] = self.operations.get(here, 0.0) + count
+        if op.phase == "feedback" and op.memory in ("weight", "weight_column"):
+            self.crossed.add((op.layer, op.memory))
         if price.unit == "port":
             times = self._send(op, count)
             self.packets[here] = self.packets.get(here, 0.0) + count
@@ -169,32 +184,45 @@ class _Bill:
         self.channel["event_packets" if is_event else "error_packets"] += sent * packet
         return sent
 
-    def stages(self) -> tuple[Stage, ...]:
-        """Time by layer and phase: the busiest unit, and the hops where packets travel first: once a tick, if there are as many packets."""
-        chip, lanes = self.chip, self.chip.laws.spec.core.lanes
-        found: dict[tuple[int, str], tuple[str, list[float]]] = {}
+    def work(self) -> dict[Key, Work]:
+        """Time by layer and phase: the busiest unit, the filling of the core's pipeline, and the hops where packets travel first.
+
+        Pipelines fill and packets hop once a sample, with ticks once a tick, but not more often than there is work or a packet.
+        """
+        chip, core = self.chip, self.chip.laws.spec.core
+        found: dict[Key, tuple[str, list[float]]] = {}
         for (layer, phase, unit), cycles in self.busy.items():
-            width = 1 if unit == "port" else chip.cores[layer] * (lanes if unit in LANE_UNITS else 1)
+            width = 1 if unit == "port" else chip.cores[layer] * (core.lanes if unit in LANE_UNITS else 1)
             ns = [c * chip.laws.period_ns / width for c in cycles]
             name, longest = found.get((layer, phase), ("", [0.0, 0.0, 0.0]))
             pace = unit if ns[1] > longest[1] else name
             found[layer, phase] = pace, [max(a, b) for a, b in zip(ns, longest, strict=True)]
-        out = []
-        for here, (unit, ns) in found.items():
+        out: dict[Key, Work] = {}
+        for here, (unit, (low, nominal, high)) in found.items():
+            fill = min(self.rounds, self.operations[here]) * core.pipeline * chip.laws.period_ns
             rounds = min(self.rounds, max(1.0, self.packets[here])) if here in self.packets else 0.0
-            hop = chip.hop.times(rounds)[:3]
-            out.append(Stage(*here, unit, *(a + b for a, b in zip(ns, hop, strict=True))))
-        return tuple(sorted(out, key=lambda s: (s.layer, _PHASE[s.phase])))
+            a, b, c = chip.hop.times(rounds)[:3]
+            out[here] = Work(unit, (low + fill + a, nominal + fill + b, high + fill + c))
+        return out
 
-    def parts(self, stages: tuple[Stage, ...], static: Quantity) -> tuple[Part, ...]:
-        """Marginal energy by layer, phase and component; clocking and static power of the whole chip by stage."""
-        idle = self.chip.idle
-        rows = [Part(*key, *band) for key, band in self.energy.items()]
-        for s in stages:
-            time = s.low, s.nominal, s.high
-            rows.append(Part(s.layer, s.phase, "clock", *(a * b for a, b in zip(idle[:3], time, strict=True))))
-            leak = (a * b * 1e-3 for a, b in zip(static[:3], time, strict=True))  # uW x ns = 1e-3 pJ
-            rows.append(Part(s.layer, s.phase, "static", *leak))
+    def timed(self, phases: frozenset[str]) -> tuple[Stage, ...]:
+        """The stages of these phases on their critical path."""
+        work = {key: w for key, w in self.work().items() if key[1] in phases}
+        return stages(work, self.chip.plan(frozenset(work), frozenset(self.crossed), ticked=self.ticked))
+
+    def parts(self, timed: tuple[Stage, ...], phases: frozenset[str], static: Quantity) -> tuple[Part, ...]:
+        """Energy by layer, phase and component.
+
+        The whole chip is clocked and leaks for the critical path; stages share that by how long they work, nominally.
+        """
+        rows = [Part(*key, *band) for key, band in self.energy.items() if key[1] in phases]
+        path, busy = span(timed), total(timed).nominal
+        clock = [a * b for a, b in zip(self.chip.idle[:3], path, strict=True)]
+        leak = [a * b * 1e-3 for a, b in zip(static[:3], path, strict=True)]  # uW x ns = 1e-3 pJ
+        for s in timed:
+            share = s.nominal / busy if busy else 0.0
+            rows.append(Part(s.layer, s.phase, "clock", *(e * share for e in clock)))
+            rows.append(Part(s.layer, s.phase, "static", *(e * share for e in leak)))
         return tuple(sorted(rows, key=lambda r: (r.layer, _PHASE[r.phase], _COMPONENT[r.component])))
 
 
@@ -221,11 +249,10 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: AnyMode
     for key, width in bills[-1].sizes.items():
         sizes[key] = max(width, sizes.get(key, 0))
     plots, area, static = chip.floor.built(sizes)
-    stages = [b.stages() for b in bills]
-    parts = [b.parts(s, static) for b, s in zip(bills, stages, strict=True)]
-    if test is None:
-        stages.append(tuple(s for s in stages[0] if s.phase == "forward"))
-        parts.append(tuple(p for p in parts[0] if p.phase == "forward"))
+    classified = learned if test is None else bills[1]
+    taken = ((learned, _ALL), (classified, _FORWARD))
+    timed = [bill.timed(phases) for bill, phases in taken]
+    parts = [bill.parts(line, phases, static) for (bill, phases), line in zip(taken, timed, strict=True)]
     return Cost(
         model=model.name,
         digest=model.digest,
@@ -233,13 +260,14 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: AnyMode
         cores=chip.own,
         static_power_uw=Band(*static[:3]),
         energy=parts[0],
-        latency=stages[0],
+        latency=timed[0],
         inference_energy=parts[1],
-        inference_latency=stages[1],
+        inference_latency=timed[1],
         inference_from="forward phase of the training counts" if test is None else "test counts",
         area=plots,
         bits_moved=learned.moved,
         channel_bits=learned.channel,
+        places=chip.place,
     )
 
 

@@ -250,6 +250,7 @@ class Core(Choice, frozen=True, kw_only=True):
         Literal["packed", "word"],
         Meta(description="reads of weights across the rows: a whole word each, or a share as along the rows"),
     ]
+    pipeline: Annotated[int, Meta(ge=0, description="cycles from a stage's first operand to its first result")] = 0
 
 
 class Random(Choice, frozen=True, kw_only=True):
