@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from neurosim.costs.describe import fields_of, rows_of
-from neurosim.costs.schema import Choice, LawEnd, ModelFile, Sourced, Sram, Table
+from neurosim.costs.schema import Choice, Fabric, LawEnd, ModelFile, Sourced, Sram, Table
 from neurosim.errors import NeurosimError
 
 
@@ -218,6 +218,8 @@ def _complaints(table: Table, where: str) -> Iterator[str]:
         yield from _ordered(table, where)
     if isinstance(table, Sram):
         yield from _lawful(table, where)
+    if isinstance(table, Fabric):
+        yield from _meshed(table, where)
     if isinstance(table, (Sourced, Choice)):
         words = table.source if isinstance(table, Sourced) else table.reason
         if not words.strip():
@@ -258,3 +260,12 @@ def _lawful(sram: Sram, where: str) -> Iterator[str]:
             low, nominal, high = (a + b * math.sqrt(kb) for a, b in zip(offsets, slopes, strict=True))
             if not 0 < low <= nominal <= high:
                 yield f"{where}.{name} at {kb} KB: needs 0 < low <= nominal <= high, not {low}, {nominal}, {high}"
+
+
+def _meshed(fabric: Fabric, where: str) -> Iterator[str]:
+    for axis, n in (("x", fabric.width), ("y", fabric.height)):
+        at = getattr(fabric, f"input_{axis}")
+        if at >= n:
+            yield f"{where}.input_{axis}={at}: must be on the mesh, 0..{n - 1}"
+    if (fabric.wire is None) != (fabric.hop_mm == 0):
+        yield f"{where}.hop_mm={fabric.hop_mm}: must be above 0 with {where}.wire, and 0 without"
