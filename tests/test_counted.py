@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neurosim as ns
@@ -135,6 +135,7 @@ def test_codes_of_several_layers_go_down_one_by_one() -> None:
     assert alone.receivers == ((), (), (0, 1))
 
 
+@settings(deadline=None)
 @given(memory=st.sampled_from(sorted(MEMORIES)), bits=st.integers(1, 32))
 def test_every_memory_can_be_reckoned(memory: str, bits: int) -> None:
     row = {"layer": 0, "phase": "forward", "action": "read", "memory": memory, "bits": bits, "count": 3}

@@ -137,7 +137,7 @@ def test_parts_sum_to_totals(model: HardwareModel) -> None:
             assert math.isclose(math.fsum(b[end] for b in groups.values()), total, rel_tol=1e-15)
     assert math.fsum(p.nominal for p in cost.energy) == cost.energy_pj_per_sample
     assert max(s.end.nominal for s in cost.latency) == cost.latency_ns_per_sample
-    by_core = math.fsum(e.nominal * cost.cores[place] for place, e in cost.energy_by_core.items())
+    by_core = math.fsum(e.nominal for e in cost.energy_by_core.values())
     assert math.isclose(by_core, cost.energy_pj_per_sample, rel_tol=1e-15)
     assert math.fsum(p.nominal for p in cost.area) == cost.area_um2
     assert list(cost.energy_by_phase) == list(PHASES)
@@ -181,10 +181,11 @@ def test_a_small_count_by_hand() -> None:
     read = price(one(Op(2, "forward", "read", 8, memory="weight"), 8), None, layout(), load("digital_45nm"))
     assert read.energy_by_component["weight memory"].nominal == pytest.approx(-0.884 + 1.848 * 8)
     packet = price(one(Op(2, "forward", "event", 8)), None, layout(), load("digital_45nm"))
-    assert packet.energy_by_component["communication"].nominal == pytest.approx(32 * 2 * 4.375 / 32, rel=1e-4)
-    assert packet.latency_ns_per_sample == pytest.approx(5 + 2 * 4.1 + fill)
+    flit = 32 * (0.13672 + 0.053125)  # layer 1 at (1, 1) to layer 2 at (0, 1): a hop west, then the last router
+    assert packet.energy_by_component["communication"].nominal == pytest.approx(flit)
+    assert packet.latency_ns_per_sample == pytest.approx(5 + 4.1 + 2.1 + fill)
     empty = price(one(Op(2, "forward", "event", 0)), None, layout(), load("digital_45nm"))
-    assert empty.energy_by_component["communication"].nominal == pytest.approx(24 * 2 * 4.375 / 32, rel=1e-4)
+    assert empty.energy_by_component["communication"].nominal == pytest.approx(flit)
 
 
 # ------------------------------------------------------------------------------------------ more of anything
@@ -259,7 +260,7 @@ def test_wider_weights_are_dearer(model: HardwareModel, weight: int) -> None:
 def test_wider_error_codes_are_dearer(model: HardwareModel) -> None:
     costs = [price(srbp(error=b), None, layout(), model) for b in range(1, 9)]
     energies = [c.energy_by_component["communication"].nominal for c in costs]
-    assert all(a < b for a, b in pairwise(energies))
+    assert all(a == b for a, b in pairwise(energies))  # 24 bits of header: all are one flit of 32
     assert [c.channel_bits["error_code"] for c in costs] == [10.0 * b for b in range(1, 9)]
 
 
@@ -283,9 +284,9 @@ def test_a_broadcast_pays_for_every_core_that_hears_it(model: HardwareModel) -> 
     cores = heard[0].cores
     paid = [c.energy_by_component["communication"].nominal for c in heard]
     assert cores == (2, 1, 1)
-    assert paid[1] / paid[0] == pytest.approx((cores[0] + cores[1]) / cores[1])
+    assert paid[1] > paid[0]
     assert heard[1].channel_bits["error_code"] == 7 * ERROR
-    assert heard[1].channel_bits["error_packets"] == 7 * 3 * (model.spec.network.header_bits + ERROR)
+    assert heard[1].channel_bits["error_packets"] == 7 * 3 * (model.spec.fabric.header_bits + ERROR)
 
 
 def test_an_error_code_that_nobody_receives_is_an_error(model: HardwareModel) -> None:
@@ -307,7 +308,7 @@ def test_busiest_unit_sets_the_pace() -> None:
     model = load("digital_28nm")
     cost = price(srbp(), None, layout(), model)
     stage = {(s.layer, s.phase): s for s in cost.latency}
-    hops, fill = 2 * 4.1, 4 * 5
+    hops, fill = 4.1 + 2.1, 4 * 5  # from the input port to the second core of layer 0, and from layer 1 to layer 2
     assert stage[0, "forward"].unit == "multiplier"
     assert stage[0, "forward"].nominal == pytest.approx(151 * 100 / 8 / 2 * 5 + hops + fill)
     assert stage[2, "forward"].unit == "divider"
@@ -322,7 +323,7 @@ def test_bits_moved(model: HardwareModel) -> None:
     assert cost.bits_moved["forward"]["accumulator"] == pytest.approx(2 * synaptic * SUM)
     assert cost.bits_moved["feedback"]["feedback"] == pytest.approx(2 * 10 * 100)
     assert cost.channel_bits["event_payload"] == pytest.approx(sum(EVENTS) * CODE)
-    header = model.spec.network.header_bits
+    header = model.spec.fabric.header_bits
     assert cost.channel_bits["event_packets"] == pytest.approx((2 * 151 + 101 + 101) * (header + CODE))
 
 

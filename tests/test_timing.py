@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from neurosim.costs import Cost, load, price
 from neurosim.costs.cost import Stage, span, total
-from neurosim.costs.timing import Key, Work, plan_of, stages
+from neurosim.costs.timing import Key, Work, schedule_of, stages
 from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, Layout, Op, OpCounts
 from tests.test_pricing import layout, srbp, variant
@@ -35,7 +35,7 @@ def timed(
 ) -> dict[Key, tuple[float, float]]:
     """Start and end of every stage."""
     place = plan.places or tuple(range(len(plan.neurons)))
-    order = plan_of(work, plan, place, crossed, ticked=ticked)
+    order = schedule_of(work, plan, place, crossed, ticked=ticked)
     found = stages({key: Work("adder", (ns, ns, ns)) for key, ns in work.items()}, order)
     return {(s.layer, s.phase): (s.start.nominal, s.end.nominal) for s in found}
 

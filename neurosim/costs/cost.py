@@ -69,6 +69,64 @@ class Plot(NamedTuple):
     high: float
 
 
+class Stream(NamedTuple):
+    """Packets of one action and payload into one layer of counts, in one phase, a sample.
+
+    packets: sent; local: of the bias, which do not travel; deliveries: copies that arrive; flits: of one packet; east_west,
+    north_south: links that all copies crossed.
+    """
+
+    layer: int
+    phase: str
+    action: str
+    bits: int
+    packets: float
+    local: float
+    deliveries: float
+    flits: int
+    east_west: float
+    north_south: float
+
+
+class Placed(NamedTuple):
+    """Part of a layer on the core at (x, y): neurons first … last - 1; of a convolution those positions, channels low … high - 1."""
+
+    layer: int
+    first: int
+    last: int
+    low: int
+    high: int
+    x: int
+    y: int
+
+
+class Load(NamedTuple):
+    """Flits a learning sample on one link: that of the router at (x, y) in a direction (`neurosim.costs.routes.DIRECTIONS`)."""
+
+    x: int
+    y: int
+    direction: str
+    flits: float
+
+
+class Routing(NamedTuple):
+    """Where a network stands and what a learning sample sends: method of placement, its packets x hops and the snake's; (width, height).
+
+    places: the layer on whose cores each layer stands. assumed: the actions whose senders were taken to send alike, since the
+    counts are totals without units.
+    """
+
+    method: str
+    packet_hops: float
+    snake_packet_hops: float
+    mesh: tuple[int, int]
+    places: tuple[int, ...]
+    cores: tuple[Placed, ...]
+    links: tuple[Load, ...]
+    streams: tuple[Stream, ...]
+    assumed: tuple[str, ...]
+
+
 class Grade(NamedTuple):
     """The weakest basis and the weakest tag among the constants that cost something."""
 
@@ -122,7 +180,8 @@ class Cost:
     inference_energy, inference_latency: of one sample that is only classified, reckoned from `inference_from`.
     area: of the chip, learning included. bits_moved: bits a learning sample reads and writes, by phase and memory.
     channel_bits: bits a learning sample sends: `event_payload` and `error_code` once for each layer that receives or
-    sends them, `event_packets` and `error_packets` with header, once for each core that receives them.
+    sends them, `event_packets` and `error_packets` with header, once for each core that receives them. routing: where the
+    network stands and what travels; None where the model has no mesh.
     unpriced: what happened and is in none of the numbers, because nobody published what it costs on that chip: activities of
     `neurosim.costs.activities`, and ``"static"`` and ``"time"``. Totals of a cost with any are lower bounds.
     places: the layer on whose cores each layer stands; empty: each on its own. notes: what was assumed and not given.
@@ -144,6 +203,7 @@ class Cost:
     unpriced: tuple[str, ...] = ()
     places: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    routing: Routing | None = None
 
     @cached_property
     def band(self) -> dict[str, Band]:
@@ -213,13 +273,6 @@ class Cost:
         return grouped(self.energy, lambda r: r.component if r.component in KINDS else KINDS[0], KINDS)
 
     @property
-    def energy_by_core(self) -> dict[int, Band]:
-        """Energy of a learning sample in each core, by the layer whose cores they are; a layer's cores share its work evenly."""
-        place = self.places or tuple(range(len(self.cores)))
-        found = grouped(self.energy, lambda r: place[r.layer])
-        return {p: Band(*(e / self.cores[p] for e in found[p])) for p in sorted(found)}
-
-    @property
     def busy_by_phase(self) -> dict[str, Band]:
         """How long the stages of each phase work in a learning sample, all layers together; they overlap (ns)."""
         return grouped(self.latency, lambda r: r.phase, PHASES)
@@ -229,6 +282,23 @@ class Cost:
         """Area by component."""
         return grouped(self.area, lambda r: r.component, COMPONENTS)
 
+    @property
+    def energy_by_core(self) -> dict[tuple[int, int], Band]:
+        """Energy of a learning sample by core (x, y): that of a layer goes to its cores by the neurons that they hold."""
+        out: dict[tuple[int, int], Band] = {}
+        cores = self.routing.cores if self.routing else ()
+        for layer, energy in self.energy_by_layer.items():
+            here = [c for c in cores if c.layer == self._standing(layer)]
+            sizes = [(c.last - c.first) * (c.high - c.low) for c in here]
+            for c, n in zip(here, sizes, strict=True):
+                share = n / sum(sizes) if sum(sizes) else 1 / len(here)
+                old = out.get((c.x, c.y), Band(0.0, 0.0, 0.0))
+                out[c.x, c.y] = Band(*(a + b * share for a, b in zip(old, energy, strict=True)))
+        return out
+
+    def _standing(self, layer: int) -> int:
+        return self.routing.places[layer] if self.routing else layer
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form: the parts, from which `from_dict` makes the same object, and the sums for a reader."""
         sums = {
@@ -236,7 +306,7 @@ class Cost:
             "energy_by_layer": {str(k): v for k, v in self.energy_by_layer.items()},
             "energy_by_component": self.energy_by_component,
             "energy_by_kind": self.energy_by_kind,
-            "energy_by_core": {str(k): v for k, v in self.energy_by_core.items()},
+            "energy_by_core": {f"{x},{y}": v for (x, y), v in self.energy_by_core.items()},
             "busy_by_phase": self.busy_by_phase,
             "area_by_component": self.area_by_component,
             "band": self.band,
@@ -256,6 +326,7 @@ class Cost:
             "channel_bits": dict(self.channel_bits),
             "unpriced": list(self.unpriced),
             "notes": list(self.notes),
+            **({"routing": _routing_dict(self.routing)} if self.routing else {}),
         }
 
     @classmethod
@@ -276,8 +347,20 @@ class Cost:
             unpriced=tuple(data.get("unpriced", ())),
             places=tuple(data["places"]),
             notes=tuple(data["notes"]),
+            routing=_routing(data["routing"]) if data.get("routing") else None,
             **rows,
         )
+
+
+def _routing_dict(routing: Routing) -> dict[str, Any]:
+    rows = {name: [r._asdict() for r in getattr(routing, name)] for name in _ROUTED}
+    return {**{k: list(v) if isinstance(v, tuple) else v for k, v in routing._asdict().items()}, **rows}
+
+
+def _routing(data: Mapping[str, Any]) -> Routing:
+    rows: dict[str, Any] = {name: tuple(kind(**r) for r in data[name]) for name, kind in _ROUTED.items()}
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return Routing(**{**plain, **rows})
 
 
 _PARTS: Mapping[str, type[Row]] = {
@@ -287,3 +370,4 @@ _PARTS: Mapping[str, type[Row]] = {
     "inference_latency": Stage,
     "area": Plot,
 }
+_ROUTED: Mapping[str, Any] = {"cores": Placed, "links": Load, "streams": Stream}

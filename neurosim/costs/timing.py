@@ -31,18 +31,18 @@ class Work(NamedTuple):
     ns: tuple[float, float, float]
 
 
-class Plan(NamedTuple):
+class Schedule(NamedTuple):
     """Stages in an order in which each comes after all that it waits for, and the indices of those, in the same order."""
 
     order: tuple[Key, ...]
     waits: tuple[tuple[int, ...], ...]
 
 
-def stages(work: Mapping[Key, Work], plan: Plan) -> tuple[Stage, ...]:
+def stages(work: Mapping[Key, Work], schedule: Schedule) -> tuple[Stage, ...]:
     """Every stage with its start, sorted by layer and phase. Times rise with every duration, so low, nominal and high are in order."""
     ends: list[tuple[float, float, float]] = []
     out = []
-    for key, waits in zip(plan.order, plan.waits, strict=True):
+    for key, waits in zip(schedule.order, schedule.waits, strict=True):
         unit, (low, nominal, high) = work[key]
         a = b = c = 0.0
         for i in waits:
@@ -53,9 +53,9 @@ def stages(work: Mapping[Key, Work], plan: Plan) -> tuple[Stage, ...]:
     return tuple(sorted(out, key=lambda s: (s.layer, _PHASE[s.phase])))
 
 
-def plan_of(
+def schedule_of(
     keys: Iterable[Key], layout: Layout, place: Sequence[int], crossed: Iterable[tuple[int, str]], *, ticked: bool
-) -> Plan:
+) -> Schedule:
     """What waits for what.
 
     keys: the stages that there are. place: the layer on whose cores each layer stands. crossed: (layer, memory) of weights that
@@ -75,7 +75,7 @@ def plan_of(
             needs[key].add(last_on[place[key[0]]])
         last_on[place[key[0]]] = key
     at = {key: i for i, key in enumerate(order)}
-    return Plan(tuple(order), tuple(tuple(sorted(at[n] for n in needs[key])) for key in order))
+    return Schedule(tuple(order), tuple(tuple(sorted(at[n] for n in needs[key])) for key in order))
 
 
 class _Flow:
