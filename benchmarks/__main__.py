@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [--smoke] [--write] [online batch convolution maps synapse scaling start cuba events neurons]`."""
+"""Run the benchmarks: `python -m benchmarks [--smoke] [--write] [online batch convolution maps synapse scaling start cuba events neurons pricing noc]`."""
 
 import argparse
 import os
@@ -14,6 +14,7 @@ one_core()
 
 import numpy as np
 
+from benchmarks.pricing import noc, pricing
 from benchmarks.spikes import cuba, events, neurons
 from benchmarks.workload import RATE, convolutional, network, samples
 
@@ -269,6 +270,8 @@ ALL = {
     "cuba": cuba,
     "events": events,
     "neurons": neurons,
+    "pricing": pricing,
+    "noc": noc,
 }
 
 

@@ -150,8 +150,8 @@ class Layout:
     event_bits: tuple[int, ...]
     receivers: tuple[tuple[int, ...], ...]
     places: tuple[int, ...] = ()
-    early_codes: bool = False
     sources: tuple[Source, ...] = ()
+    early_codes: bool = False
 
     def sent(self, layer: int) -> Source:
         """Where the events of a layer come from; where that is not known, a chain is assumed.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from neurosim.costs import Cost, load, price
 from neurosim.costs.cost import Stage, span, total
-from neurosim.costs.timing import Key, Work, schedule_of, stages
+from neurosim.costs.timing import Stop, Work, schedule_of, stages
 from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, Layout, Op, OpCounts
 from tests.test_pricing import layout, srbp, variant
@@ -31,8 +31,8 @@ def network(receivers: tuple[tuple[int, ...], ...], *, early: bool = False) -> L
 
 
 def timed(
-    work: Mapping[Key, float], plan: Layout, crossed: tuple[tuple[int, str], ...] = (), *, ticked: bool = False
-) -> dict[Key, tuple[float, float]]:
+    work: Mapping[Stop, float], plan: Layout, crossed: tuple[tuple[int, str], ...] = (), *, ticked: bool = False
+) -> dict[Stop, tuple[float, float]]:
     """Start and end of every stage."""
     place = plan.places or tuple(range(len(plan.neurons)))
     order = schedule_of(work, plan, place, crossed, ticked=ticked)
@@ -40,9 +40,9 @@ def timed(
     return {(s.layer, s.phase): (s.start.nominal, s.end.nominal) for s in found}
 
 
-def whole(route: str) -> dict[Key, float]:
+def whole(route: str) -> dict[Stop, float]:
     """Durations of all stages that a rule has, all different."""
-    found: dict[Key, float] = {(h, "forward"): 100.0 + h for h in range(5)}
+    found: dict[Stop, float] = {(h, "forward"): 100.0 + h for h in range(5)}
     found |= {(h, "update"): 300.0 + 7 * h for h in range(5)}
     found |= {(h, "feedback"): 40.0 + 3 * h for h in range(4)}
     return found | {(h, "error"): 11.0 + h for h in (range(1, 5) if route == "layered" else (4,))}
@@ -111,13 +111,13 @@ def test_layers_that_wait_for_each_other_are_an_error() -> None:
 # ------------------------------------------------------------------------------------------ the slow twin
 
 
-def twin(work: Mapping[Key, float], plan: Layout, crossed: frozenset[tuple[int, str]]) -> dict[Key, float]:
+def twin(work: Mapping[Stop, float], plan: Layout, crossed: frozenset[tuple[int, str]]) -> dict[Stop, float]:
     """Starts, from the text of docs/hardware_models.md: each stage asks when all that it waits for has ended."""
     last = max((h for h, p in work if p == "forward"), default=-1)
 
     @cache
     def start(h: int, phase: str) -> float:
-        before: list[Key] = []
+        before: list[Stop] = []
         earlier = {"forward": (), "feedback": ("forward",), "error": ("forward", "feedback")}
         before += [(h, p) for p in earlier.get(phase, ("forward", "feedback", "error"))]
         output = [(last, "forward")]
@@ -162,7 +162,7 @@ def test_the_twin_agrees(data: st.DataObject) -> None:
 # ------------------------------------------------------------------------------------------ of networks
 
 
-def stage(cost: Cost) -> dict[Key, Stage]:
+def stage(cost: Cost) -> dict[Stop, Stage]:
     return {(s.layer, s.phase): s for s in cost.latency}
 
 

@@ -25,36 +25,34 @@ class Floor:
     ) -> None:
         self.laws, self.cores = laws, cores
         self._units: dict[tuple[str, int], _Pair] = {}
-        core = quantity(laws.spec.static, "power_uw_per_core").times(sum(cores))
-        self.leaks = [core]
-        self.plots: list[tuple[int, str, Quantity]] = []
+        sram = laws.spec.sram
+        self._leak, self._area = quantity(sram.leakage, "power_uw_per_kb"), quantity(sram.area, "area_um2_per_bit")
+        self._leaks = [quantity(laws.spec.static, "power_uw_per_core").times(sum(cores))]
+        self._plots: dict[tuple[int, str], Quantity] = {}
         for h in layout.held:
             area, leak = self._memory(h.memory, h.words * h.bits * copies.get((h.layer, h.memory), 1))
-            self.plots.append((h.layer, COMPONENT_OF[h.memory], area))
-            self.leaks.append(leak)
+            _add(self._plots, (h.layer, COMPONENT_OF[h.memory]), area)
+            self._leaks.append(leak)
 
     def built(self, sizes: Mapping[tuple[int, str], int]) -> tuple[tuple[Plot, ...], Quantity, Quantity]:
         """All plots, their sum, and the static power (uW), with the units of `sizes`: width by (layer, unit)."""
-        plots, leaks = list(self.plots), list(self.leaks)
+        plots, leaks = dict(self._plots), list(self._leaks)
         for (layer, unit), width in sizes.items():
             area, leak = self._unit(unit, width)
             number = self.cores[layer] * (1 if unit in ("divide", "mixer") else self.laws.spec.core.lanes)
-            plots.append((layer, "random" if unit in ("mixer", "random lane") else "arithmetic", area.times(number)))
+            _add(plots, (layer, "random" if unit in ("mixer", "random lane") else "arithmetic"), area.times(number))
             leaks.append(leak.times(number))
-        merged: dict[tuple[int, str], Quantity] = {}
-        for layer, component, area in plots:
-            old = merged.get((layer, component))
-            merged[layer, component] = area if old is None else together(old, area)
-        rows = tuple(Plot(*key, *area[:3]) for key, area in sorted(merged.items()))
-        return rows, together(*merged.values()), together(*leaks)
+        rows = tuple(Plot(*key, *plots[key][:3]) for key in sorted(plots))
+        return rows, together(*plots.values()), together(*leaks)
 
     def _memory(self, memory: str, bits: int) -> _Pair:
         how = self.laws.built(memory)
         if isinstance(how, RegisterMemory):
             return self._scaled("register", bits)
-        sram = how if isinstance(how, CellMemory) else self.laws.spec.sram
-        leak = quantity(sram.leakage, "power_uw_per_kb").times(bits / 8192)
-        return quantity(sram.area, "area_um2_per_bit").times(bits), leak
+        if isinstance(how, CellMemory):
+            leak = quantity(how.leakage, "power_uw_per_kb").times(bits / 8192)
+            return quantity(how.area, "area_um2_per_bit").times(bits), leak
+        return self._area.times(bits), self._leak.times(bits / 8192)
 
     def _scaled(self, unit: str, width: int) -> _Pair:
         """One unit in proportion to its width (bits, or bits x by)."""
@@ -84,3 +82,8 @@ class Floor:
                 ("logic", bits, r.mixer_xors if unit == "mixer" else 0),
                 ("add", bits, r.lane_adds if unit == "random lane" else 0))  # fmt: skip
         return [self._scaled(name, count * size) for name, size, used in uses if used]
+
+
+def _add(plots: dict[tuple[int, str], Quantity], key: tuple[int, str], area: Quantity) -> None:
+    old = plots.get(key)
+    plots[key] = area if old is None else together(old, area)

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from neurosim.costs.flows import PORT, Flow, Grid, Homes, Slice, flows, shares_feedback
 from neurosim.costs.schema import Core
 from neurosim.errors import NeurosimError
-from neurosim.ops import Geometry, Layout
+from neurosim.ops import MEMORIES, Geometry, Layout
 
 SYNAPSES = ("weight", "target")
 """Memories that `core.synapse_bits` bounds."""
+_MEMORIES = (*MEMORIES, "table")
 
 
 class CapacityError(NeurosimError):
@@ -251,6 +252,8 @@ def sound(layout: Layout) -> Layout:
         if any(r not in layers for r in receivers):
             raise NeurosimError(f"layout.receivers[{sender}]={receivers}: must be layers 0..{len(layers) - 1}")
     for h in layout.held:
+        if h.memory not in _MEMORIES:
+            raise NeurosimError(f"layout.held={h}: memory must be one of {', '.join(_MEMORIES)}")
         if h.layer not in layers or h.words < 0 or h.bits < 0:
             raise NeurosimError(
                 f"layout.held={h}: layer must be 0..{len(layers) - 1}, words and bits must not be negative"

@@ -70,17 +70,17 @@ class Flow:
     size: Ints
     group: Ints
 
-    def shares(self, sent: Ints | None) -> tuple[NDArray[np.float64], float]:
-        """(share of a layer's packets by group, share of the bias, which does not travel).
+    def sent(self, units: Ints | None) -> tuple[NDArray[np.float64], float]:
+        """(packets by group of senders, those of the bias, which do not travel), whole numbers.
 
-        sent: int64[units or more], how often each unit sent; what is beyond the senders is the bias. None, or nothing sent:
-        all senders alike.
+        units: int64[senders or more], how often each sent; what is beyond the senders is the bias. None, or nothing sent: every
+        sender once.
         """
-        if sent is None or not sent.any():
-            return self.size / max(1, self.size.sum()), 0.0
-        total, n = float(sent.sum()), len(self.group)
-        found = np.bincount(self.group, weights=sent[:n], minlength=len(self.size)) / total
-        return found, float(sent[n:].sum()) / total
+        if units is None or not units.any():
+            return self.size.astype(np.float64), 0.0
+        n = len(self.group)
+        found = np.bincount(self.group, weights=units[:n], minlength=len(self.size))
+        return found.astype(np.float64, copy=False), float(units[n:].sum())
 
 
 class Homes:

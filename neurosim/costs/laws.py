@@ -8,11 +8,12 @@ indices into `schema.TAGS` and `schema.BASES`; larger is weaker). `CHARGED` and 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from neurosim.costs.hardware import HardwareModel
-from neurosim.costs.schema import BASES, TAGS, AnyMemory, CellMemory, RegisterMemory, Sourced, SramMemory
+from neurosim.costs.schema import BASES, TAGS, AnyMemory, CellMemory, RegisterMemory, SramMemory
 from neurosim.errors import NeurosimError
 
 CHARGED: Mapping[str, str] = {
@@ -78,28 +79,36 @@ NOTHING = Quantity(0.0, 0.0, 0.0)
 
 def together(*parts: Quantity) -> Quantity:
     """The sum of the parts; its grade is the weakest of those that cost anything."""
-    paid = [p for p in parts if p.high > 0]
-    return Quantity(
-        math.fsum(p.low for p in parts),
-        math.fsum(p.nominal for p in parts),
-        math.fsum(p.high for p in parts),
-        max((p.tag for p in paid), default=0),
-        max((p.basis for p in paid), default=0),
-    )
+    if len(parts) == 1:
+        return parts[0] if parts[0].high > 0 else NOTHING
+    tag = basis = 0
+    for p in parts:
+        if p.high > 0:
+            tag, basis = max(tag, p.tag), max(basis, p.basis)
+    if len(parts) == 2:
+        a, b = parts
+        return Quantity(a.low + b.low, a.nominal + b.nominal, a.high + b.high, tag, basis)
+    low, nominal, high = zip(*(p[:3] for p in parts), strict=True) if parts else ((), (), ())
+    return Quantity(math.fsum(low), math.fsum(nominal), math.fsum(high), tag, basis)
 
 
 def quantity(constant: Any, key: str) -> Quantity:
     """One constant of a model file, with its ends; an end that is not given is the nominal."""
-    low, high = getattr(constant, "low", None), getattr(constant, "high", None)
-    used: list[Sourced] = [c for c in (constant, low, high) if c is not None]
-    nominal = getattr(constant, key)
-    return Quantity(
-        getattr(low, key) if low else nominal,
-        nominal,
-        getattr(high, key) if high else nominal,
-        max(_TAG[c.tag] for c in used),
-        max(_BASIS[c.basis] for c in used),
-    )
+    nominal, tag, basis = getattr(constant, key), _TAG[constant.tag], _BASIS[constant.basis]
+    low = high = nominal
+    if constant.low is not None:
+        low, tag, basis = (
+            getattr(constant.low, key),
+            max(tag, _TAG[constant.low.tag]),
+            max(basis, _BASIS[constant.low.basis]),
+        )
+    if constant.high is not None:
+        high, tag, basis = (
+            getattr(constant.high, key),
+            max(tag, _TAG[constant.high.tag]),
+            max(basis, _BASIS[constant.high.basis]),
+        )
+    return Quantity(low, nominal, high, tag, basis)
 
 
 class Price(NamedTuple):
@@ -129,13 +138,13 @@ class _Curve:
 
     def at(self, x: float) -> Quantity:
         """Energy at width x; off the points the tag is at best `computed`."""
-        last = len(self.xs) - 1
-        i = next((k for k in range(1, last) if x <= self.xs[k]), last)
+        i = bisect_left(self.xs, x, 1, len(self.xs) - 1)
         a, b = self.ys[i - 1], self.ys[i]
         share = (x - self.xs[i - 1]) / (self.xs[i] - self.xs[i - 1])
         if share == 1:
             return b
-        low, nominal, high = (p + (q - p) * share for p, q in zip(a[:3], b[:3], strict=True))
+        low, nominal = a.low + (b.low - a.low) * share, a.nominal + (b.nominal - a.nominal) * share
+        high = a.high + (b.high - a.high) * share
         return Quantity(low, nominal, high, max(a.tag, b.tag, _COMPUTED), max(a.basis, b.basis))
 
 
@@ -147,6 +156,11 @@ class Laws:
         lists = {k: getattr(model.spec.energy, k) for k in ("add", "multiply", "shift", "compare", "logic")}
         self._curves = {name: _Curve(points) for name, points in lists.items() if points}
         self.period_ns = 1000.0 / self.spec.core.clock_mhz
+        sram = self.spec.sram
+        self._sram = {
+            name: (quantity(law, "offset_pj"), quantity(law, "slope_pj_per_sqrt_kb"))
+            for name, law in (("read", sram.read), ("write", sram.write))
+        }
 
     def refuse(self, what: str, why: str) -> NoReturn:
         """Say what the model cannot price.
@@ -163,13 +177,11 @@ class Laws:
             self.refuse(f"action={unit!r}", f"has no energy.{unit}")
         return curve.at(width)
 
-    def price(self, action: str, bits: int, by: int, memory: str, context: int) -> Price | None:
-        """What one such operation costs; None for those in `FREE`. For packets the cycle at a port alone: `flit` prices their way.
+    def price(self, action: str, bits: int, by: int, memory: str, context: int) -> Price:
+        """What one such operation costs, of those in `CHARGED`. For packets the cycle at a port alone: `flit` prices their way.
 
         context: bits of the layer's accumulator (mac), bits of `memory` or of the table that a core of the layer holds.
         """
-        if action in FREE:
-            return None
         if action not in CHARGED:
             self.refuse(f"action={action!r}", "has no price for it")
         self._check(action, bits, by)
@@ -258,9 +270,8 @@ class Laws:
             return Price(energy, component, f"{memory} memory", (share, share, share))
         words = self._words(how, action, bits, memory)
         word = self.word_energy(how, action, max(how.macro_kb, held_bits / 8192), memory)
-        low, nominal, high = (e * w for e, w in zip(word[:3], words, strict=True))
-        port = f"{'weight' if memory == 'weight_column' else memory} memory"
-        return Price(Quantity(low, nominal, high, word.tag, word.basis), component, port, words)
+        energy = Quantity(word.low * words[0], word.nominal * words[1], word.high * words[2], word.tag, word.basis)
+        return Price(energy, component, f"{'weight' if memory == 'weight_column' else memory} memory", words)
 
     def _words(self, how: SramMemory, action: str, bits: int, memory: str) -> tuple[float, float, float]:
         """How many words one access pays for: a share of one where neighbours share it, else whole ones."""
@@ -280,11 +291,10 @@ class Laws:
         sram = self.spec.sram
         if kb > sram.max_kb:
             self.refuse(f"memory={memory!r} of {kb:g} KB a core", f"has sram.max_kb={sram.max_kb:g}")
-        law = sram.read if action == "read" else sram.write
-        a, b = quantity(law, "offset_pj"), quantity(law, "slope_pj_per_sqrt_kb")
+        a, b = self._sram[action]
         root, width = math.sqrt(max(kb, sram.min_kb)), math.sqrt(how.word_bits / sram.word_bits)
-        low, nominal, high = ((p + q * root) * width for p, q in zip(a[:3], b[:3], strict=True))
-        return Quantity(low, nominal, high, a.tag, a.basis)
+        low, nominal, high = a.low + b.low * root, a.nominal + b.nominal * root, a.high + b.high * root
+        return Quantity(low * width, nominal * width, high * width, a.tag, a.basis)
 
 
 def laws_table() -> str:

@@ -178,31 +178,33 @@ def traffic(plan: Plan, counts: OpCounts) -> Traffic:
     for op in found:
         route = routes.by_op.get((op.action, op.layer)) or _nobody(plan, op.action, op.layer)
         units = counts.events if op.action == "event" else counts.error_codes
-        sent = units[op.layer] if op.layer < len(units) and len(units[op.layer]) else None
-        share, bias = _share(route.flow, sent, op.layer)
-        if sent is None or not sent.any():
+        by_unit = units[op.layer] if op.layer < len(units) and len(units[op.layer]) else None
+        sent, bias = _sent(route.flow, by_unit)
+        if by_unit is None or not by_unit.any():
             assumed[op.action] = None
-        shares[op.action, op.layer] = share
-        n, flits = counts.ops[op] / counts.samples, -(-(grid.header_bits + op.bits) // grid.flit_bits)
-        hops = [float(share @ x) * n for x in (route.deliveries, route.east_west, route.north_south)]
-        streams.append(
-            Stream(op.layer, op.phase, op.action, op.bits, n * (1 - bias), n * bias, hops[0], flits, hops[1], hops[2])
+        total = max(1.0, float(sent.sum()) + bias)
+        shares[op.action, op.layer] = sent / total
+        # Whole numbers until here, and all the way where every count has its unit: then this is 1 / samples.
+        scale, flits = counts.ops[op] / (total * counts.samples), -(-(grid.header_bits + op.bits) // grid.flit_bits)
+        arrived, across, down = (
+            float(sent @ x) * scale for x in (route.deliveries, route.east_west, route.north_south)
         )
-        here = np.bincount(route.link, weights=route.times * share[route.group], minlength=len(load)) * (n * flits)
+        packets, local = float(sent.sum()) * scale, bias * scale
+        streams.append(Stream(op.layer, op.phase, op.action, op.bits, packets, local, arrived, flits, across, down))
+        here = np.bincount(route.link, weights=route.times * sent[route.group], minlength=len(load)) * flits * scale
         load += here
-        into = np.bincount(route.into, weights=share[route.into_group], minlength=len(load)) * n
-        together.setdefault((op.layer, op.phase), _Gathered(len(load))).add(route, here, into, n, n * bias, flits)
+        into = np.bincount(route.into, weights=sent[route.into_group], minlength=len(load)) * scale
+        gathered = together.setdefault((op.layer, op.phase), _Gathered(len(load)))
+        gathered.add(route, here, into, packets + local, local, flits)
     bursts = tuple(g.burst(*key) for key, g in together.items())
     return Traffic(plan, tuple(streams), bursts, load, shares, tuple(assumed))
 
 
-def _share(flow: Flow, sent: Ints | None, layer: int) -> tuple[Floats, float]:
-    if sent is not None and len(sent) < len(flow.group):
-        msg = (
-            f"counts: layer {layer}: {len(sent)} units in {flow.action}s, and the layout has {len(flow.group)} senders"
-        )
+def _sent(flow: Flow, units: Ints | None) -> tuple[Floats, float]:
+    if units is not None and len(units) < len(flow.group):
+        msg = f"counts: layer {flow.layer}: {flow.action}s of {len(units)} units, and the layout has {len(flow.group)} senders"
         raise NeurosimError(msg)
-    return flow.shares(sent)
+    return flow.sent(units)
 
 
 def _nobody(plan: Plan, action: str, layer: int) -> NoReturn:

@@ -38,14 +38,14 @@ def weights(flows: Iterable[Flow], cores: int, counts: OpCounts | None) -> Float
     """
     found = np.zeros((cores + 1, cores))
     for flow in flows:
-        sent = packets = None
+        units, total = None, 0.0
         if counts is not None:
             by_layer = counts.events if flow.action == "event" else counts.error_codes
-            sent = by_layer[flow.layer] if flow.layer < len(by_layer) else None
-            packets = counts.total(flow.action, layer=flow.layer) / max(1, counts.samples)
-        share, _ = flow.shares(sent)
-        share = share * (flow.size.sum() if packets is None else packets)
-        for core, targets, n in zip(flow.core.tolist(), flow.targets, share.tolist(), strict=True):
+            units = by_layer[flow.layer] if flow.layer < len(by_layer) else None
+            total = counts.total(flow.action, layer=flow.layer) / max(1, counts.samples)
+        sent, bias = flow.sent(units)
+        packets = sent if counts is None else sent * (total / max(1.0, float(sent.sum()) + bias))
+        for core, targets, n in zip(flow.core.tolist(), flow.targets, packets.tolist(), strict=True):
             found[core, list(targets)] += n  # the port is -1: the last row
     return found
 

@@ -10,8 +10,9 @@ costs.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from neurosim.costs.area import Floor
 from neurosim.costs.capacity import sound
@@ -19,46 +20,31 @@ from neurosim.costs.chips import price_chip
 from neurosim.costs.cost import COMPONENTS, Band, Cost, Grade, Load, Part, Placed, Routing, Stage, span, total
 from neurosim.costs.flows import Grid
 from neurosim.costs.hardware import AnyModel, ChipModel, HardwareModel
-from neurosim.costs.laws import COMPONENT_OF, LANE_UNITS, ONE, Laws, Price, Quantity, quantity
+from neurosim.costs.laws import LANE_UNITS, ONE, Laws, Price, Quantity, quantity
 from neurosim.costs.mapping import Plan, place
-from neurosim.costs.noc import Burst, Traffic, traffic
+from neurosim.costs.noc import Burst, Traffic
 from neurosim.costs.schema import BASES, TAGS
-from neurosim.costs.timing import Key, Schedule, Work, schedule_of, stages
+from neurosim.costs.sheets import Key, sheet
+from neurosim.costs.timing import Schedule, Stop, Work, schedule_of, stages
 from neurosim.errors import NeurosimError
-from neurosim.ops import PHASES, Layout, Op, OpCounts
+from neurosim.ops import PHASES, Layout, OpCounts
 
-_Key = tuple[str, int, int, str, int]
-_SPLIT = frozenset({"weight", "target", "feedback", "gradient", "tag", "state"})
-"""Held by neuron; every core needs whole tables, activations and waiting spikes."""
 _PHASE = {name: i for i, name in enumerate(PHASES)}
 _COMPONENT = {name: i for i, name in enumerate(COMPONENTS)}
 _ALL, _FORWARD = frozenset(PHASES), frozenset({"forward"})
 
 
 class _Chip:
-    """A layout on a model: cores by layer, what each of them holds, and the prices found so far.
+    """A plan on a model: cores by layer, and the prices found so far.
 
     cores: that work for a layer; own: without those of a layer that stands on another's, so that their sum is the chip's.
     """
 
     def __init__(self, plan: Plan, model: HardwareModel) -> None:
-        layout = plan.layout
-        self.plan, self.layout, self.laws = plan, layout, Laws(model)
-        self.layers = len(layout.neurons)
+        self.plan, self.laws = plan, Laws(model)
         self.place, self.own, self.cores = plan.place, plan.own, plan.cores
-        self.held: dict[tuple[int, str], int] = {}
-        self.accumulator = [0] * self.layers
-        for h in layout.held:
-            if h.memory not in COMPONENT_OF:
-                msg = f"layout.held={h}: memory must be one of {', '.join(COMPONENT_OF)}"
-                raise NeurosimError(msg)
-            here = (self.place[h.layer], h.memory)
-            copies = plan.copies.get((h.layer, h.memory), 1)
-            self.held[here] = self.held.get(here, 0) + h.words * h.bits * copies
-            if h.memory == "accumulator":
-                self.accumulator[h.layer] = max(self.accumulator[h.layer], h.bits)
         spec = model.spec
-        self.floor = Floor(layout, self.laws, self.own, plan.copies)
+        self.floor = Floor(plan.layout, self.laws, self.own, plan.copies)
         self.idle = quantity(spec.clock, "energy_pj_per_cycle").times(sum(self.own) / self.laws.period_ns)
         self.flit = self.laws.flit()
         fabric = spec.fabric
@@ -66,8 +52,8 @@ class _Chip:
         self.delay = tuple(
             quantity(way.latency, "latency_ns") for way in (fabric.east_west, fabric.north_south, fabric.tile)
         )
-        self._prices: dict[_Key, Price | None] = {}
-        self._schedules: dict[tuple[frozenset[Key], frozenset[tuple[int, str]], bool], Schedule] = {}
+        self._prices: dict[Key, Price] = {}
+        self._schedules: dict[tuple[frozenset[Stop], frozenset[tuple[int, str]], bool], Schedule] = {}
 
     def flight(self, burst: Burst, rounds: float) -> tuple[float, float, float]:
         """Low, nominal and high time of the longest route of a burst on free links, so many times (ns)."""
@@ -78,77 +64,34 @@ class _Chip:
 
         return (longest(0), longest(1), longest(2)) if burst.routes else (0.0, 0.0, 0.0)
 
-    def price(self, op: Op) -> Price | None:
-        """What one such operation costs at its layer."""
-        key = (op.action, op.bits, op.by, op.memory, self._context(op))
-        if key not in self._prices:
-            self._prices[key] = self.laws.price(*key)
-        return self._prices[key]
+    def prices(self, keys: Sequence[Key]) -> list[Price]:
+        """What one operation costs, for each key."""
+        for key in keys:
+            if key not in self._prices:
+                self._prices[key] = self.laws.price(*key)
+        return [self._prices[key] for key in keys]
 
-    def schedule(self, keys: frozenset[Key], crossed: frozenset[tuple[int, str]], *, ticked: bool) -> Schedule:
+    def schedule(self, keys: frozenset[Stop], crossed: frozenset[tuple[int, str]], *, ticked: bool) -> Schedule:
         """What waits for what among these stages."""
         asked = keys, crossed, ticked
         if asked not in self._schedules:
-            self._schedules[asked] = schedule_of(keys, self.layout, self.place, crossed, ticked=ticked)
+            self._schedules[asked] = schedule_of(keys, self.plan.layout, self.plan.place, crossed, ticked=ticked)
         return self._schedules[asked]
-
-    def _context(self, op: Op) -> int:
-        """What else its price hangs on: the accumulator's width (mac), or the bits of its memory that a core holds."""
-        if op.action == "mac":
-            return self.accumulator[op.layer]
-        memory = "table" if op.action == "lut" else "weight" if op.memory == "weight_column" else op.memory
-        held = self.held.get((self.place[op.layer], memory), 0)
-        return math.ceil(held / self.own[self.place[op.layer]]) if held and memory in _SPLIT else held
 
 
 class _Bill:
     """Marginal energy, time and traffic of one set of counts, a sample."""
 
     def __init__(self, counts: OpCounts, chip: _Chip, name: str) -> None:
-        if counts.samples < 1:
-            msg = f"{name}.samples={counts.samples}: must be at least 1, costs are given a sample"
-            raise NeurosimError(msg)
-        self.chip = chip
-        self.ticked = counts.ticks > 0
-        self.rounds = max(1.0, counts.ticks / counts.samples)
-        self.energy: dict[tuple[int, str, str], list[float]] = {}
-        self.busy: dict[tuple[int, str, str], list[float]] = {}
-        self.operations: dict[tuple[int, str], float] = {}
-        self.crossed: set[tuple[int, str]] = set()
-        self.traffic = _traffic(chip.plan, _Same(counts))
-        self.sizes: dict[tuple[int, str], int] = {}
-        self.moved: dict[str, dict[str, float]] = {}
+        self.sheet = found = sheet(chip.plan, counts, name)
+        prices = chip.prices(found.keys)
+        self.chip, self.traffic, self.moved = chip, found.traffic, found.moved
+        self.energy, self.busy = found.charged(prices)
+        self.sizes = found.sizes(prices)
         self.channel = dict.fromkeys(("event_payload", "event_packets", "error_code", "error_packets"), 0.0)
-        self.tag = self.basis = 0
-        for op, count in counts.ops.items():
-            if op.layer >= chip.layers:
-                msg = f"{name}: layer={op.layer}: the layout has layers 0..{chip.layers - 1}"
-                raise NeurosimError(msg)
-            if not chip.cores[op.layer]:
-                msg = f"{name}: layer={op.layer}: works, and the layout gives it neither neurons nor memory"
-                raise NeurosimError(msg)
-            price = chip.price(op)
-            if price is not None:
-                self._charge(op, count / counts.samples, price)
+        paid = [p.energy for p in prices if p.energy.high > 0]
+        self.tag, self.basis = max((q.tag for q in paid), default=0), max((q.basis for q in paid), default=0)
         self._send()
-
-    def _charge(self, op: Op, count: float, price: Price) -> None:
-        energy, here = price.energy, (op.layer, op.phase)
-        self.operations[here] = self.operations.get(here, 0.0) + count
-        if op.phase == "feedback" and op.memory in ("weight", "weight_column"):
-            self.crossed.add((op.layer, op.memory))
-        if price.unit == "port":
-            return
-        if op.memory:
-            bits = self.moved.setdefault(op.phase, {})
-            bits[op.memory] = bits.get(op.memory, 0.0) + count * op.bits
-        _add(self.energy, (*here, price.component), energy, count)
-        _add(self.busy, (*here, price.unit), price.cycles, count)
-        for unit, width in price.sizes:
-            place = self.chip.place[op.layer], unit
-            self.sizes[place] = max(width, self.sizes.get(place, 0))
-        if energy.high > 0:
-            self.tag, self.basis = max(self.tag, energy.tag), max(self.basis, energy.basis)
 
     def _send(self) -> None:
         """Charge what travels: flits by hop, and time at the busiest port and on the busiest link."""
@@ -169,33 +112,34 @@ class _Bill:
             _add(self.busy, (b.layer, b.phase, "port"), ONE, b.arrivals)
             _add(self.busy, (b.layer, b.phase, "link"), self.chip.pace, b.hottest)
 
-    def work(self) -> dict[Key, Work]:
+    def work(self) -> dict[Stop, Work]:
         """Time by layer and phase: the busiest unit or link, the filling of the core's pipeline, and the longest route of packets.
 
         Pipelines fill and packets travel once a sample, with ticks once a tick, but not more often than there is work or a packet.
         """
-        chip, core = self.chip, self.chip.laws.spec.core
-        found: dict[Key, tuple[str, list[float]]] = {}
-        for (layer, phase, unit), cycles in self.busy.items():
+        chip, core, sheet = self.chip, self.chip.laws.spec.core, self.sheet
+        found: dict[Stop, list[Any]] = {}
+        for (layer, phase, unit), (low, nominal, high) in self.busy.items():
             width = 1 if unit in ("port", "link") else chip.cores[layer] * (core.lanes if unit in LANE_UNITS else 1)
-            ns = [c * chip.laws.period_ns / width for c in cycles]
-            name, longest = found.get((layer, phase), ("", [0.0, 0.0, 0.0]))
-            pace = unit if ns[1] > longest[1] else name
-            found[layer, phase] = pace, [max(a, b) for a, b in zip(ns, longest, strict=True)]
+            share = chip.laws.period_ns / width
+            pace = found.setdefault((layer, phase), ["", 0.0, 0.0, 0.0])
+            if nominal * share > pace[2]:
+                pace[0], pace[2] = unit, nominal * share
+            pace[1], pace[3] = max(pace[1], low * share), max(pace[3], high * share)
         flights = {(b.layer, b.phase): b for b in self.traffic.bursts}
-        out: dict[Key, Work] = {}
-        for here, (unit, (low, nominal, high)) in found.items():
-            fill = min(self.rounds, self.operations.get(here, 0.0)) * core.pipeline * chip.laws.period_ns
+        out: dict[Stop, Work] = {}
+        for here, (unit, low, nominal, high) in found.items():
+            fill = min(sheet.rounds, sheet.operations.get(here, 0.0)) * core.pipeline * chip.laws.period_ns
             a = b = c = 0.0
             if here in flights:
-                a, b, c = chip.flight(flights[here], min(self.rounds, max(1.0, flights[here].packets)))
+                a, b, c = chip.flight(flights[here], min(sheet.rounds, max(1.0, flights[here].packets)))
             out[here] = Work(unit, (low + fill + a, nominal + fill + b, high + fill + c))
         return out
 
     def timed(self, phases: frozenset[str]) -> tuple[Stage, ...]:
         """The stages of these phases on their critical path."""
         work = {key: w for key, w in self.work().items() if key[1] in phases}
-        return stages(work, self.chip.schedule(frozenset(work), frozenset(self.crossed), ticked=self.ticked))
+        return stages(work, self.chip.schedule(frozenset(work), self.sheet.crossed, ticked=self.sheet.ticked))
 
     def parts(self, timed: tuple[Stage, ...], phases: frozenset[str], static: Quantity) -> tuple[Part, ...]:
         """Energy by layer, phase and component.
@@ -211,24 +155,6 @@ class _Bill:
             rows.append(Part(s.layer, s.phase, "clock", *(e * share for e in clock)))
             rows.append(Part(s.layer, s.phase, "static", *(e * share for e in leak)))
         return tuple(sorted(rows, key=lambda r: (r.layer, _PHASE[r.phase], _COMPONENT[r.component])))
-
-
-class _Same:
-    """Counts, compared by identity: they are frozen, and too large to compare."""
-
-    def __init__(self, counts: OpCounts) -> None:
-        self.counts = counts
-
-    def __hash__(self) -> int:
-        return id(self.counts)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.counts is self.counts
-
-
-@lru_cache(maxsize=64)
-def _traffic(plan: Plan, counts: _Same) -> Traffic:
-    return traffic(plan, counts.counts)
 
 
 def _plan(layout: Layout, model: HardwareModel, plan: Plan | None) -> Plan:

@@ -118,7 +118,8 @@ def _walked(
     east_west = sum(n for n, (_, way) in zip(times, crossed, strict=True) if way < 2)
     north_south = sum(times) - east_west
     numbers = [MESH * (y * grid.width + x) + way for (x, y), way in crossed]
-    numbers.append(routers * (MESH + 2) if core == PORT else routers * MESH + source[1] * grid.width + source[0])
+    way_in = MESH + (2 if core == PORT else 0)
+    numbers.append(routers * way_in + source[1] * grid.width + source[0])
     numbers += [routers * (MESH + 1) + y * grid.width + x for x, y in targets]
     return numbers, [*times, 1.0 if multicast else float(len(targets)), *[1.0] * len(targets)], east_west, north_south
 

@@ -16,7 +16,7 @@ from neurosim.costs.cost import Band, Stage
 from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, Layout
 
-Key = tuple[int, str]
+Stop = tuple[int, str]
 """Layer and phase."""
 
 _PHASE = {name: i for i, name in enumerate(PHASES)}
@@ -34,11 +34,11 @@ class Work(NamedTuple):
 class Schedule(NamedTuple):
     """Stages in an order in which each comes after all that it waits for, and the indices of those, in the same order."""
 
-    order: tuple[Key, ...]
+    order: tuple[Stop, ...]
     waits: tuple[tuple[int, ...], ...]
 
 
-def stages(work: Mapping[Key, Work], schedule: Schedule) -> tuple[Stage, ...]:
+def stages(work: Mapping[Stop, Work], schedule: Schedule) -> tuple[Stage, ...]:
     """Every stage with its start, sorted by layer and phase. Times rise with every duration, so low, nominal and high are in order."""
     ends: list[tuple[float, float, float]] = []
     out = []
@@ -54,7 +54,7 @@ def stages(work: Mapping[Key, Work], schedule: Schedule) -> tuple[Stage, ...]:
 
 
 def schedule_of(
-    keys: Iterable[Key], layout: Layout, place: Sequence[int], crossed: Iterable[tuple[int, str]], *, ticked: bool
+    keys: Iterable[Stop], layout: Layout, place: Sequence[int], crossed: Iterable[tuple[int, str]], *, ticked: bool
 ) -> Schedule:
     """What waits for what.
 
@@ -64,12 +64,12 @@ def schedule_of(
     Raises: NeurosimError if layers wait for each other's error codes.
     """
     stages_ = sorted(keys, key=lambda k: (_TURN[k[1]], k[0]))
-    needs: dict[Key, set[Key]] = {key: set() for key in stages_}
+    needs: dict[Stop, set[Stop]] = {key: set() for key in stages_}
     if not ticked:
         for key, needed in _Flow(stages_, layout, crossed).pairs():
             needs[key].add(needed)
     order = _sorted(needs, layout)
-    last_on: dict[int, Key] = {}
+    last_on: dict[int, Stop] = {}
     for key in order:  # cores do one stage at a time, in this order
         if place[key[0]] in last_on:
             needs[key].add(last_on[place[key[0]]])
@@ -81,13 +81,13 @@ def schedule_of(
 class _Flow:
     """The dependencies of a network without ticks, as (stage, stage that it waits for)."""
 
-    def __init__(self, keys: Sequence[Key], layout: Layout, crossed: Iterable[tuple[int, str]]) -> None:
+    def __init__(self, keys: Sequence[Stop], layout: Layout, crossed: Iterable[tuple[int, str]]) -> None:
         self.layout, self.crossed = layout, frozenset(crossed)
         self.has = frozenset(keys)
         self.of = {phase: sorted(layer for layer, p in keys if p == phase) for phase in PHASES}
-        self.output: list[Key] = [(self.of["forward"][-1], "forward")] if self.of["forward"] else []
+        self.output: list[Stop] = [(self.of["forward"][-1], "forward")] if self.of["forward"] else []
 
-    def pairs(self) -> Iterator[tuple[Key, Key]]:
+    def pairs(self) -> Iterator[tuple[Stop, Stop]]:
         """Every pair, stages of one layer in turn among them."""
         for below, layer in zip(self.of["forward"], self.of["forward"][1:], strict=False):
             yield (layer, "forward"), (below, "forward")
@@ -106,7 +106,7 @@ class _Flow:
                 )
         yield from self._weights_read()
 
-    def _codes(self, layer: int) -> list[Key]:
+    def _codes(self, layer: int) -> list[Stop]:
         """What brings a layer its codes: those who send to it, else all that send from above, else the output itself."""
         if self.layout.early_codes:
             return []
@@ -116,7 +116,7 @@ class _Flow:
     def _senders(self, layer: int) -> list[int]:
         return [s for s, hears in enumerate(self.layout.receivers) if layer in hears and (s, "error") in self.has]
 
-    def _weights_read(self) -> Iterator[tuple[Key, Key]]:
+    def _weights_read(self) -> Iterator[tuple[Stop, Stop]]:
         """Weights change after feedback has read them: its senders' by columns, those of all layers above by rows."""
         for layer, memory in self.crossed:
             above = [h for h in self.of["update"] if h > layer]
@@ -125,10 +125,10 @@ class _Flow:
                     yield (h, "update"), (layer, "feedback")
 
 
-def _sorted(needs: Mapping[Key, set[Key]], layout: Layout) -> list[Key]:
+def _sorted(needs: Mapping[Stop, set[Stop]], layout: Layout) -> list[Stop]:
     """An order in which each stage comes after what it needs; of those that could come next, by phase and then by layer."""
     left = {key: len(needed) for key, needed in needs.items()}
-    after: dict[Key, list[Key]] = {key: [] for key in needs}
+    after: dict[Stop, list[Stop]] = {key: [] for key in needs}
     for key, needed in needs.items():
         for n in needed:
             after[n].append(key)
