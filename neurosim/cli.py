@@ -68,6 +68,17 @@ def parser() -> argparse.ArgumentParser:
 
     hardware = commands.add_parser("hardware", help="list the hardware models, or explain one")
     hardware.add_argument("name", nargs="?", metavar="NAME")
+    check = commands.add_parser("validate", help="price published chips' workloads: errors against silicon")
+    check.add_argument(
+        "--json", metavar="FILE", help="write all rows as JSON; - is standard output, and nothing else goes there"
+    )
+    check.add_argument("--write", metavar="FILE.md", help="write the page of all rows, with notes and sources")
+    convert = commands.add_parser("convert-hardware", help="make a hardware model of a SANA-FE architecture file")
+    convert.add_argument("file", metavar="FILE.yaml")
+    convert.add_argument("--out", metavar="NAME.toml", required=True)
+    convert.add_argument(
+        "--source", metavar="TEXT", help="where the file's numbers come from; without it they are unverified"
+    )
     commands.add_parser("datasets", help="list the data sets and where they were found")
     commands.add_parser("rules", help="list the learning rules")
     price = commands.add_parser("price", help="price an earlier run anew, without simulating")
@@ -111,6 +122,8 @@ def main(arguments: list[str] | None = None) -> int:
         command = {
             "train": _train,
             "hardware": _hardware,
+            "validate": _validate,
+            "convert-hardware": _convert,
             "datasets": _datasets,
             "rules": _rules,
             "price": _price,
@@ -315,49 +328,21 @@ def _reproduce(given: argparse.Namespace) -> int:
 
 
 def _hardware(given: argparse.Namespace) -> int:
-    from rich.markup import escape
-    from rich.table import Table
+    from neurosim.studies.hardware_commands import show_models
 
-    from neurosim import costs
+    return show_models(given.name, _console())
 
-    console = _console()
-    if given.name is None:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("model")
-        table.add_column("what it is")
-        for name in costs.names():
-            table.add_row(name, costs.load(name).summary)
-        console.print(table)
-        return 0
-    model = costs.load(given.name)
-    console.print(f"[bold]{model.name}[/bold]: {model.summary}\n")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("constant", "low", "nominal", "high", "unit", "basis, tag", "note"):
-        table.add_column(column, overflow="fold")
-    notes: dict[str, int] = {}
-    for row in costs.explain(model):
-        numbers = [
-            f"{row[k]:.4g}" if isinstance(row[k], int | float) else str(row[k] or "")
-            for k in ("low", "nominal", "high")
-        ]
-        if len(set(numbers)) == 1:
-            numbers = ["", numbers[1], ""]
-        table.add_row(
-            str(row["constant"]),
-            *numbers,
-            str(row["unit"] or ""),
-            ", ".join(x for x in (row["basis"], row["tag"]) if x),
-            str(notes.setdefault(str(row["source"]), len(notes) + 1)),
-        )
-    console.print(table)
-    console.print("\n[bold]Notes[/bold]: where each constant comes from, or why it was chosen")
-    listed = Table(box=None, pad_edge=False, show_header=False)
-    listed.add_column(justify="right")
-    listed.add_column(overflow="fold")
-    for source, number in notes.items():
-        listed.add_row(str(number), escape(source))
-    console.print(listed)
-    return 0
+
+def _validate(given: argparse.Namespace) -> int:
+    from neurosim.studies.hardware_commands import validate
+
+    return validate(given.json, given.write, _console())
+
+
+def _convert(given: argparse.Namespace) -> int:
+    from neurosim.studies.hardware_commands import convert
+
+    return convert(given.file, given.out, given.source)
 
 
 def _datasets(given: argparse.Namespace) -> int:

@@ -16,7 +16,8 @@ from neurosim.costs.schema import CellMemory, Choice, ModelFile, Sourced, SramMe
 _UNITS = (
     ("_pj_per_sqrt_kb", "pJ/sqrt(KB)"), ("_pj_per_cycle", "pJ/cycle"), ("_pj_per_bit", "pJ/bit"), ("_pj", "pJ"),
     ("_uw_per_core", "uW/core"), ("_uw_per_kb", "uW/KB"), ("_uw", "uW"), ("_um2_per_bit", "um2/bit"), ("_um2", "um2"),
-    ("_ns", "ns"), ("_us", "us"), ("_cycles", "cycles"), ("_nm", "nm"), ("_mhz", "MHz"), ("_kb", "KB"), ("_bits", "bits"), ("_v", "V"), ("writes", "writes"),
+    ("_ns", "ns"), ("_us", "us"), ("_cycles", "cycles"), ("_nm", "nm"), ("_mhz", "MHz"), ("_kb", "KB"), ("_bits", "bits"), ("_v", "V"),
+    ("writes", "writes"),
 )  # fmt: skip
 _META = ("source", "tag", "basis", "reason", "low", "high")
 _NAMES = ("per", "component")  # these say what a constant is of
