@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from neurosim.costs.hardware import HardwareModel
-from neurosim.costs.schema import BASES, TAGS, AnyMemory, CellMemory, RegisterMemory, Sourced, SramMemory
+from neurosim.costs.schema import BASES, TAGS, AnyMemory, CellMemory, RegisterMemory, SramMemory
 from neurosim.errors import NeurosimError
 
 CHARGED: Mapping[str, str] = {
@@ -78,28 +78,24 @@ NOTHING = Quantity(0.0, 0.0, 0.0)
 
 def together(*parts: Quantity) -> Quantity:
     """The sum of the parts; its grade is the weakest of those that cost anything."""
-    paid = [p for p in parts if p.high > 0]
-    return Quantity(
-        math.fsum(p.low for p in parts),
-        math.fsum(p.nominal for p in parts),
-        math.fsum(p.high for p in parts),
-        max((p.tag for p in paid), default=0),
-        max((p.basis for p in paid), default=0),
-    )
+    tag = basis = 0
+    for p in parts:
+        if p.high > 0:
+            tag, basis = max(tag, p.tag), max(basis, p.basis)
+    lows, nominals, highs, _, _ = zip(*parts, strict=True) if parts else ((),) * 5
+    return Quantity(math.fsum(lows), math.fsum(nominals), math.fsum(highs), tag, basis)
 
 
 def quantity(constant: Any, key: str) -> Quantity:
     """One constant of a model file, with its ends; an end that is not given is the nominal."""
-    low, high = getattr(constant, "low", None), getattr(constant, "high", None)
-    used: list[Sourced] = [c for c in (constant, low, high) if c is not None]
     nominal = getattr(constant, key)
-    return Quantity(
-        getattr(low, key) if low else nominal,
-        nominal,
-        getattr(high, key) if high else nominal,
-        max(_TAG[c.tag] for c in used),
-        max(_BASIS[c.basis] for c in used),
-    )
+    tag, basis, ends = _TAG[constant.tag], _BASIS[constant.basis], [nominal, nominal]
+    for i, side in enumerate(("low", "high")):
+        end = getattr(constant, side, None)
+        if end is not None:
+            ends[i] = getattr(end, key)
+            tag, basis = max(tag, _TAG[end.tag]), max(basis, _BASIS[end.basis])
+    return Quantity(ends[0], nominal, ends[1], tag, basis)
 
 
 class Price(NamedTuple):
