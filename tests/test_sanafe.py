@@ -18,7 +18,7 @@ pytest.importorskip("yaml")
 ARCHITECTURE = """
 architecture:
   name: pond
-  attributes: {width: 4, height: 2, link_buffer_size: 8}
+  attributes: {width: 4, height: 2, link_buffer_size: 8, latency_sync: {1: 0.5e-6, 4: 1.0e-6}}
   tile:
     - name: lily[0..7]
       attributes:
@@ -34,7 +34,7 @@ architecture:
           synapse:
             - {name: thick, attributes: {model: current_based, energy_process_spike: 20.0e-12, latency_process_spike: 2.0e-9}}
             - {name: thin, attributes: {energy_process_spike: 10.0e-12}}
-          dendrite: [{name: stalk, attributes: {energy_update: 1.0e-12}}]
+          dendrite: [{name: stalk, attributes: {energy_update: 1.0e-12, latency_update: 0.0}}]
           soma:
             - name: heart
               attributes: {energy_access_neuron: 30.0e-12, energy_update_neuron: 0.0, energy_spike_out: 40.0e-12}
@@ -50,7 +50,7 @@ def pond(tmp_path: Path) -> Path:
 
 
 def model(pond: Path, source: str | None = None) -> ChipModel:
-    text, _ = converted(pond, "pond", source)
+    text, _ = converted(pond, pond.stem, source)
     out = pond.with_suffix(".toml")
     out.write_text(text)
     found = load(out)
@@ -76,7 +76,9 @@ def test_energies_latencies_mesh_and_cores_are_carried(pond: Path) -> None:
         "hop_east_west": 3.0,
         "packet": 1.0,
         "synaptic_operation": 2.0,
+        "tick": 500.0,
     }
+    assert [t.high.latency_ns for t in spec.latency if t.high] == [1000.0]
     assert (spec.capacity.cores, spec.capacity.neurons) == (16, 64)
     assert spec.operating.hops_east_west == pytest.approx((4 - 1 / 4) / 3)
     assert spec.operating.hops_north_south == pytest.approx(0.5)
@@ -95,7 +97,7 @@ def test_what_has_no_place_is_listed(pond: Path) -> None:
     _, left = converted(pond, "pond", None)
     assert left == [
         "frog[0..1].buffer_position = soma",
-        "heart.energy_update_neuron = 0.0 (left unpriced)",
+        "heart.energy_update_neuron = 0.0 (nothing is free: left out)",
         "link_buffer_size = 8",
         "stalk.energy_update = 1e-12",
         "thick.model = current_based",
@@ -137,3 +139,37 @@ def test_mistakes_are_one_line(tmp_path: Path, text: str, says: str) -> None:
         converted(path, "bad", None)
     assert "\n" not in str(error.value)
     assert "bad.yaml" in str(error.value)
+
+
+def test_the_refitted_loihi_comes_back(tmp_path: Path) -> None:
+    """The numbers of loihi_sanafe, told in an architecture file of one kind of synapse, convert to the same prices."""
+    shipped = load("loihi_sanafe")
+    energy = {t.per: t.energy_pj * 1e-12 for t in shipped.spec.energy}
+    text = f"""
+architecture:
+  attributes: {{width: 8, height: 4}}
+  tile:
+    - name: tile[0..31]
+      attributes: {{energy_east_hop: {energy["hop_east_west"]}, energy_north_hop: {energy["hop_north_south"]}}}
+      core:
+        - name: core[0..3]
+          attributes: {{max_neurons_supported: 1024}}
+          synapse: [{{attributes: {{energy_process_spike: {energy["synaptic_operation"]}}}}}]
+          soma:
+            - attributes:
+                energy_access_neuron: {energy["neuron_access"]}
+                energy_update_neuron: {energy["neuron_active"]}
+                energy_spike_out: {energy["spike"]}
+          axon_out: [{{attributes: {{energy_message_out: {energy["packet"]}}}}}]
+"""
+    path = tmp_path / "again.yaml"
+    path.write_text(text)
+    ops = {
+        Op(0, "forward", "event", 0): 3,
+        Op(0, "forward", "synaptic_event", 8): 60,
+        Op(1, "forward", "neuron_update", 16): 40,
+    }
+    plan = Layout((0, 2000), (3, 0), (), 1, (0, 0), ((), ()), places=(1, 1))
+    ours, theirs = (price(OpCounts(1, 0, ops, ticks=2), None, plan, m) for m in (shipped, model(path)))
+    assert theirs.energy_pj_per_sample == pytest.approx(ours.energy_pj_per_sample, rel=1e-5)
+    assert theirs.cores == ours.cores == (0, 2)

@@ -47,7 +47,14 @@ def converted(path: Path, name: str, source: str | None) -> tuple[str, list[str]
     left: list[str] = []
     cores, neurons = 0, 0
     mesh = _attributes(architecture)
-    left += [f"{key} = {value}" for key, value in mesh.items() if key not in _SILENT]
+    left += [f"{key} = {value}" for key, value in mesh.items() if key not in (*_SILENT, "latency_sync")]
+    waits = mesh.get("latency_sync", 0.0)  # one, or a table by the number of tiles
+    waits = [
+        _number(w, "latency_sync", path)
+        for w in (list(waits.values()) or [0.0] if isinstance(waits, dict) else [waits])
+    ]
+    if any(waits):
+        found["latency", "tick"] = {"sync": waits}
     for unit, owner, attributes, many in _walk(architecture):
         cores += many if unit == "core" else 0
         for key, value in attributes.items():
@@ -57,8 +64,10 @@ def converted(path: Path, name: str, source: str | None) -> tuple[str, list[str]
             quantity, _, action = key.partition("_")
             per = _CARRIED.get((unit, action)) if quantity in ("energy", "latency") else None
             number = _number(value, f"{owner}.{key}", path) if quantity in ("energy", "latency") else None
-            if per is None or not number:
-                left.append(f"{owner}.{key} = {value}" + (" (left unpriced)" if per and quantity == "energy" else ""))
+            if number == 0:  # a latency of 0 and a part that costs nothing lose nothing; a price of 0 would be a gift
+                left += [f"{owner}.{key} = {value} (nothing is free: left out)"] if per and quantity == "energy" else []
+            elif per is None or number is None:
+                left.append(f"{owner}.{key} = {value}")
             else:
                 found.setdefault((quantity, per), {}).setdefault(action, []).append(number)
     energies = [per for quantity, per in found if quantity == "energy"]
