@@ -245,6 +245,12 @@ def test_totals_are_of_one_network() -> None:
         price(learned, None, PLAIN, load("park2019"))
 
 
+def test_totals_are_not_of_spiking_networks() -> None:
+    spiking = Layout((0, 128, 10), (784, 0, 0), (), 4, (0,) * 3, ((),) * 3, places=(1, 1, 2))
+    with pytest.raises(NeurosimError, match=r"'spoon' are of one network alone, \.\.\.-128-10"):
+        price(OpCounts(1, 0, {Op(0, "forward", "synaptic_event", 8): 1}, ticks=3), None, spiking, load("spoon"))
+
+
 def test_a_network_that_does_not_fit_is_told_how_many_cores_would_do() -> None:
     large = Layout((1000, 10), (785, 1000), (), 4, (8, 8), ((), ()))
     counts = OpCounts(1, 0, {Op(0, "forward", "mac", 8, 8): 10})

@@ -167,7 +167,7 @@ def _applies(layout: Layout, model: ChipModel) -> None:
         return
     last, first = list(layout.neurons[-len(told.neurons) :]), layout.fan_in[0]
     inputs_differ = told.inputs and first not in (told.inputs, told.inputs + 1)  # a bias is a row more
-    if last != told.neurons or inputs_differ:
+    if last != told.neurons or inputs_differ or layout.places:  # places: a spiking network
         wanted = "-".join(map(str, [told.inputs or "...", *told.neurons]))
         given = "-".join(map(str, [first, *layout.neurons]))
         msg = f"network {given}: the numbers of {model.name!r} are of one network alone, {wanted} ({model.path})"
