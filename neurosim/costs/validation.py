@@ -8,7 +8,8 @@ it). Nothing here computes a price by itself. `report` is what `docs/validation.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,13 +17,13 @@ from typing import Any
 import msgspec
 
 from neurosim.costs.chip_schema import Validation
-from neurosim.costs.cost import Band, Cost, Grade, total
+from neurosim.costs.cost import Band, Cost, Grade, Part, total
 from neurosim.costs.hardware import AnyModel, ChipModel, folder, load, names
 from neurosim.costs.pricing import price
 from neurosim.errors import NeurosimError
 from neurosim.ops import Layout, Op, OpCounts
 
-UNITS = {"power_uw": "uW", "energy_pj": "pJ", "energy_pj_per_synaptic_operation": "pJ"}
+UNITS = {"power_uw": "uW", "energy_pj": "pJ", "learning_energy_pj": "pJ", "energy_pj_per_synaptic_operation": "pJ"}
 _PRODUCTS = ("mac", "multiply", "update_pair")
 
 
@@ -32,7 +33,8 @@ class Row:
 
     published, ours: in the unit of the quantity (`UNITS`; ratios and shares have none); error_percent: of the nominal value.
     use: ``test``, ``fitted`` or ``bound``. verdict: ``pass``, ``miss``, or ``reported`` where no tolerance is set.
-    basis, tag: grade of the constants that were used; unpriced: what our number leaves out.
+    basis, tag: grade of the constants that were used; unpriced: what our number leaves out. marginal: for a ratio of
+    learning, what it would be without clocking and leakage; 0 elsewhere.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Row:
     unpriced: tuple[str, ...]
     note: str
     source: str
+    marginal: float
 
 
 def rows() -> Iterator[Row]:
@@ -76,7 +79,7 @@ def _at(model: ChipModel, point: Validation) -> ChipModel:
 
 def _row(point: Validation, model: AnyModel) -> Row:
     train, test, layout = _counts(point, model)
-    name, unpriced = model.name, tuple[str, ...]()
+    name, unpriced, marginal = model.name, tuple[str, ...](), 0.0
     grade = Grade("counts", "computed")
     if point.quantity == "operations_ratio":  # nothing is priced: counts against counts
         name, ratio = "counts", _products(train) / _products(network(point.against)[0])
@@ -84,11 +87,17 @@ def _row(point: Validation, model: AnyModel) -> Row:
     else:
         cost = price(train, test, layout, model)
         ours, grade, unpriced = _quantity(point, cost, train), cost.grade, cost.unpriced
+        if point.quantity == "learning_ratio":
+            marginal = _marginal(cost.energy) / _marginal(cost.inference_energy)
     error = 100 * (ours.nominal / point.expected - 1)
     return Row(
         point.id, name, point.what, point.quantity, point.expected, ours, error, point.tolerance_percent, point.use,
-        point.bound, _verdict(point, ours, error), *grade, unpriced, point.note, point.source,
+        point.bound, _verdict(point, ours, error), *grade, unpriced, point.note, point.source, marginal,
     )  # fmt: skip
+
+
+def _marginal(parts: Iterable[Part]) -> float:
+    return total(p for p in parts if p.component not in ("clock", "static")).nominal
 
 
 def _verdict(point: Validation, ours: Band, error: float) -> str:
@@ -142,7 +151,7 @@ def network(name: str) -> tuple[OpCounts, OpCounts, Layout]:
 def _quantity(point: Validation, cost: Cost, counts: OpCounts) -> Band:
     """The band of what is compared."""
     energy = cost.band["energy_pj_per_sample"]
-    if point.quantity == "energy_pj":
+    if point.quantity in ("energy_pj", "learning_energy_pj"):
         return energy
     if point.quantity == "power_uw":
         return Band(*(1e3 * e / t for e, t in zip(energy, cost.band["latency_ns_per_sample"], strict=True)))
@@ -219,21 +228,29 @@ nothing. **bound**: what was published does not fix the answer; the row says whe
 """
 
 
+def _remarks(found: list[Row]) -> str:
+    """What is to be said of one point: what it is, its note, and what its rows leave out."""
+    first = found[0]
+    said = [f"{first.what}.", f"{first.note[:1].upper()}{first.note[1:]}."]
+    said += [f"On {r.model} without {', '.join(r.unpriced)}." for r in found if r.unpriced]
+    bare = [
+        f"{r.marginal:.3f} on {r.model}" for r in found if r.marginal and not math.isclose(r.marginal, r.ours.nominal)
+    ]
+    said += [f"Without clocking and leakage ours would be {', '.join(bare)}."] if bare else []
+    return " ".join([*said, f"Source: {first.source}."])
+
+
 def report() -> str:
     """The Markdown page."""
     header, body = table()
     lines = [_INTRO, summary(), "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(cells) + " |" for cells in body]
     lines += ["", "## Notes", ""]
-    seen: set[str] = set()
+    by_point: dict[str, list[Row]] = {}
     for row in rows():
-        if row.id in seen:
-            continue
-        seen.add(row.id)
-        without = f" Without {', '.join(row.unpriced)}." if row.unpriced else ""
-        lines.append(
-            f"- **{row.id}**: {row.what}. {row.note[:1].upper()}{row.note[1:]}.{without} Source: {row.source}."
-        )
+        by_point.setdefault(row.id, []).append(row)
+    for name, found in by_point.items():
+        lines.append(f"- **{name}**: {_remarks(found)}")
     made = _networks()["made_by"]
     lines += ["", "## Networks of ours", "", f"Made by {made}."]
     return "\n".join(lines) + "\n"
