@@ -22,6 +22,7 @@ _PUBLIC = {
     "Cost": "neurosim.costs",
     "load_hardware": "neurosim.costs:load",
     "price": "neurosim.costs",
+    "read_counts": "neurosim.costs",
     "NeurosimError": "neurosim.errors",
     "FloatNetwork": "neurosim.floats.network",
     "Fixed": "neurosim.formats",
@@ -48,7 +49,7 @@ _PUBLIC = {
     "Eligibility": "neurosim.spiking.plasticity",
     "Erbp": "neurosim.spiking.erbp",
     "Config": "neurosim.studies.config",
-    "Record": "neurosim.studies.experiment",
+    "Record": "neurosim.studies.record",
     "run": "neurosim.studies.experiment",
     "data": "neurosim.data:",
 }
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from neurosim.costs import Cost as Cost
     from neurosim.costs import load as load_hardware  # noqa: F401
     from neurosim.costs import price as price
+    from neurosim.costs import read_counts as read_counts
     from neurosim.errors import NeurosimError as NeurosimError
     from neurosim.floats.network import FloatNetwork as FloatNetwork
     from neurosim.formats import Fixed as Fixed
@@ -94,8 +96,8 @@ if TYPE_CHECKING:
     from neurosim.spiking.projection import Projection as Projection
     from neurosim.spiking.spec import SpikingSpec as SpikingSpec
     from neurosim.studies.config import Config as Config
-    from neurosim.studies.experiment import Record as Record
     from neurosim.studies.experiment import run as run
+    from neurosim.studies.record import Record as Record
 
 
 def __getattr__(name: str) -> Any:

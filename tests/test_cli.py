@@ -14,7 +14,8 @@ import pytest
 from neurosim.cli import main
 from neurosim.studies import experiment
 from neurosim.studies.config import Config
-from neurosim.studies.experiment import Record, run
+from neurosim.studies.experiment import run
+from neurosim.studies.record import Record
 
 SMALL = ["--hidden", "20", "--epochs", "2", "--train-samples", "400", "--test-samples", "100", "--quiet"]
 
@@ -243,6 +244,18 @@ def test_imports_are_light():
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert out.stdout.strip() == "[]"
+
+
+def test_pricing_starts_without_kernels(tmp_path):
+    """What prices an earlier run needs no compiler and no plots."""
+    heavy = ("numba", "scipy", "matplotlib", "brian2", "neurosim.kernels", "neurosim.chip")
+    code = (
+        "from neurosim.cli import main\nimport sys\n"
+        "code = main(['price', 'nowhere', '--hardware', 'digital_45nm'])\n"
+        f"print(code, [m for m in {heavy!r} if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert out.stdout.strip() == "2 []"
 
 
 def test_kernels_leave_the_users_numba_cache_alone(tmp_path):

@@ -23,7 +23,10 @@ from neurosim.errors import NeurosimError
 from neurosim.ops import Held, Layout, Op, OpCounts
 
 ROOT = Path(__file__).parents[1]
-BARE = {"neurons", "lanes", "hops", "mixer_multiplies", "mixer_xors", "lane_multiplies", "lane_adds"}
+BARE = {
+    "neurons", "lanes", "pipeline", "axons_in", "axons_out", "width", "height", "input_x", "input_y",
+    "mixer_multiplies", "mixer_xors", "lane_multiplies", "lane_adds", "hops",
+}  # fmt: skip
 
 
 def constants(name: str) -> dict[str, tuple[float, float, float]]:
@@ -97,8 +100,13 @@ def test_45nm_is_what_the_sources_say() -> None:
         "sram.write.offset_pj": (1.0, 2.307, 1.2849),
         "sram.leakage.power_uw_per_kb": (10, 10, 79.6),
         "sram.area.area_um2_per_bit": (3280 / 8192,) * 3,
-        "network.hop.energy_pj_per_bit": (3.19 / 32, 4.375 / 32, 0.596),
-        "network.router.latency_ns": (1.0, 4.1, 6.5),
+        "fabric.east_west.energy.energy_pj_per_bit": (3.19 / 32, 4.375 / 32, 0.596),
+        "fabric.north_south.energy.energy_pj_per_bit": (3.19 / 32, 4.375 / 32, 0.596),
+        "fabric.tile.energy.energy_pj_per_bit": (1.627 / 32, 1.7 / 32, 4.375 / 32),
+        "fabric.east_west.latency.latency_ns": (1.0, 4.1, 6.5),
+        "fabric.north_south.latency.latency_ns": (1.0, 6.5, 6.5),
+        "fabric.tile.latency.latency_ns": (1.0, 2.1, 2.1),
+        "fabric.link.time_ns_per_flit": (1 / 3.44, 1.0, 6.5),
         "static.power_uw_per_core": (0, 64430 / 4096, 27.3),
     }
     for key, value in expected.items():
@@ -111,7 +119,7 @@ def test_45nm_is_what_the_sources_say() -> None:
         ("energy.add[32 bits].energy_pj", "verified-secondary", "model"),
         ("unit.add[32 bits].area_um2", "verified-secondary", "synthesis"),
         ("sram.read.slope_pj_per_sqrt_kb", "computed", "model"),
-        ("network.router.latency_ns", "verified-secondary", "pre-silicon"),
+        ("fabric.east_west.latency.latency_ns", "verified-secondary", "pre-silicon"),
     ],
 )
 def test_tags_and_bases_are_those_of_the_sources(constant: str, tag: str, basis: str) -> None:
@@ -200,10 +208,11 @@ def test_cells_are_priced_by_the_bit() -> None:
     read = Op(0, "feedback", "read", 1, memory="feedback")
     plan = Layout((10,), (10,), (Held(0, "feedback", 8192, 1),), 4, (8,), ((),))
     for name, word, mm2 in (("feedback_rram_22nm", 4.028, 0.2467), ("feedback_sram_22nm", 1.031, 0.6543)):
-        cost = price(OpCounts(1, 0, {read: 640}), None, plan, load(name))
+        model = load(name)
+        cost = price(OpCounts(1, 0, {read: 640}), None, plan, model)
         assert cost.energy_by_component["feedback memory"].nominal == pytest.approx(10 * word, rel=1e-3)
         assert cost.area_by_component["feedback memory"].nominal == pytest.approx(mm2 * 1e6 / 1024, rel=1e-3)
-        assert cost.latency_ns_per_sample == pytest.approx(10 * 5)
+        assert cost.latency_ns_per_sample == pytest.approx((10 + model.spec.core.pipeline) * 5)
 
 
 def test_28nm_areas_scale_as_they_say() -> None:
@@ -236,7 +245,9 @@ def test_28nm_holds_silicon_and_cacti_in_its_band() -> None:
 def test_28nm_is_nowhere_dearer_than_45nm() -> None:
     small, large = constants("digital_28nm"), constants("digital_45nm")
     for key, band in large.items():
-        if key.startswith(("energy.", "register.", "clock.", "network.hop.", "sram.area", "unit.")):
+        if key.startswith(
+            ("energy.", "register.", "clock.", "fabric.east_west.", "fabric.tile.", "sram.area", "unit.")
+        ):
             assert all(a <= b for a, b in zip(small[key], band, strict=True)), key
 
 
@@ -314,6 +325,14 @@ SHIFTS = "[[energy.shift]]\nbits = {}\nenergy_pj = {}\nSRC[[energy.shift]]\nbits
         (SHIFTS.format(16, 2.0, 32, 1.0), "must not be cheaper"),
         ("[memory.gradient]\nkind = 'drum'\nreason = 'a heavy one'\n", "memory.gradient.kind='drum'"),
         ("[memories]\n", "memories: is not a known key"),
+        ("[network]\nhops = 2.0\n", "network: is not a known key"),
+        ("[fabric]\nwidth = 0\nreason = 'no room at all'\n", "fabric.width=0: expected `int` >= 1"),
+        ("[fabric]\ninput_x = 64\nreason = 'off the mesh'\n", "fabric.input_x=64: must be on the mesh, 0..63"),
+        ("[fabric]\ncast = 'broadcast'\nreason = 'to everybody'\n", "fabric.cast='broadcast': must be one of `unicast`"),
+        ("[fabric]\nhop_mm = 1.0\nreason = 'long wires'\n", "fabric.hop_mm=1.0: must be above 0 with fabric.wire"),
+        ("[fabric.wire]\nenergy_pj_per_bit_mm = 0.1\nSRC", "fabric.hop_mm=0.0: must be above 0 with fabric.wire"),
+        ("[fabric.east_west.energy]\nenergy_pj_per_bit = -1.0\nSRC", "fabric.east_west.energy.energy_pj_per_bit=-1.0"),
+        ("[fabric.link]\ntime_us_per_flit = 1.0\nSRC", "fabric.link.time_us_per_flit: is not a known key"),
         ("schema = 2\n", "not valid TOML"),
         ("[core\n", "not valid TOML"),
     ],

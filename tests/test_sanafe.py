@@ -114,11 +114,11 @@ def test_it_prices(pond: Path) -> None:
 
 def test_the_command(pond: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = pond.parent / "lake.toml"
-    assert main(["convert-hardware", str(pond), "--out", str(out)]) == 0
+    assert main(["convert", str(pond), "--out", str(out)]) == 0
     assert "not carried: link_buffer_size = 8" in capsys.readouterr().err
     assert load(out).name == "lake"
-    assert main(["convert-hardware", str(pond), "--out", str(pond.parent / "lake.json")]) == 2
-    assert main(["convert-hardware", "nowhere.yaml", "--out", str(out)]) == 2
+    assert main(["convert", str(pond), "--out", str(pond.parent / "lake.json")]) == 2
+    assert main(["convert", "nowhere.yaml", "--out", str(out)]) == 2
 
 
 @pytest.mark.parametrize(

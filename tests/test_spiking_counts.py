@@ -414,7 +414,7 @@ def test_without_plasticity_nothing_is_updated():
 
 
 def test_packets_hop_once_a_tick():
-    """The hops' latency stands once in every tick in which a layer's packets may travel; two ticks by hand."""
+    """The way's latency stands once in every tick in which a layer's packets may travel; two ticks by hand, the core at the input port."""
     net = made(
         [Population("in", 1, (), Regular(1)), Population("out", 1, (State("v"),), Threshold(99))],
         [Projection("in", "out")],
@@ -422,9 +422,10 @@ def test_packets_hop_once_a_tick():
     net.run(2)
     model = load("digital_45nm")
     stages = {s.layer: s for s in price(net.counts(), None, net.layout(), model).latency}
-    hop, cycle = model.spec.network.router.latency_ns * model.spec.network.hops, 1000 / model.spec.core.clock_mhz
-    assert stages[0].nominal == pytest.approx(2 * cycle + 2 * hop)  # a packet a cycle, two of them
-    assert 0 < stages[2].nominal < 2 * hop  # states do not travel
+    hop, cycle = model.spec.fabric.tile.latency.latency_ns, 1000 / model.spec.core.clock_mhz
+    fill = 2 * model.spec.core.pipeline * cycle  # once a tick, too
+    assert stages[0].nominal == pytest.approx(2 * cycle + 2 * hop + fill)  # a packet a cycle, two of them
+    assert (stages[2].unit, stages[2].nominal) == ("state memory", cycle + fill)  # states do not travel
 
 
 def test_projections_stand_on_the_cores_of_their_target():

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from neurosim.bridges.brian_arithmetic import Key
 from neurosim.bridges.brian_code import Block, GroupCode, PathwayCode, SynapsesCode, base
 from neurosim.bridges.brian_network import Flow, Read
-from neurosim.ops import Held, Layout, Op, OpCounts
+from neurosim.ops import Held, Layout, Op, OpCounts, Source
 from neurosim.spiking.held import address_bits
 
 TABLE_WORDS = 256
@@ -241,7 +241,17 @@ class Ledger:
             event_bits=(0,) * (before + len(groups)),
             receivers=((),) * (before + len(groups)),
             places=(*stands, *self.place.values()),
+            sources=(
+                *map(self._source, self.read.synapses),
+                *(Source(-1, 1) for _ in self.read.inputs),
+                *(Source(-1, 0) for _ in groups),
+            ),
         )
+
+    def _source(self, one: SynapsesCode) -> Source:
+        """What spikes into synapses: a group on the chip, or the input port."""
+        whole = base(one.synapses.source)
+        return Source(-1 if self.read.groups[whole.name].outside else self.place[whole.name], whole.N)
 
     def _held_synapses(self, layer: int, one: SynapsesCode) -> list[Held]:
         n, source = len(one.synapses), len(one.synapses.source)

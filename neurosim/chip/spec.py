@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from neurosim.chip.channel import Channel, half_log2
-from neurosim.chip.layers import Dense, Geometry, Layer
+from neurosim.chip.layers import Dense, Layer
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, check_whole
+from neurosim.ops import Geometry
 
 _MOST_BITS, _SCALE_BITS = 63, 8
 PRODUCT_WORD = Fixed(16, 12)

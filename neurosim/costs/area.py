@@ -20,14 +20,16 @@ _Pair = tuple[Quantity, Quantity]  # area (um2), leakage (uW)
 class Floor:
     """Area by layer and component, and static power, of one layout on one model; prices of units are kept."""
 
-    def __init__(self, layout: Layout, laws: Laws, cores: tuple[int, ...]) -> None:
+    def __init__(
+        self, layout: Layout, laws: Laws, cores: tuple[int, ...], copies: Mapping[tuple[int, str], int]
+    ) -> None:
         self.laws, self.cores = laws, cores
         self._units: dict[tuple[str, int], _Pair] = {}
         core = quantity(laws.spec.static, "power_uw_per_core").times(sum(cores))
         self.leaks = [core]
         self.plots: list[tuple[int, str, Quantity]] = []
         for h in layout.held:
-            area, leak = self._memory(h.memory, h.words * h.bits)
+            area, leak = self._memory(h.memory, h.words * h.bits * copies.get((h.layer, h.memory), 1))
             self.plots.append((h.layer, COMPONENT_OF[h.memory], area))
             self.leaks.append(leak)
 

@@ -46,7 +46,7 @@ class _Bill:
         spec, counts = self.spec, self.counts
         if spec.operating.tick_us and counts.ticks:
             ns = spec.operating.tick_us * 1e3 * counts.ticks / counts.samples
-            return (Stage(0, "forward", "tick", ns, ns, ns),)
+            return (Stage(0, "forward", "tick", ns, ns, ns, Band(0.0, 0.0, 0.0)),)
         times = [(row.per, quantity(row, "latency_ns")) for row in spec.latency]
         period = 1e3 / spec.operating.clock_mhz if spec.cycles else 0.0
         times += [(row.per, quantity(row, "latency_cycles").times(period)) for row in spec.cycles]
@@ -58,12 +58,13 @@ class _Bill:
                 if high:
                     rows.setdefault((layer, phase), []).append((low, nominal, high, per))
                     self.used.append(each)
-        out = []
-        for (layer, phase), these in sorted(rows.items(), key=lambda r: (r[0][0], _PHASE[r[0][1]])):
+        out, start = [], Band(0.0, 0.0, 0.0)
+        for (layer, phase), these in sorted(rows.items(), key=lambda r: (_PHASE[r[0][1]], r[0][0])):
             slowest = max(these, key=lambda t: t[1])[3]
             lows, nominals, highs, _ = zip(*these, strict=True)
-            out.append(Stage(layer, phase, slowest, math.fsum(lows), math.fsum(nominals), math.fsum(highs)))
-        return tuple(out)
+            out.append(Stage(layer, phase, slowest, math.fsum(lows), math.fsum(nominals), math.fsum(highs), start))
+            start = out[-1].end
+        return tuple(sorted(out, key=lambda s: (s.layer, _PHASE[s.phase])))
 
     def _parts(self) -> tuple[Part, ...]:
         rows: dict[tuple[int, str, str], list[tuple[float, ...]]] = {}
@@ -79,7 +80,7 @@ class _Bill:
         always = (("clock", _clocking(self.spec)), ("static", _static(self.spec)))
         for s in self.stages:
             for component, power in always:
-                ends = [p * t * 1e-3 for p, t in zip(power[:3], s[3:], strict=True)]  # uW x ns = 1e-3 pJ
+                ends = [p * t * 1e-3 for p, t in zip(power[:3], s[3:6], strict=True)]  # uW x ns = 1e-3 pJ
                 pay((s.layer, s.phase), component, power._replace(low=ends[0], nominal=ends[1], high=ends[2]), 1.0)
         order = sorted(rows.items(), key=lambda r: (r[0][0], _PHASE[r[0][1]], _COMPONENT[r[0][2]]))
         return tuple(Part(*key, *(math.fsum(b[i] for b in bands) for i in range(3))) for key, bands in order)
@@ -148,6 +149,7 @@ def price_chip(
         bits_moved={},
         channel_bits=_channel(train, layout, cores),
         unpriced=learned.unpriced,
+        places=(own.index(max(own)),) * len(own) if sum(map(bool, own)) == 1 else layout.places,
     )
 
 

@@ -14,6 +14,7 @@ from neurosim.costs.schema import CellMemory, Choice, ModelFile, Sourced, SramMe
 
 # Longest suffix first: the first that fits is the unit.
 _UNITS = (
+    ("_pj_per_bit_mm", "pJ/bit/mm"), ("_ns_per_flit", "ns/flit"), ("_mm", "mm"),
     ("_pj_per_sqrt_kb", "pJ/sqrt(KB)"), ("_pj_per_cycle", "pJ/cycle"), ("_pj_per_bit", "pJ/bit"), ("_pj", "pJ"),
     ("_uw_per_core", "uW/core"), ("_uw_per_kb", "uW/KB"), ("_uw", "uW"), ("_um2_per_bit", "um2/bit"), ("_um2", "um2"),
     ("_ns", "ns"), ("_us", "us"), ("_cycles", "cycles"), ("_nm", "nm"), ("_mhz", "MHz"), ("_kb", "KB"), ("_bits", "bits"), ("_v", "V"),

@@ -22,7 +22,7 @@ import msgspec
 
 from neurosim.costs.chip_schema import ChipFile
 from neurosim.costs.describe import fields_of, rows_of
-from neurosim.costs.schema import Choice, LawEnd, ModelFile, Sourced, Sram, Table
+from neurosim.costs.schema import Choice, Fabric, LawEnd, ModelFile, Sourced, Sram, Table
 from neurosim.errors import NeurosimError
 
 
@@ -255,6 +255,8 @@ def _complaints(table: Table, where: str) -> Iterator[str]:
         yield from _ordered(table, where)
     if isinstance(table, Sram):
         yield from _lawful(table, where)
+    if isinstance(table, Fabric):
+        yield from _meshed(table, where)
     if isinstance(table, (Sourced, Choice)):
         words = table.source if isinstance(table, Sourced) else table.reason
         if not words.strip():
@@ -323,3 +325,12 @@ def models_table() -> str:
         at = f"{spec.technology.node_nm:g} nm, {spec.technology.supply_v:g} V"
         lines.append(f"| `{name}` | {spec.kind} | {at} | {unasked} | {spec.summary} |")
     return "\n".join(lines) + "\n"
+
+
+def _meshed(fabric: Fabric, where: str) -> Iterator[str]:
+    for axis, n in (("x", fabric.width), ("y", fabric.height)):
+        at = getattr(fabric, f"input_{axis}")
+        if at >= n:
+            yield f"{where}.input_{axis}={at}: must be on the mesh, 0..{n - 1}"
+    if (fabric.wire is None) != (fabric.hop_mm == 0):
+        yield f"{where}.hop_mm={fabric.hop_mm}: must be above 0 with {where}.wire, and 0 without"

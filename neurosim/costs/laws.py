@@ -16,7 +16,7 @@ from neurosim.costs.schema import BASES, TAGS, AnyMemory, CellMemory, RegisterMe
 from neurosim.errors import NeurosimError
 
 CHARGED: Mapping[str, str] = {
-    "event": "(header + bits) x energy per bit and hop x hops, once for every core that holds the receiving layer",
+    "event": "whole flits of header and bits x energy of each hop on its way, and of the last router at every core it reaches",
     "mac": "multiply(bits x by) + add(the wider of the product and the layer's accumulator)",
     "multiply": "linear between the points on bits x by, through the origin; the last slope goes on",
     "add": "linear between the points on bits, through the origin; the last slope goes on",
@@ -25,7 +25,7 @@ CHARGED: Mapping[str, str] = {
     "divide": "bits steps of add(bits) and two register accesses of bits (restoring division)",
     "lut": "one read of `bits` from the layer's table",
     "neuron_update": "add(bits) to round and two compare(bits) to saturate",
-    "error_code": "as event, once for every core of every layer that receives it",
+    "error_code": "as event, to the cores of every layer that receives it",
     "update_pair": "as multiply",
     "random_word": "mixer_bits and wider: one run of the mixer; narrower: its lanes' multiplies and additions",
     "read": "SRAM: words x E(KB) x sqrt(word / 64); registers and cells: bits x energy per bit",
@@ -142,8 +142,6 @@ class Laws:
         self.model, self.spec = model, model.spec
         lists = {k: getattr(model.spec.energy, k) for k in ("add", "multiply", "shift", "compare", "logic")}
         self._curves = {name: _Curve(points) for name, points in lists.items() if points}
-        hop = quantity(self.spec.network.hop, "energy_pj_per_bit")
-        self.packet_bit = hop.times(self.spec.network.hops)
         self.period_ns = 1000.0 / self.spec.core.clock_mhz
 
     def refuse(self, what: str, why: str) -> NoReturn:
@@ -162,7 +160,7 @@ class Laws:
         return curve.at(width)
 
     def price(self, action: str, bits: int, by: int, memory: str, context: int) -> Price | None:
-        """What one such operation costs; None for those in `FREE`. For packets, the price at one receiving core.
+        """What one such operation costs; None for those in `FREE`. For packets the cycle at a port alone: `flit` prices their way.
 
         context: bits of the layer's accumulator (mac), bits of `memory` or of the table that a core of the layer holds.
         """
@@ -174,13 +172,25 @@ class Laws:
         if action in ("read", "write"):
             return self._access(action, bits, memory, context)
         if action in ("event", "error_code"):
-            packet = self.spec.network.header_bits + bits
-            return Price(self.packet_bit.times(packet), "communication", "port", ONE)
+            return Price(NOTHING, "communication", "port", ONE)
         if action == "lut":
             return self._access("read", bits, "table", context)
         if action == "random_word":
             return self._random(bits)
         return self._arithmetic(action, bits, by, context)
+
+    def flit(self) -> tuple[Quantity, Quantity, Quantity]:
+        """Energy of a flit over one hop east or west, one north or south, and at the last router (pJ)."""
+        fabric = self.spec.fabric
+        bits = fabric.flit_bits
+        east_west, north_south, tile = (
+            quantity(way.energy, "energy_pj_per_bit").times(bits)
+            for way in (fabric.east_west, fabric.north_south, fabric.tile)
+        )
+        if fabric.wire is not None:
+            wire = quantity(fabric.wire, "energy_pj_per_bit_mm").times(bits * fabric.hop_mm)
+            east_west, north_south = together(east_west, wire), together(north_south, wire)
+        return east_west, north_south, tile
 
     def _check(self, action: str, bits: int, by: int) -> None:
         widest = self.spec.core.max_bits

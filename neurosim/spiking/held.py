@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.chip.crossbar import FeedbackCrossbar
-from neurosim.ops import PHASES, Held, Layout
+from neurosim.ops import PHASES, Held, Layout, Source
 from neurosim.spiking.neurons import Population, State, Threshold
 from neurosim.spiking.plasticity import Kernel
 from neurosim.spiking.projection import Projection, Synapses
@@ -184,7 +184,13 @@ class Holding:
             event_bits=(0,) * (len(fan_in) + len(populations)),
             receivers=(*errors, *(() for _ in populations)),
             places=(*(self.layer(spec.number(p.target)) for p in spec.projections), *map(self.layer, populations)),
+            sources=(*map(self._source, spec.projections), *(Source(-1, 0) for _ in populations)),
         )
+
+    def _source(self, projection: Projection) -> Source:
+        """What spikes into a projection: a population on the chip, or the input port."""
+        source = self.spec.population(projection.source)
+        return Source(self.layer(self.spec.number(projection.source)) if source.states else -1, source.n)
 
     def _held_synapses(self, p: int, projection: Projection) -> list[Held]:
         rows, synapses = self.rows[p], self.synapses[p]

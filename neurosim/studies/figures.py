@@ -10,8 +10,8 @@ from typing import Any
 
 from neurosim.costs.cost import COMPONENTS
 from neurosim.ops import PHASES
-from neurosim.studies.experiment import Record
 from neurosim.studies.files import write
+from neurosim.studies.record import Record
 
 _STYLE: dict[Any, Any] = {
     "font.size": 10,

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from neurosim.costs import Band, Cost
-from neurosim.ops import PHASES
-from neurosim.studies.experiment import Record
+from neurosim.ops import PHASES, OpCounts
+from neurosim.studies.record import Record
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -128,9 +128,8 @@ def energy_tables(cost: Mapping[str, Cost]) -> list[Table]:
     return tables
 
 
-def traffic_table(record: Record) -> Table:
+def traffic_table(counts: OpCounts, cost: Mapping[str, Cost]) -> Table:
     """What a learning sample moves and does, by phase."""
-    counts = record.train_counts
     per = max(1, counts.samples)
     table = _table("Per learning sample", "", *PHASES)
     rows: list[tuple[str, list[float]]] = []
@@ -143,7 +142,7 @@ def traffic_table(record: Record) -> Table:
         ("weights changed", "weight_changed"),
     ):
         rows.append((name, [counts.total(action, phase=phase) / per for phase in PHASES]))
-    bits = next(iter(record.cost.values())).bits_moved if record.cost else {}
+    bits = next(iter(cost.values())).bits_moved if cost else {}
     rows.append(("bits to and from memory", [sum(bits.get(phase, {}).values()) for phase in PHASES]))
     for name, values in rows:
         if any(values):
@@ -173,15 +172,21 @@ def health_table(record: Record) -> Table | None:
     return table if found else None
 
 
-def show(record: Record, console: Console) -> None:
-    """Print the whole report."""
-    parts: list[Any] = [
-        accuracy_table(record),
-        cost_table(record.cost),
-        *energy_tables(record.cost),
-        traffic_table(record),
-    ]
-    losses = health_table(record)
-    for part in [*parts, *([losses] if losses else [])]:
+def show_cost(cost: Mapping[str, Cost], counts: OpCounts, console: Console) -> None:
+    """Print what counts cost, models side by side."""
+    for part in (cost_table(cost), *energy_tables(cost), traffic_table(counts, cost)):
         console.print(part)
+        console.print()
+    for note in dict.fromkeys(note for c in cost.values() for note in c.notes):
+        console.print(f"Note: {note}.", markup=False)
+
+
+def show(record: Record, console: Console) -> None:
+    """Print the whole report of a run."""
+    console.print(accuracy_table(record))
+    console.print()
+    show_cost(record.cost, record.train_counts, console)
+    losses = health_table(record)
+    if losses:
+        console.print(losses)
         console.print()

@@ -256,12 +256,13 @@ class Results:
         cells: Iterable[str],
         passed: bool,  # noqa: FBT001
     ) -> Verdict:
-        """A verdict; not judged where one of the cells lacks seeds."""
+        """A verdict; not judged where one of the cells has not run, and said where one lacks seeds."""
         names = list(cells)
         if not self.has(*names):
             return Verdict(claim, said, grade, "missing", tolerance, None)
         if not self.complete(*names):
-            return Verdict(claim, said, grade, f"{found} (seeds are missing)", tolerance, None)
+            least = min((len(self.runs[cell.name]), cell.seeds) for cell in self.cells if cell.name in names)
+            found = f"{found} (so far {least[0]} of {least[1]} seeds)"
         return Verdict(claim, said, grade, found, tolerance, bool(passed))
 
     def near(self, claim: str, cell: str, said: float, grade: str, within: float) -> Verdict:
@@ -283,7 +284,8 @@ def run_cells(task: Task, cells: Sequence[Cell]) -> Results:
         row = done.get(cell.setting.key(seed))
         if row is not None:
             kept[cell.name, seed] = {**row, "cell": cell.name}
-    for number, (cell, seed) in enumerate(wanted, 1):
+    # The first seeds of all cells before the second of any: a table that is not finished yet says something of each.
+    for number, (cell, seed) in enumerate(sorted(wanted, key=lambda pair: pair[1]), 1):
         if (cell.name, seed) in kept or not task.runs:
             continue
         label = f"{number}/{len(wanted)} {cell.name}, seed {seed}"
