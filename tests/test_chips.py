@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from neurosim.costs import ChipModel, Cost, load, names, price
 from neurosim.costs.activities import ACTIVITIES, PER, activity, amounts
+from neurosim.costs.capacity import CapacityError
 from neurosim.costs.chip_schema import Activity, Per, Term
 from neurosim.costs.chips import price_chip
 from neurosim.costs.cost import COMPONENTS
+from neurosim.costs.mapping import place
 from neurosim.costs.schema import BASES, TAGS
 from neurosim.errors import NeurosimError
 from neurosim.ops import ACTIONS, MEMORIES, PHASES, Held, Layout, Op, OpCounts
@@ -255,8 +257,17 @@ def test_totals_are_not_of_spiking_networks() -> None:
 def test_a_network_that_does_not_fit_is_told_how_many_cores_would_do() -> None:
     large = Layout((1000, 10), (785, 1000), (), 4, (8, 8), ((), ()))
     counts = OpCounts(1, 0, {Op(0, "forward", "mac", 8, 8): 10})
-    with pytest.raises(NeurosimError, match=r"needs 4 cores, 'odin' has 1 .*odin\.toml"):
+    with pytest.raises(NeurosimError, match=r"'odin' has 1 of the cores it takes, 4 would do .*odin\.toml"):
         price(counts, None, large, load("odin"))
+    wide = Layout((200_000, 10), (785, 200_000), (), 4, (8, 8), ((), ()))
+    with pytest.raises(CapacityError, match=r"'loihi_davies' has 128 of the cores it takes, 197 would do"):
+        price(counts, None, wide, load("loihi_davies"))
+
+
+def test_a_plan_of_an_array_is_none_of_a_chip() -> None:
+    counts = OpCounts(1, 0, {Op(0, "forward", "mac", 8, 8): 10})
+    with pytest.raises(NeurosimError, match=r"plan: 'odin' is a published chip"):
+        price(counts, None, PLAIN, load("odin"), place(PLAIN, load("digital_28nm")))
 
 
 @pytest.mark.parametrize("name", CHIPS)
