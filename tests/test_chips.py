@@ -232,7 +232,10 @@ def test_loihi_by_hand() -> None:
     assert tuple(by["neuron"]) == pytest.approx((40 * 52, 40 * 52, 40 * 81))
     assert by["communication"].nominal == pytest.approx(3 * (1.7 + 2.625 * 3 + 1.25 * 4))
     assert cost.latency_ns_per_sample == pytest.approx(60 * 3.5 + 40 * 5.3 + 2 * 113)
-    refit = price(OpCounts(1, 0, ops, ticks=2), None, layout, load("loihi_sanafe")).energy_by_component
+    assert cost.notes == ("loihi_davies: packets travel the mean hops of the file, no placement is made",)
+    refitted = price(OpCounts(1, 0, ops, ticks=2), None, layout, load("loihi_sanafe"))
+    assert refitted.notes[1] == "loihi_sanafe: neurons that took in an event are an upper bound"
+    refit = refitted.energy_by_component
     assert refit["neuron"].nominal == pytest.approx(40 * (51.2 + 21.6))
     assert refit["communication"].nominal == pytest.approx(3 * (69.3 + 111 + 2.625 * 3 + 1.25 * 4.2))
 

@@ -109,7 +109,7 @@ def test_it_prices(pond: Path) -> None:
     plan = Layout((10,), (3,), (), 1, (0,), ((),))
     cost = price(counts, None, plan, model(pond))
     assert cost.energy_pj_per_sample == pytest.approx(60 * 20 + 3 * (40 + 55 + 1.25 * 2 + 0.5 * 4))
-    assert cost.unpriced == ("static",)
+    assert cost.unpriced == ("static", "area")
 
 
 def test_the_command(pond: Path, capsys: pytest.CaptureFixture[str]) -> None:

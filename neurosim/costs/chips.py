@@ -149,9 +149,23 @@ def price_chip(
         area=plots,
         bits_moved={},
         channel_bits=_channel(train, layout, cores),
-        unpriced=learned.unpriced,
+        unpriced=(*learned.unpriced, *(() if spec.area else ("area",))),
+        notes=_notes(model, learned, given=hops is not None),
         places=(own.index(max(own)),) * len(own) if sum(map(bool, own)) == 1 else layout.places,
     )
+
+
+def _notes(model: ChipModel, bill: _Bill, *, given: bool) -> tuple[str, ...]:
+    """What was assumed and not given."""
+    spec = model.spec
+    told = [t.per for t in spec.energy] + [t.per for t in spec.latency] + [t.per for t in spec.cycles]
+    used = set(told) & set(bill.amounts)
+    notes = []
+    if used & {"hop_east_west", "hop_north_south"} and not given:
+        notes.append(f"{model.name}: packets travel the mean hops of the file, no placement is made")
+    if "neuron_active" in used:
+        notes.append(f"{model.name}: neurons that took in an event are an upper bound")
+    return tuple(notes)
 
 
 def _static(spec: ChipFile) -> Quantity:
