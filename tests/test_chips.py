@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from neurosim.costs import ChipModel, Cost, load, names, price
 from neurosim.costs.activities import ACTIVITIES, PER, activity, amounts
+from neurosim.costs.capacity import CapacityError
 from neurosim.costs.chip_schema import Activity, Per, Term
 from neurosim.costs.chips import price_chip
 from neurosim.costs.cost import COMPONENTS
+from neurosim.costs.mapping import place
 from neurosim.costs.schema import BASES, TAGS
 from neurosim.errors import NeurosimError
 from neurosim.ops import ACTIONS, MEMORIES, PHASES, Held, Layout, Op, OpCounts
@@ -230,7 +232,10 @@ def test_loihi_by_hand() -> None:
     assert tuple(by["neuron"]) == pytest.approx((40 * 52, 40 * 52, 40 * 81))
     assert by["communication"].nominal == pytest.approx(3 * (1.7 + 2.625 * 3 + 1.25 * 4))
     assert cost.latency_ns_per_sample == pytest.approx(60 * 3.5 + 40 * 5.3 + 2 * 113)
-    refit = price(OpCounts(1, 0, ops, ticks=2), None, layout, load("loihi_sanafe")).energy_by_component
+    assert cost.notes == ("loihi_davies: packets travel the mean hops of the file, no placement is made",)
+    refitted = price(OpCounts(1, 0, ops, ticks=2), None, layout, load("loihi_sanafe"))
+    assert refitted.notes[1] == "loihi_sanafe: neurons that took in an event are an upper bound"
+    refit = refitted.energy_by_component
     assert refit["neuron"].nominal == pytest.approx(40 * (51.2 + 21.6))
     assert refit["communication"].nominal == pytest.approx(3 * (69.3 + 111 + 2.625 * 3 + 1.25 * 4.2))
 
@@ -246,11 +251,26 @@ def test_totals_are_of_one_network() -> None:
         price(learned, None, PLAIN, load("park2019"))
 
 
+def test_totals_are_not_of_spiking_networks() -> None:
+    spiking = Layout((0, 128, 10), (784, 0, 0), (), 4, (0,) * 3, ((),) * 3, places=(1, 1, 2))
+    with pytest.raises(NeurosimError, match=r"'spoon' are of one network alone, \.\.\.-128-10"):
+        price(OpCounts(1, 0, {Op(0, "forward", "synaptic_event", 8): 1}, ticks=3), None, spiking, load("spoon"))
+
+
 def test_a_network_that_does_not_fit_is_told_how_many_cores_would_do() -> None:
     large = Layout((1000, 10), (785, 1000), (), 4, (8, 8), ((), ()))
     counts = OpCounts(1, 0, {Op(0, "forward", "mac", 8, 8): 10})
-    with pytest.raises(NeurosimError, match=r"needs 4 cores, 'odin' has 1 .*odin\.toml"):
+    with pytest.raises(NeurosimError, match=r"'odin' has 1 of the cores it takes, 4 would do .*odin\.toml"):
         price(counts, None, large, load("odin"))
+    wide = Layout((200_000, 10), (785, 200_000), (), 4, (8, 8), ((), ()))
+    with pytest.raises(CapacityError, match=r"'loihi_davies' has 128 of the cores it takes, 197 would do"):
+        price(counts, None, wide, load("loihi_davies"))
+
+
+def test_a_plan_of_an_array_is_none_of_a_chip() -> None:
+    counts = OpCounts(1, 0, {Op(0, "forward", "mac", 8, 8): 10})
+    with pytest.raises(NeurosimError, match=r"plan: 'odin' is a published chip"):
+        price(counts, None, PLAIN, load("odin"), place(PLAIN, load("digital_28nm")))
 
 
 @pytest.mark.parametrize("name", CHIPS)

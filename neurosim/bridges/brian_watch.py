@@ -38,8 +38,8 @@ class Counted:
         return costs.price(self.counts, None, self.layout, costs.load(hardware))
 
     def prices(self, *hardware: str) -> dict[str, costs.Cost]:
-        """The same on several models; on all arrays that are shipped where none is named."""
-        return {name: self.price(name) for name in hardware or costs.names(kind="array")}
+        """The same on several models; on all that are priced unasked where none is named."""
+        return {name: self.price(name) for name in hardware or costs.names(default_only=True)}
 
     def table(self, *hardware: str) -> str:
         """The prices as text, the optimistic and pessimistic ends in brackets."""
@@ -54,6 +54,7 @@ class Counted:
             lines.append(
                 f"{name:18}{energy:>28}{each:>21}{cost.latency_ns_per_sample / 1e3:>12.5g}{cost.area_um2 / 1e6:>11.4g}"
                 f"{sum(cost.cores):>7}  {cost.grade.basis}, {cost.grade.tag}"
+                + (f"; without {', '.join(cost.unpriced)}" if cost.unpriced else "")
             )
         return "\n".join(lines)
 
@@ -257,7 +258,7 @@ class Watch:
         return self.counted().price(hardware)
 
     def table(self, *hardware: str) -> str:
-        """The prices as text, on the named models or on all that are shipped."""
+        """The prices as text, on the named models or on all that are priced unasked."""
         return self.counted().table(*hardware)
 
     def close(self) -> None:
@@ -310,5 +311,5 @@ def price(
     weights: Mapping[str, Any] | None = None,
     level: int = 0,
 ) -> dict[str, costs.Cost]:
-    """What a network with SpikeMonitors has cost since its time 0, by hardware model: on those named, or on all that are shipped."""
+    """What a network with SpikeMonitors has cost since its time 0, by hardware model: on those named, or on all that are priced unasked."""
     return count(network, bits=bits, weights=weights, level=level + 1).prices(*hardware)

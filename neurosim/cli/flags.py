@@ -14,6 +14,8 @@ COMMANDS: Mapping[str, str] = {
     "train": "train",
     "price": "price",
     "reproduce": "reproduce",
+    "validate": "models",
+    "convert": "models",
     "hardware": "listings",
     "datasets": "listings",
     "rules": "listings",
@@ -64,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
 
     hardware = commands.add_parser("hardware", help="list the hardware models, or explain one")
     hardware.add_argument("name", nargs="?", metavar="NAME")
+    _model_flags(commands)
     commands.add_parser("datasets", help="list the data sets and where they were found")
     commands.add_parser("rules", help="list the learning rules")
     _price_flags(
@@ -83,6 +86,16 @@ def parser() -> argparse.ArgumentParser:
         help="write NAME.csv, NAME.md and NAME.png, .svg here; finished runs that stand here are kept",
     )
     return top
+
+
+def _model_flags(commands: Any) -> None:
+    validate = commands.add_parser("validate", help="price published chips' workloads: errors against silicon")
+    validate.add_argument("--write", metavar="FILE.md", help="write the page of all rows, with notes and sources")
+    _output_flags(validate)
+    convert = commands.add_parser("convert", help="make a hardware model of a SANA-FE architecture file")
+    convert.add_argument("file", metavar="FILE.yaml")
+    convert.add_argument("--out", metavar="NAME.toml", required=True, help="the model, named as the file")
+    convert.add_argument("--source", metavar="TEXT", help="where its numbers come from; without it they are unverified")
 
 
 def _price_flags(price: argparse.ArgumentParser) -> None:

@@ -17,10 +17,10 @@ def hardware(given: argparse.Namespace) -> int:
     console = terminal()
     if given.name is None:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("model")
-        table.add_column("what it is")
+        for column in ("model", "kind", "what it is"):
+            table.add_column(column)
         for name in costs.names():
-            table.add_row(name, costs.load(name).summary)
+            table.add_row(name, costs.load(name).spec.kind, costs.load(name).summary)
         console.print(table)
         return 0
     model = costs.load(given.name)
@@ -37,7 +37,7 @@ def hardware(given: argparse.Namespace) -> int:
         if len(set(numbers)) == 1:
             numbers = ["", numbers[1], ""]
         table.add_row(
-            str(row["constant"]),
+            escape(str(row["constant"])),
             *numbers,
             str(row["unit"] or ""),
             ", ".join(x for x in (row["basis"], row["tag"]) if x),

@@ -152,6 +152,7 @@ class Validation(Table, frozen=True, kw_only=True):
         Literal[
             "power_uw",
             "energy_pj",
+            "learning_energy_pj",
             "energy_pj_per_synaptic_operation",
             "learning_ratio",
             "area_share",

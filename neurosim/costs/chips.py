@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 
 from neurosim.costs.activities import ACTIVITIES, PER, Place, activity, amounts
+from neurosim.costs.capacity import Capacity, CapacityError, fewest, needs
 from neurosim.costs.chip_schema import ChipFile
 from neurosim.costs.cost import COMPONENTS, Band, Cost, Grade, Part, Plot, Stage
 from neurosim.costs.hardware import ChipModel
@@ -114,7 +115,7 @@ def price_chip(
     hops: mean hops of a packet east or west, and north or south; None: those of the file.
 
     Raises: NeurosimError on counts without samples, a layer that the layout lacks, a network that the chip's numbers are
-    not of, or one that needs more cores than it has.
+    not of; CapacityError on one that needs more cores than the chip has.
     """
     spec = model.spec
     _applies(layout, model)
@@ -148,9 +149,23 @@ def price_chip(
         area=plots,
         bits_moved={},
         channel_bits=_channel(train, layout, cores),
-        unpriced=learned.unpriced,
+        unpriced=(*learned.unpriced, *(() if spec.area else ("area",))),
+        notes=_notes(model, learned, given=hops is not None),
         places=(own.index(max(own)),) * len(own) if sum(map(bool, own)) == 1 else layout.places,
     )
+
+
+def _notes(model: ChipModel, bill: _Bill, *, given: bool) -> tuple[str, ...]:
+    """What was assumed and not given."""
+    spec = model.spec
+    told = [t.per for t in spec.energy] + [t.per for t in spec.latency] + [t.per for t in spec.cycles]
+    used = set(told) & set(bill.amounts)
+    notes = []
+    if used & {"hop_east_west", "hop_north_south"} and not given:
+        notes.append(f"{model.name}: packets travel the mean hops of the file, no placement is made")
+    if "neuron_active" in used:
+        notes.append(f"{model.name}: neurons that took in an event are an upper bound")
+    return tuple(notes)
 
 
 def _static(spec: ChipFile) -> Quantity:
@@ -169,7 +184,7 @@ def _applies(layout: Layout, model: ChipModel) -> None:
         return
     last, first = list(layout.neurons[-len(told.neurons) :]), layout.fan_in[0]
     inputs_differ = told.inputs and first not in (told.inputs, told.inputs + 1)  # a bias is a row more
-    if last != told.neurons or inputs_differ:
+    if last != told.neurons or inputs_differ or layout.places:  # places: a spiking network
         wanted = "-".join(map(str, [told.inputs or "...", *told.neurons]))
         given = "-".join(map(str, [first, *layout.neurons]))
         msg = f"network {given}: the numbers of {model.name!r} are of one network alone, {wanted} ({model.path})"
@@ -177,32 +192,27 @@ def _applies(layout: Layout, model: ChipModel) -> None:
 
 
 def _cores(layout: Layout, model: ChipModel) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Cores by layer: its own (0 where it stands on another's), and those that work for it."""
+    """Cores by layer: its own (0 where it stands on another's), and those that work for it. Axons are not counted.
+
+    Raises: CapacityError if the chip has too few, saying how many would do.
+    """
     has, layers = model.spec.capacity, range(len(layout.neurons))
     place = layout.places or tuple(layers)
-    neurons, synapses = [0] * len(layers), [0] * len(layers)
-    for layer in layers:
-        neurons[place[layer]] += layout.neurons[layer]
-    for h in layout.held:
-        if h.memory in ("weight", "target"):
-            synapses[place[h.layer]] += h.words * h.bits
-    if has is None or has.cores == 1:
-        need = _needed(sum(neurons), sum(synapses), model)
-        own = tuple(need if layer == place[-1] else 0 for layer in layers)
-        cores = tuple(1 for _ in layers)
+    core = Capacity(has.neurons, has.synapse_bits, 0, 0, 0) if has else Capacity(0, 0, 0, 0, 0)
+    found = needs(layout)
+    own = [0] * len(layers)
+    if has is None or has.cores == 1:  # all layers share it
+        pairs = ((sum(n.neurons for n in found), core.neurons), (sum(n.synapse_bits for n in found), core.synapse_bits))
+        own[place[-1]] = max([1, *(math.ceil(need / holds) for need, holds in pairs if holds)])
+        cores = (1,) * len(layers)
     else:
-        own = tuple(_needed(neurons[i], synapses[i], model) if neurons[i] or synapses[i] else 0 for i in layers)
+        for need in found:
+            own[need.layer] = math.prod(fewest(need, core)) if core.synapse_bits or need.neurons else 1
         cores = tuple(own[p] for p in place)
     if has is not None and sum(own) > has.cores:
-        msg = f"network: needs {sum(own)} cores, {model.name!r} has {has.cores} ({model.path})"
-        raise NeurosimError(msg)
-    return own, cores
-
-
-def _needed(neurons: int, synapse_bits: int, model: ChipModel) -> int:
-    has = model.spec.capacity
-    pairs = ((neurons, has.neurons), (synapse_bits, has.synapse_bits)) if has else ()
-    return max([1, *(math.ceil(need / holds) for need, holds in pairs if holds)])
+        msg = f"network: {model.name!r} has {has.cores} of the cores it takes, {sum(own)} would do ({model.path})"
+        raise CapacityError(msg)
+    return tuple(own), cores
 
 
 def _sound_counts(counts: OpCounts, layout: Layout, name: str) -> None:

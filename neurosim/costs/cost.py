@@ -183,7 +183,7 @@ class Cost:
     sends them, `event_packets` and `error_packets` with header, once for each core that receives them. routing: where the
     network stands and what travels; None where the model has no mesh.
     unpriced: what happened and is in none of the numbers, because nobody published what it costs on that chip: activities of
-    `neurosim.costs.activities`, and ``"static"`` and ``"time"``. Totals of a cost with any are lower bounds.
+    `neurosim.costs.activities`, and ``"static"``, ``"time"`` and ``"area"``. Totals of a cost with any are lower bounds.
     places: the layer on whose cores each layer stands; empty: each on its own. notes: what was assumed and not given.
     """
 

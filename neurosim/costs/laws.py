@@ -94,21 +94,14 @@ def together(*parts: Quantity) -> Quantity:
 
 def quantity(constant: Any, key: str) -> Quantity:
     """One constant of a model file, with its ends; an end that is not given is the nominal."""
-    nominal, tag, basis = getattr(constant, key), _TAG[constant.tag], _BASIS[constant.basis]
-    low = high = nominal
-    if constant.low is not None:
-        low, tag, basis = (
-            getattr(constant.low, key),
-            max(tag, _TAG[constant.low.tag]),
-            max(basis, _BASIS[constant.low.basis]),
-        )
-    if constant.high is not None:
-        high, tag, basis = (
-            getattr(constant.high, key),
-            max(tag, _TAG[constant.high.tag]),
-            max(basis, _BASIS[constant.high.basis]),
-        )
-    return Quantity(low, nominal, high, tag, basis)
+    nominal = getattr(constant, key)
+    tag, basis, ends = _TAG[constant.tag], _BASIS[constant.basis], [nominal, nominal]
+    for i, side in enumerate(("low", "high")):
+        end = getattr(constant, side, None)
+        if end is not None:
+            ends[i] = getattr(end, key)
+            tag, basis = max(tag, _TAG[end.tag]), max(basis, _BASIS[end.basis])
+    return Quantity(ends[0], nominal, ends[1], tag, basis)
 
 
 class Price(NamedTuple):

@@ -185,6 +185,9 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: AnyMode
     CapacityError if the layout does not fit.
     """
     if isinstance(model, ChipModel):
+        if plan is not None:
+            msg = f"plan: {model.name!r} is a published chip, whose packets travel the mean hops of its file ({model.path})"
+            raise NeurosimError(msg)
         return price_chip(train, test, sound(layout), model)
     chip = _chip(_plan(layout, model, plan), model)
     learned = _Bill(train, chip, "counts of training")

@@ -100,11 +100,10 @@ def cost_table(cost: Mapping[str, Cost]) -> Table:
         ("area", "area_um2", lambda um2: f"{um2 / 1e6:.3g} mm²"),
     )
     for name, key, show in rows:
-        table.add_row(name, *(_band(c.band[key], show) for c in cost.values()))
+        missing = {"latency": "time", "area": "area"}.get(name.split()[-1])
+        table.add_row(name, *("-" if missing in c.unpriced else _band(c.band[key], show) for c in cost.values()))
     table.add_row("grade", *(f"{c.grade.basis}, {c.grade.tag}" for c in cost.values()))
     table.add_row("cores", *(" + ".join(map(str, c.cores)) for c in cost.values()))
-    if any(c.unpriced for c in cost.values()):
-        table.add_row("without (not published)", *(", ".join(c.unpriced) or "-" for c in cost.values()))
     return table
 
 
@@ -177,6 +176,11 @@ def show_cost(cost: Mapping[str, Cost], counts: OpCounts, console: Console) -> N
     for part in (cost_table(cost), *energy_tables(cost), traffic_table(counts, cost)):
         console.print(part)
         console.print()
+    for name, c in cost.items():
+        if c.unpriced:
+            console.print(
+                f"{name} without {', '.join(c.unpriced)}, which nobody published: a lower bound.", markup=False
+            )
     for note in dict.fromkeys(note for c in cost.values() for note in c.notes):
         console.print(f"Note: {note}.", markup=False)
 
