@@ -13,6 +13,7 @@ from neurosim.studies.config import Config
 COMMANDS: Mapping[str, str] = {
     "train": "train",
     "price": "price",
+    "channel": "channel",
     "reproduce": "reproduce",
     "hardware": "listings",
     "datasets": "listings",
@@ -69,6 +70,15 @@ def parser() -> argparse.ArgumentParser:
     _price_flags(
         commands.add_parser("price", help="price an earlier run, or counts from elsewhere, without simulating")
     )
+    channel = commands.add_parser("channel", help="what each rule's learning channel takes, without a run")
+    channel.add_argument(
+        "--sizes", metavar="N,…", default="784,100,100,100,100,10", help="inputs, hidden layers, outputs"
+    )
+    channel.add_argument("--error-bits", metavar="N", default="4", help="bits of an error code (default: 4)")
+    channel.add_argument(
+        "--hardware", metavar="NAME,…", default="digital_45nm,digital_28nm", help="models that pay for it"
+    )
+    channel.add_argument("--report", metavar="FILE.md", help="write the page there")
     again = commands.add_parser("reproduce", help="make a published finding again: table, figure, verdicts")
     again.add_argument("name", nargs="?", metavar="NAME")
     again.add_argument("--list", action="store_true", help="what there is")
@@ -83,6 +93,16 @@ def parser() -> argparse.ArgumentParser:
         help="write NAME.csv, NAME.md and NAME.png, .svg here; finished runs that stand here are kept",
     )
     return top
+
+
+def whole(flag: str, text: str) -> int:
+    """A whole number given as a flag.
+
+    Raises: NeurosimError that names the flag.
+    """
+    if not text.strip().isdecimal():
+        raise NeurosimError(f"{flag}={text!r}: must be a whole number, at least 0")
+    return int(text)
 
 
 def _price_flags(price: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from neurosim.cli.flags import whole
 from neurosim.cli.output import check_file, emit
 from neurosim.errors import NeurosimError
 
@@ -48,14 +49,8 @@ def _counted(given: argparse.Namespace) -> Counted:
         return Counted(record.train_counts, record.test_counts, record.layout)
     return read_counts(
         given.counts,
-        samples=_number("samples", given.samples),
-        ticks=_number("ticks", given.ticks),
-        sizes=tuple(_number("sizes", part) or 0 for part in (given.sizes or "").split(",") if part),
+        samples=None if given.samples is None else whole("samples", given.samples),
+        ticks=None if given.ticks is None else whole("ticks", given.ticks),
+        sizes=tuple(whole("sizes", part) for part in (given.sizes or "").split(",") if part),
         layout=given.layout,
     )
-
-
-def _number(flag: str, text: str | None) -> int | None:
-    if text is not None and not text.strip().isdecimal():
-        raise NeurosimError(f"{flag}={text!r}: must be a whole number, at least 0")
-    return None if text is None else int(text)
