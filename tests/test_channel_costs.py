@@ -96,7 +96,7 @@ def test_a_chip_pays_by_hand(name: str) -> None:
     model = load(name)
     counts, layout = example("srbp", SIZES, bits=4)
     cost = price(counts, None, layout, model)
-    found = paid(cost, counts, layout, model)
+    found = paid(cost, counts, layout)
     assert cost.cores == (2, 1, 1, 1, 1)
     packet = model.spec.network.header_bits + 4
     assert (found.codes, found.packets) == (10, 10 * 5)
@@ -106,7 +106,6 @@ def test_a_chip_pays_by_hand(name: str) -> None:
     assert found.bit_mm == pytest.approx(found.bit_hops * width_mm)
     assert found.energy_pj.nominal == pytest.approx(found.bit_hops * model.spec.network.hop.energy_pj_per_bit)
     assert found.share == pytest.approx(found.energy_pj.nominal / cost.energy_pj_per_sample)
-    assert paid(cost, counts, layout, model, hops=1.0).bit_hops == 50 * packet
 
 
 def test_layered_feedback_sends_more_packets() -> None:
@@ -114,7 +113,7 @@ def test_layered_feedback_sends_more_packets() -> None:
     found = {}
     for rule in ROUTES:
         counts, layout = example(rule, SIZES, bits=4)
-        found[rule] = paid(price(counts, None, layout, model), counts, layout, model)
+        found[rule] = paid(price(counts, None, layout, model), counts, layout)
     assert found["bp"] == found["rbp"]
     assert found["drtp"].bit_hops < found["srbp"].bit_hops < found["rbp"].bit_hops
 

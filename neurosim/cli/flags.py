@@ -113,6 +113,10 @@ def _price_flags(price: argparse.ArgumentParser) -> None:
     price.add_argument("--ticks", metavar="N", help="ticks that were counted, of spiking networks")
     price.add_argument("--sizes", metavar="N,…", help="inputs and neurons of each layer, to reckon a layout from")
     price.add_argument("--layout", metavar="FILE.json", help="what the network occupies, if the counts do not say")
+    price.add_argument("--csv", metavar="FILE", help="write every part and total as rows")
+    price.add_argument(
+        "--figure", metavar="DIR", help="draw models side by side, by component and in time, PNG and SVG"
+    )
     _output_flags(price)
 
 

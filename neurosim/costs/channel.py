@@ -102,16 +102,16 @@ class Paid(NamedTuple):
     share: float
 
 
-def paid(cost: Cost, counts: OpCounts, layout: Layout, model: HardwareModel, hops: float | None = None) -> Paid:
+def paid(cost: Cost, counts: OpCounts, layout: Layout) -> Paid:
     """What a priced run pays for its learning channel, a sample.
 
-    cost: of `counts` on `model`. hops: mean hops of an error packet, from a mapping; None takes the model's mean.
+    cost: of `counts` on `layout`.
     """
     sent = {op: n / counts.samples for op, n in counts.ops.items() if op.action == "error_code"}
     place = layout.places or tuple(range(len(layout.neurons)))
     cores = {op.layer: sum(cost.cores[place[r]] for r in layout.receivers[op.layer]) for op in sent}
     packet_bits = cost.channel_bits["error_packets"]
-    bit_hops = packet_bits * (model.spec.network.hops if hops is None else hops)
+    bit_hops = cost.channel_bits["error_bit_hops"]
     energy = total(p for p in cost.energy if p.phase == "error" and p.component == "communication")
     return Paid(
         codes=math.fsum(sent.values()),
@@ -169,7 +169,7 @@ def page(
 def _paid_rows(sizes: Sequence[int], model: HardwareModel, bits: int) -> Iterator[list[str]]:
     for rule in ROUTES:
         counts, layout = example(rule, sizes, bits=bits)
-        found = paid(price(counts, None, layout, model), counts, layout, model)
+        found = paid(price(counts, None, layout, model), counts, layout)
         low, nominal, high = found.energy_pj
         numbers = (found.codes, found.packets, found.payload_bits, found.packet_bits, found.bit_hops, found.bit_mm)
         yield [rule.upper(), *map(_number, numbers), f"{nominal:,.0f} ({low:,.0f} … {high:,.0f})"]

@@ -122,8 +122,9 @@ class Cost:
     inference_energy, inference_latency: of one sample that is only classified, reckoned from `inference_from`.
     area: of the chip, learning included. bits_moved: bits a learning sample reads and writes, by phase and memory.
     channel_bits: bits a learning sample sends: `event_payload` and `error_code` once for each layer that receives or
-    sends them, `event_packets` and `error_packets` with header, once for each core that receives them.
-    places: the layer on whose cores each layer stands; empty: each on its own. notes: what was assumed and not given.
+    sends them, `event_packets` and `error_packets` with header, once for each core that receives them, `event_bit_hops` and
+    `error_bit_hops` once for each hop of those packets.
+    places: the layer on whose cores each layer stands; empty: each on its own. notes: what was assumed or left out.
     """
 
     model: str

@@ -26,6 +26,12 @@ _SPLIT = frozenset({"weight", "target", "feedback", "gradient", "tag", "state"})
 """Held by neuron; every core needs whole tables, activations and waiting spikes."""
 _PHASE = {name: i for i, name in enumerate(PHASES)}
 _COMPONENT = {name: i for i, name in enumerate(COMPONENTS)}
+CHANNEL = ("event_payload", "event_packets", "event_bit_hops", "error_code", "error_packets", "error_bit_hops")
+UNPRICED = (
+    "no area is known for routers, control, event queues, wiring and pads",
+    "packets travel a mean number of hops; links have no load",
+)
+"""What every price leaves out."""
 _ALL, _FORWARD = frozenset(PHASES), frozenset({"forward"})
 
 
@@ -142,7 +148,7 @@ class _Bill:
         self.crossed: set[tuple[int, str]] = set()
         self.sizes: dict[tuple[int, str], int] = {}
         self.moved: dict[str, dict[str, float]] = {}
-        self.channel = dict.fromkeys(("event_payload", "event_packets", "error_code", "error_packets"), 0.0)
+        self.channel = dict.fromkeys(CHANNEL, 0.0)
         self.tag = self.basis = 0
         for op, count in counts.ops.items():
             if op.layer >= chip.layers:
@@ -181,6 +187,8 @@ class _Bill:
         is_event = op.action == "event"
         self.channel["event_payload" if is_event else "error_code"] += count * op.bits
         self.channel["event_packets" if is_event else "error_packets"] += sent * packet
+        hops = self.chip.laws.spec.network.hops
+        self.channel["event_bit_hops" if is_event else "error_bit_hops"] += sent * packet * hops
         return sent
 
     def work(self) -> dict[Key, Work]:
@@ -265,6 +273,7 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: Hardwar
         bits_moved=learned.moved,
         channel_bits=learned.channel,
         places=chip.place,
+        notes=UNPRICED,
     )
 
 
