@@ -35,7 +35,7 @@ def timed(
 ) -> dict[Key, tuple[float, float]]:
     """Start and end of every stage."""
     place = plan.places or tuple(range(len(plan.neurons)))
-    order = plan_of(work, plan, place, crossed, ticked=ticked)
+    order = plan_of(frozenset(work), plan, place, frozenset(crossed), ticked=ticked)
     found = stages({key: Work("adder", (ns, ns, ns)) for key, ns in work.items()}, order)
     return {(s.layer, s.phase): (s.start.nominal, s.end.nominal) for s in found}
 
@@ -160,6 +160,34 @@ def test_the_twin_agrees(data: st.DataObject) -> None:
 
 
 # ------------------------------------------------------------------------------------------ of networks
+
+
+def backpropagation(samples: int = 100) -> OpCounts:
+    """The counts of `srbp` with the way back of backpropagation, by hand: 10 x 100 and 100 x 100 weights read by columns."""
+    ops = {op: n for op, n in srbp(samples).ops.items() if op.phase != "feedback"}
+    for layer, above in ((1, 10), (0, 100)):
+        pairs = above * 100
+        for action, n, bits, by, memory in (
+            ("shift", above, 10, 0, ""), ("read", pairs, 8, 0, "weight_column"), ("mac", pairs, 8, 10, ""),
+            ("read", pairs, 20, 0, "accumulator"), ("write", pairs, 20, 0, "accumulator"),
+            ("read", 100, 12, 0, "address"), ("multiply", 100, 10, 8, ""),
+        ):  # fmt: skip
+            ops[Op(layer, "feedback", action, bits, by, memory)] = n * samples
+    for action, bits in (("shift", 10), ("compare", 10), ("error_code", 4), ("error_code_bit", 4)):
+        ops[Op(1, "error", action, bits)] = 100 * samples
+    return OpCounts(samples, samples, ops)
+
+
+def test_the_ratios_of_the_document(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "hardware_models.md").read_text()
+    whole_words, plan = load("digital_28nm"), layout(receivers=((), (0,), (1,)))
+    packed = variant(tmp_path, '[core]\ncolumn_read = "packed"\nreason = "for this test"\n')
+    skipped = price(srbp(), None, layout(), whole_words)
+    dear, cheap = (price(backpropagation(), None, plan, m) for m in (whole_words, packed))
+    for cost, said in ((dear, "costs 2.24 times that"), (cheap, "and 1.18 times with")):
+        assert f"{cost.energy_pj_per_sample / skipped.energy_pj_per_sample:.2f}" in said
+        assert said in text
+    assert f"takes {dear.latency_ns_per_sample / skipped.latency_ns_per_sample:.2f} times as long" in text
 
 
 def stage(cost: Cost) -> dict[Key, Stage]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from neurosim.costs.hardware import HardwareModel
@@ -78,16 +79,15 @@ NOTHING = Quantity(0.0, 0.0, 0.0)
 
 def together(*parts: Quantity) -> Quantity:
     """The sum of the parts; its grade is the weakest of those that cost anything."""
-    paid = [p for p in parts if p.high > 0]
-    return Quantity(
-        math.fsum(p.low for p in parts),
-        math.fsum(p.nominal for p in parts),
-        math.fsum(p.high for p in parts),
-        max((p.tag for p in paid), default=0),
-        max((p.basis for p in paid), default=0),
-    )
+    tag = basis = 0
+    for _, _, high, its_tag, its_basis in parts:
+        if high > 0:
+            tag, basis = max(tag, its_tag), max(basis, its_basis)
+    low, nominal, high = (math.fsum([p[end] for p in parts]) for end in range(3))
+    return Quantity(low, nominal, high, tag, basis)
 
 
+@lru_cache(maxsize=4096)  # models of a sweep share most of their constants, which are immutable
 def quantity(constant: Any, key: str) -> Quantity:
     """One constant of a model file, with its ends; an end that is not given is the nominal."""
     low, high = getattr(constant, "low", None), getattr(constant, "high", None)

@@ -17,7 +17,7 @@ from neurosim.costs.cost import COMPONENTS, Band, Cost, Grade, Part, Stage, span
 from neurosim.costs.hardware import HardwareModel
 from neurosim.costs.laws import COMPONENT_OF, LANE_UNITS, Laws, Price, Quantity, quantity
 from neurosim.costs.schema import BASES, TAGS
-from neurosim.costs.timing import Key, Plan, Work, plan_of, stages
+from neurosim.costs.timing import Key, Work, plan_of, stages
 from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, Layout, Op, OpCounts
 
@@ -90,22 +90,17 @@ class _Chip:
         self.floor = Floor(layout, self.laws, self.own)
         self.idle = quantity(spec.clock, "energy_pj_per_cycle").times(sum(self.own) / self.laws.period_ns)
         self.hop = quantity(spec.network.router, "latency_ns").times(spec.network.hops)
-        self._prices: dict[_Key, Price | None] = {}
-        self._plans: dict[tuple[frozenset[Key], frozenset[tuple[int, str]], bool], Plan] = {}
+        self._laws: dict[_Key, Price | None] = {}
+        self._prices: dict[Op, Price | None] = {}
 
     def price(self, op: Op) -> Price | None:
         """What one such operation costs at its layer."""
-        key = (op.action, op.bits, op.by, op.memory, self._context(op))
-        if key not in self._prices:
-            self._prices[key] = self.laws.price(*key)
-        return self._prices[key]
-
-    def plan(self, keys: frozenset[Key], crossed: frozenset[tuple[int, str]], *, ticked: bool) -> Plan:
-        """What waits for what among these stages."""
-        asked = keys, crossed, ticked
-        if asked not in self._plans:
-            self._plans[asked] = plan_of(keys, self.layout, self.place, crossed, ticked=ticked)
-        return self._plans[asked]
+        if op not in self._prices:  # training and testing ask for the same
+            key = (op.action, op.bits, op.by, op.memory, self._context(op))
+            if key not in self._laws:
+                self._laws[key] = self.laws.price(*key)
+            self._prices[op] = self._laws[key]
+        return self._prices[op]
 
     def _context(self, op: Op) -> int:
         """What else its price hangs on: the accumulator's width (mac), or the bits of its memory that a core holds."""
@@ -150,34 +145,40 @@ class _Bill:
         self.moved: dict[str, dict[str, float]] = {}
         self.channel = dict.fromkeys(CHANNEL, 0.0)
         self.tag = self.basis = 0
+        self._check(counts, name)
         for op, count in counts.ops.items():
-            if op.layer >= chip.layers:
-                msg = f"{name}: layer={op.layer}: the layout has layers 0..{chip.layers - 1}"
-                raise NeurosimError(msg)
-            if not chip.cores[op.layer]:
-                msg = f"{name}: layer={op.layer}: works, and the layout gives it neither neurons nor memory"
-                raise NeurosimError(msg)
             price = chip.price(op)
             if price is not None:
                 self._charge(op, count / counts.samples, price)
 
+    def _check(self, counts: OpCounts, name: str) -> None:
+        for layer in {op.layer for op in counts.ops}:
+            if layer >= self.chip.layers:
+                msg = f"{name}: layer={layer}: the layout has layers 0..{self.chip.layers - 1}"
+                raise NeurosimError(msg)
+            if not self.chip.cores[layer]:
+                msg = f"{name}: layer={layer}: works, and the layout gives it neither neurons nor memory"
+                raise NeurosimError(msg)
+
     def _charge(self, op: Op, count: float, price: Price) -> None:
-        energy, here = price.energy, (op.layer, op.phase)
+        layer, phase, _, bits, _, memory = op
+        energy, here = price.energy, (layer, phase)
         times = count
         self.operations[here] = self.operations.get(here, 0.0) + count
-        if op.phase == "feedback" and op.memory in ("weight", "weight_column"):
-            self.crossed.add((op.layer, op.memory))
-        if price.unit == "port":
+        if memory:
+            moved = self.moved.setdefault(phase, {})
+            moved[memory] = moved.get(memory, 0.0) + count * bits
+            if phase == "feedback" and memory in ("weight", "weight_column"):
+                self.crossed.add((layer, memory))
+        elif price.unit == "port":
             times = self._send(op, count)
             self.packets[here] = self.packets.get(here, 0.0) + count
-        elif op.memory:
-            bits = self.moved.setdefault(op.phase, {})
-            bits[op.memory] = bits.get(op.memory, 0.0) + count * op.bits
-        _add(self.energy, (*here, price.component), energy, times)
-        _add(self.busy, (*here, price.unit), price.cycles, count)
+        _add(self.energy, (layer, phase, price.component), energy, times)
+        _add(self.busy, (layer, phase, price.unit), price.cycles, count)
         for unit, width in price.sizes:
-            place = self.chip.place[op.layer], unit
-            self.sizes[place] = max(width, self.sizes.get(place, 0))
+            place = self.chip.place[layer], unit
+            if width > self.sizes.get(place, 0):
+                self.sizes[place] = width
         if energy.high > 0:
             self.tag, self.basis = max(self.tag, energy.tag), max(self.basis, energy.basis)
 
@@ -197,15 +198,15 @@ class _Bill:
         Pipelines fill and packets hop once a sample, with ticks once a tick, but not more often than there is work or a packet.
         """
         chip, core = self.chip, self.chip.laws.spec.core
-        found: dict[Key, tuple[str, list[float]]] = {}
-        for (layer, phase, unit), cycles in self.busy.items():
+        found: dict[Key, tuple[str, float, float, float]] = {}
+        for (layer, phase, unit), (a, b, c) in self.busy.items():
             width = 1 if unit == "port" else chip.cores[layer] * (core.lanes if unit in LANE_UNITS else 1)
-            ns = [c * chip.laws.period_ns / width for c in cycles]
-            name, longest = found.get((layer, phase), ("", [0.0, 0.0, 0.0]))
-            pace = unit if ns[1] > longest[1] else name
-            found[layer, phase] = pace, [max(a, b) for a, b in zip(ns, longest, strict=True)]
+            cycle = chip.laws.period_ns / width
+            name, low, nominal, high = found.get((layer, phase), ("", 0.0, 0.0, 0.0))
+            pace = unit if b * cycle > nominal else name
+            found[layer, phase] = pace, max(low, a * cycle), max(nominal, b * cycle), max(high, c * cycle)
         out: dict[Key, Work] = {}
-        for here, (unit, (low, nominal, high)) in found.items():
+        for here, (unit, low, nominal, high) in found.items():
             fill = min(self.rounds, self.operations[here]) * core.pipeline * chip.laws.period_ns
             rounds = min(self.rounds, max(1.0, self.packets[here])) if here in self.packets else 0.0
             a, b, c = chip.hop.times(rounds)[:3]
@@ -215,7 +216,8 @@ class _Bill:
     def timed(self, phases: frozenset[str]) -> tuple[Stage, ...]:
         """The stages of these phases on their critical path."""
         work = {key: w for key, w in self.work().items() if key[1] in phases}
-        return stages(work, self.chip.plan(frozenset(work), frozenset(self.crossed), ticked=self.ticked))
+        keys, crossed = frozenset(work), frozenset(self.crossed)
+        return stages(work, plan_of(keys, self.chip.layout, self.chip.place, crossed, ticked=self.ticked))
 
     def parts(self, timed: tuple[Stage, ...], phases: frozenset[str], static: Quantity) -> tuple[Part, ...]:
         """Energy by layer, phase and component.
@@ -300,7 +302,10 @@ def _add(
     band: tuple[float, ...],
     times: float,
 ) -> None:
-    kept = table.setdefault(key, [0.0, 0.0, 0.0])
+    kept = table.get(key)
+    if kept is None:
+        table[key] = [band[0] * times, band[1] * times, band[2] * times]
+        return
     kept[0] += band[0] * times
     kept[1] += band[1] * times
     kept[2] += band[2] * times

@@ -9,7 +9,8 @@ another, also within a mini-batch; nothing here is a forecast of contention, whi
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from neurosim.costs.cost import Band, Stage
@@ -53,10 +54,11 @@ def stages(work: Mapping[Key, Work], plan: Plan) -> tuple[Stage, ...]:
     return tuple(sorted(out, key=lambda s: (s.layer, _PHASE[s.phase])))
 
 
+@lru_cache(maxsize=256)
 def plan_of(
-    keys: Iterable[Key], layout: Layout, place: Sequence[int], crossed: Iterable[tuple[int, str]], *, ticked: bool
+    keys: frozenset[Key], layout: Layout, place: tuple[int, ...], crossed: frozenset[tuple[int, str]], *, ticked: bool
 ) -> Plan:
-    """What waits for what.
+    """What waits for what; nothing of it hangs on a model, so a sweep works it out once.
 
     keys: the stages that there are. place: the layer on whose cores each layer stands. crossed: (layer, memory) of weights that
     feedback reads. ticked: a spiking network, whose layers all work in every tick.
@@ -81,8 +83,8 @@ def plan_of(
 class _Flow:
     """The dependencies of a network without ticks, as (stage, stage that it waits for)."""
 
-    def __init__(self, keys: Sequence[Key], layout: Layout, crossed: Iterable[tuple[int, str]]) -> None:
-        self.layout, self.crossed = layout, frozenset(crossed)
+    def __init__(self, keys: Sequence[Key], layout: Layout, crossed: frozenset[tuple[int, str]]) -> None:
+        self.layout, self.crossed = layout, crossed
         self.has = frozenset(keys)
         self.of = {phase: sorted(layer for layer, p in keys if p == phase) for phase in PHASES}
         self.output: list[Key] = [(self.of["forward"][-1], "forward")] if self.of["forward"] else []
