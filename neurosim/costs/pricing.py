@@ -216,8 +216,8 @@ class _Bill:
     def timed(self, phases: frozenset[str]) -> tuple[Stage, ...]:
         """The stages of these phases on their critical path."""
         work = {key: w for key, w in self.work().items() if key[1] in phases}
-        keys, crossed = frozenset(work), frozenset(self.crossed)
-        return stages(work, plan_of(keys, self.chip.layout, self.chip.place, crossed, ticked=self.ticked))
+        plan = plan_of(self.chip.layout, self.chip.place, frozenset(self.crossed), ticked=self.ticked)
+        return stages(work, plan)
 
     def parts(self, timed: tuple[Stage, ...], phases: frozenset[str], static: Quantity) -> tuple[Part, ...]:
         """Energy by layer, phase and component.
