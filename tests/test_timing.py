@@ -35,7 +35,7 @@ def timed(
 ) -> dict[Stop, tuple[float, float]]:
     """Start and end of every stage."""
     place = plan.places or tuple(range(len(plan.neurons)))
-    order = schedule_of(work, plan, place, crossed, ticked=ticked)
+    order = schedule_of(plan, place, frozenset(crossed), ticked=ticked)
     found = stages({key: Work("adder", (ns, ns, ns)) for key, ns in work.items()}, order)
     return {(s.layer, s.phase): (s.start.nominal, s.end.nominal) for s in found}
 
@@ -103,9 +103,10 @@ def test_layers_on_one_core_take_turns() -> None:
 
 
 def test_layers_that_wait_for_each_other_are_an_error() -> None:
-    work = {**whole("layered"), (0, "error"): 1.0}
+    circle = network(((1,), (0,), (), (), ()))
     with pytest.raises(NeurosimError, match=r"layout\.receivers=.*: layers .* wait for each other's error codes"):
-        timed(work, network(((1,), (0,), (), (), ())))
+        timed(whole("layered"), circle)
+    assert timed(whole("layered"), circle, ticked=True)  # in ticks nobody waits
 
 
 # ------------------------------------------------------------------------------------------ the slow twin
@@ -113,29 +114,24 @@ def test_layers_that_wait_for_each_other_are_an_error() -> None:
 
 def twin(work: Mapping[Stop, float], plan: Layout, crossed: frozenset[tuple[int, str]]) -> dict[Stop, float]:
     """Starts, from the text of docs/hardware_models.md: each stage asks when all that it waits for has ended."""
-    last = max((h for h, p in work if p == "forward"), default=-1)
+    last = len(plan.neurons) - 1
+
+    def waits(h: int, phase: str) -> list[Stop]:
+        if phase == "forward":
+            return [(g, "forward") for g in range(h)]
+        senders = [s for s, hears in enumerate(plan.receivers) if h in hears]
+        if phase == "feedback":
+            heard = [] if plan.early_codes or h == last else [(s, "error") for s in senders or [last]]
+            return [(h, "forward"), *heard]
+        if phase == "error":
+            output = [] if plan.early_codes and h != last else [(last, "forward")]
+            return [(h, "forward"), (h, "feedback"), *output]
+        reads = [g for g, memory in crossed if g < h and (memory == "weight" or g in plan.receivers[h])]
+        return [(h, "forward"), (h, "feedback"), (h, "error"), *((g, "feedback") for g in reads)]
 
     @cache
     def start(h: int, phase: str) -> float:
-        before: list[Stop] = []
-        earlier = {"forward": (), "feedback": ("forward",), "error": ("forward", "feedback")}
-        before += [(h, p) for p in earlier.get(phase, ("forward", "feedback", "error"))]
-        output = [(last, "forward")]
-        senders = [s for s, hears in enumerate(plan.receivers) if h in hears and (s, "error") in work]
-        if phase == "forward":
-            before += [(g, "forward") for g in range(h)]
-        if phase == "error":
-            before += output
-        if phase == "feedback" and not plan.early_codes:
-            above = [s for s, p in work if p == "error" and s > h]
-            before += [(s, "error") for s in senders or above] or output
-        if phase == "update":
-            if (h, "error") not in work and (h, "feedback") not in work:
-                before += output + [(s, "error") for s, p in work if p == "error"]
-            for g, memory in crossed:
-                if g < h and (memory == "weight" or (g in plan.receivers[h] and (h, "error") in work)):
-                    before.append((g, "feedback"))
-        return max((start(*key) + work[key] for key in before if key in work), default=0.0)
+        return max((start(*key) + work.get(key, 0.0) for key in waits(h, phase)), default=0.0)
 
     return {key: start(*key) for key in work}
 
@@ -160,6 +156,34 @@ def test_the_twin_agrees(data: st.DataObject) -> None:
 
 
 # ------------------------------------------------------------------------------------------ of networks
+
+
+def backpropagation(samples: int = 100) -> OpCounts:
+    """The counts of `srbp` with the way back of backpropagation, by hand: 10 x 100 and 100 x 100 weights read by columns."""
+    ops = {op: n for op, n in srbp(samples).ops.items() if op.phase != "feedback"}
+    for layer, above in ((1, 10), (0, 100)):
+        pairs = above * 100
+        for action, n, bits, by, memory in (
+            ("shift", above, 10, 0, ""), ("read", pairs, 8, 0, "weight_column"), ("mac", pairs, 8, 10, ""),
+            ("read", pairs, 20, 0, "accumulator"), ("write", pairs, 20, 0, "accumulator"),
+            ("read", 100, 12, 0, "address"), ("multiply", 100, 10, 8, ""),
+        ):  # fmt: skip
+            ops[Op(layer, "feedback", action, bits, by, memory)] = n * samples
+    for action, bits in (("shift", 10), ("compare", 10), ("error_code", 4), ("error_code_bit", 4)):
+        ops[Op(1, "error", action, bits)] = 100 * samples
+    return OpCounts(samples, samples, ops)
+
+
+def test_the_ratios_of_the_document(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "hardware_models.md").read_text()
+    whole_words, plan = load("digital_28nm"), layout(receivers=((), (0,), (1,)))
+    packed = variant(tmp_path, '[core]\ncolumn_read = "packed"\nreason = "for this test"\n')
+    skipped = price(srbp(), None, layout(), whole_words)
+    dear, cheap = (price(backpropagation(), None, plan, m) for m in (whole_words, packed))
+    for cost, said in ((dear, "costs 2.24 times that"), (cheap, "and 1.18 times with")):
+        assert f"{cost.energy_pj_per_sample / skipped.energy_pj_per_sample:.2f}" in said
+        assert said in text
+    assert f"takes {dear.latency_ns_per_sample / skipped.latency_ns_per_sample:.2f} times as long" in text
 
 
 def stage(cost: Cost) -> dict[Stop, Stage]:

@@ -13,6 +13,7 @@ from neurosim.studies.config import Config
 COMMANDS: Mapping[str, str] = {
     "train": "train",
     "price": "price",
+    "channel": "channel",
     "reproduce": "reproduce",
     "validate": "models",
     "convert": "models",
@@ -72,6 +73,15 @@ def parser() -> argparse.ArgumentParser:
     _price_flags(
         commands.add_parser("price", help="price an earlier run, or counts from elsewhere, without simulating")
     )
+    channel = commands.add_parser("channel", help="what each rule's learning channel takes, without a run")
+    channel.add_argument(
+        "--sizes", metavar="N,…", default="784,100,100,100,100,10", help="inputs, hidden layers, outputs"
+    )
+    channel.add_argument("--error-bits", metavar="N", default="4", help="bits of an error code (default: 4)")
+    channel.add_argument(
+        "--hardware", metavar="NAME,…", default="digital_45nm,digital_28nm", help="models that pay for it"
+    )
+    channel.add_argument("--report", metavar="FILE.md", help="write the page there")
     again = commands.add_parser("reproduce", help="make a published finding again: table, figure, verdicts")
     again.add_argument("name", nargs="?", metavar="NAME")
     again.add_argument("--list", action="store_true", help="what there is")
@@ -98,6 +108,16 @@ def _model_flags(commands: Any) -> None:
     convert.add_argument("--source", metavar="TEXT", help="where its numbers come from; without it they are unverified")
 
 
+def whole(flag: str, text: str) -> int:
+    """A whole number given as a flag.
+
+    Raises: NeurosimError that names the flag.
+    """
+    if not text.strip().isdecimal():
+        raise NeurosimError(f"{flag}={text!r}: must be a whole number, at least 0")
+    return int(text)
+
+
 def _price_flags(price: argparse.ArgumentParser) -> None:
     price.add_argument("run", nargs="?", metavar="RUN", help="the folder that --out made")
     price.add_argument("--hardware", metavar="NAME,…", required=True, help="models, or paths of .toml files")
@@ -106,6 +126,10 @@ def _price_flags(price: argparse.ArgumentParser) -> None:
     price.add_argument("--ticks", metavar="N", help="ticks that were counted, of spiking networks")
     price.add_argument("--sizes", metavar="N,…", help="inputs and neurons of each layer, to reckon a layout from")
     price.add_argument("--layout", metavar="FILE.json", help="what the network occupies, if the counts do not say")
+    price.add_argument("--csv", metavar="FILE", help="write every part and total as rows")
+    price.add_argument(
+        "--figure", metavar="DIR", help="draw models side by side, by component and in time, PNG and SVG"
+    )
     _output_flags(price)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurosim.cli.flags import whole
 from neurosim.cli.output import check_file, emit
 from neurosim.errors import NeurosimError
 
 if TYPE_CHECKING:
-    from neurosim.costs import Counted
+    from neurosim.costs import Cost, Counted
 
 _ONLY_COUNTS = ("samples", "ticks", "sizes", "layout")
 
@@ -22,17 +26,41 @@ def price(given: argparse.Namespace) -> int:
     if not models:
         raise NeurosimError(f"hardware={given.hardware!r}: must name at least one model")
     check_file("json", given.json)
+    check_file("csv", given.csv)
     counted = _counted(given)
     cost = counted.price(*models)
+    if given.csv is not None:
+        _table(cost, given)
+    if given.figure is not None:
+        _figures(cost, given)
 
     def show(console: Any) -> None:
-        from neurosim.studies.report import show_cost
+        from neurosim.studies.cost_report import show_cost
 
-        show_cost(cost, counted.train, console)
+        show_cost(cost, counted.train, counted.layout, console)
 
     source = {"run": given.run} if given.run is not None else {"counts": given.counts}
     emit({**source, "cost": {name: c.to_dict() for name, c in cost.items()}}, given, show)
     return 0
+
+
+def _table(cost: Mapping[str, Cost], given: argparse.Namespace) -> None:
+    from neurosim.costs.table import as_csv
+    from neurosim.studies.files import write_text
+
+    if given.csv == "-":
+        raise NeurosimError("csv='-': must be a file; standard output is for the report or for --json -")
+    write_text(Path(given.csv), as_csv(cost.values()))
+
+
+def _figures(cost: Mapping[str, Cost], given: argparse.Namespace) -> None:
+    from neurosim.studies.cost_figures import draw_costs
+    from neurosim.studies.files import prepare
+
+    prepare(Path(given.figure), "figure")
+    pictures = draw_costs(cost, Path(given.figure))
+    if not given.quiet:
+        print(f"wrote {given.figure}/: {', '.join(p.name for p in pictures)}", file=sys.stderr)
 
 
 def _counted(given: argparse.Namespace) -> Counted:
@@ -48,14 +76,8 @@ def _counted(given: argparse.Namespace) -> Counted:
         return Counted(record.train_counts, record.test_counts, record.layout)
     return read_counts(
         given.counts,
-        samples=_number("samples", given.samples),
-        ticks=_number("ticks", given.ticks),
-        sizes=tuple(_number("sizes", part) or 0 for part in (given.sizes or "").split(",") if part),
+        samples=None if given.samples is None else whole("samples", given.samples),
+        ticks=None if given.ticks is None else whole("ticks", given.ticks),
+        sizes=tuple(whole("sizes", part) for part in (given.sizes or "").split(",") if part),
         layout=given.layout,
     )
-
-
-def _number(flag: str, text: str | None) -> int | None:
-    if text is not None and not text.strip().isdecimal():
-        raise NeurosimError(f"{flag}={text!r}: must be a whole number, at least 0")
-    return None if text is None else int(text)

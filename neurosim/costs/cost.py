@@ -180,11 +180,11 @@ class Cost:
     inference_energy, inference_latency: of one sample that is only classified, reckoned from `inference_from`.
     area: of the chip, learning included. bits_moved: bits a learning sample reads and writes, by phase and memory.
     channel_bits: bits a learning sample sends: `event_payload` and `error_code` once for each layer that receives or
-    sends them, `event_packets` and `error_packets` with header, once for each core that receives them. routing: where the
-    network stands and what travels; None where the model has no mesh.
-    unpriced: what happened and is in none of the numbers, because nobody published what it costs on that chip: activities of
-    `neurosim.costs.activities`, and ``"static"``, ``"time"`` and ``"area"``. Totals of a cost with any are lower bounds.
-    places: the layer on whose cores each layer stands; empty: each on its own. notes: what was assumed and not given.
+    sends them, `event_packets` and `error_packets` with header, once for each core that receives them, `event_bit_hops` and
+    `error_bit_hops` once for each hop of those packets. routing: where the network stands and what travels; None where the model
+    has no mesh. unpriced: what happened and is in none of the numbers, because nobody published what it costs on that chip: activities
+    of `neurosim.costs.activities`, and ``"static"``, ``"time"`` and ``"area"``. Totals of a cost with any are lower bounds.
+    places: the layer on whose cores each layer stands; empty: each on its own. notes: what was assumed or left out.
     """
 
     model: str

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from neurosim.costs.hardware import HardwareModel
@@ -92,6 +93,7 @@ def together(*parts: Quantity) -> Quantity:
     return Quantity(math.fsum(low), math.fsum(nominal), math.fsum(high), tag, basis)
 
 
+@lru_cache(maxsize=4096)  # models of a sweep share most of their constants, which are immutable
 def quantity(constant: Any, key: str) -> Quantity:
     """One constant of a model file, with its ends; an end that is not given is the nominal."""
     nominal = getattr(constant, key)

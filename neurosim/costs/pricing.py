@@ -25,12 +25,15 @@ from neurosim.costs.mapping import Plan, place
 from neurosim.costs.noc import Burst, Traffic
 from neurosim.costs.schema import BASES, TAGS
 from neurosim.costs.sheets import Key, sheet
-from neurosim.costs.timing import Schedule, Stop, Work, schedule_of, stages
+from neurosim.costs.timing import Stop, Work, schedule_of, stages
 from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, Layout, OpCounts
 
 _PHASE = {name: i for i, name in enumerate(PHASES)}
 _COMPONENT = {name: i for i, name in enumerate(COMPONENTS)}
+CHANNEL = ("event_payload", "event_packets", "event_bit_hops", "error_code", "error_packets", "error_bit_hops")
+UNPRICED = ("no area is known for routers, control, event queues, wiring and pads",)
+"""What every price leaves out."""
 _ALL, _FORWARD = frozenset(PHASES), frozenset({"forward"})
 
 
@@ -53,7 +56,6 @@ class _Chip:
             quantity(way.latency, "latency_ns") for way in (fabric.east_west, fabric.north_south, fabric.tile)
         )
         self._prices: dict[Key, Price] = {}
-        self._schedules: dict[tuple[frozenset[Stop], frozenset[tuple[int, str]], bool], Schedule] = {}
 
     def flight(self, burst: Burst, rounds: float) -> tuple[float, float, float]:
         """Low, nominal and high time of the longest route of a burst on free links, so many times (ns)."""
@@ -71,13 +73,6 @@ class _Chip:
                 self._prices[key] = self.laws.price(*key)
         return [self._prices[key] for key in keys]
 
-    def schedule(self, keys: frozenset[Stop], crossed: frozenset[tuple[int, str]], *, ticked: bool) -> Schedule:
-        """What waits for what among these stages."""
-        asked = keys, crossed, ticked
-        if asked not in self._schedules:
-            self._schedules[asked] = schedule_of(keys, self.plan.layout, self.plan.place, crossed, ticked=ticked)
-        return self._schedules[asked]
-
 
 class _Bill:
     """Marginal energy, time and traffic of one set of counts, a sample."""
@@ -88,7 +83,7 @@ class _Bill:
         self.chip, self.traffic, self.moved = chip, found.traffic, found.moved
         self.energy, self.busy = found.charged(prices)
         self.sizes = found.sizes(prices)
-        self.channel = dict.fromkeys(("event_payload", "event_packets", "error_code", "error_packets"), 0.0)
+        self.channel = dict.fromkeys(CHANNEL, 0.0)
         paid = [p.energy for p in prices if p.energy.high > 0]
         self.tag, self.basis = max((q.tag for q in paid), default=0), max((q.basis for q in paid), default=0)
         self._send()
@@ -103,11 +98,10 @@ class _Bill:
                     _add(self.energy, (s.layer, s.phase, "communication"), q, n)
                     if q.high > 0:
                         self.tag, self.basis = max(self.tag, q.tag), max(self.basis, q.basis)
-            payload, packets = (
-                ("event_payload", "event_packets") if s.action == "event" else ("error_code", "error_packets")
-            )
+            payload, packets, hopped = CHANNEL[:3] if s.action == "event" else CHANNEL[3:]
             self.channel[payload] += (s.packets + s.local) * s.bits
             self.channel[packets] += s.deliveries * (header + s.bits)
+            self.channel[hopped] += (s.east_west + s.north_south) * (header + s.bits)
         for b in self.traffic.bursts:
             _add(self.busy, (b.layer, b.phase, "port"), ONE, b.arrivals)
             _add(self.busy, (b.layer, b.phase, "link"), self.chip.pace, b.hottest)
@@ -139,7 +133,8 @@ class _Bill:
     def timed(self, phases: frozenset[str]) -> tuple[Stage, ...]:
         """The stages of these phases on their critical path."""
         work = {key: w for key, w in self.work().items() if key[1] in phases}
-        return stages(work, self.chip.schedule(frozenset(work), self.sheet.crossed, ticked=self.sheet.ticked))
+        plan = self.chip.plan
+        return stages(work, schedule_of(plan.layout, plan.place, self.sheet.crossed, ticked=self.sheet.ticked))
 
     def parts(self, timed: tuple[Stage, ...], phases: frozenset[str], static: Quantity) -> tuple[Part, ...]:
         """Energy by layer, phase and component.
@@ -215,6 +210,7 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: AnyMode
         bits_moved=learned.moved,
         channel_bits=learned.channel,
         places=chip.place,
+        notes=UNPRICED,
         routing=_routing(learned.traffic),
     )
 
@@ -260,7 +256,10 @@ def _add(
     band: tuple[float, ...],
     times: float,
 ) -> None:
-    kept = table.setdefault(key, [0.0, 0.0, 0.0])
+    kept = table.get(key)
+    if kept is None:
+        table[key] = [band[0] * times, band[1] * times, band[2] * times]
+        return
     kept[0] += band[0] * times
     kept[1] += band[1] * times
     kept[2] += band[2] * times

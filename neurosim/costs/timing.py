@@ -9,7 +9,9 @@ another, also within a mini-batch; nothing here is a forecast of contention, whi
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from neurosim.costs.cost import Band, Stage
@@ -32,41 +34,46 @@ class Work(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """Stages in an order in which each comes after all that it waits for, and the indices of those, in the same order."""
+    """All stages that a layout could have, each after all that it waits for, and the indices of those, in the same order."""
 
     order: tuple[Stop, ...]
     waits: tuple[tuple[int, ...], ...]
 
 
 def stages(work: Mapping[Stop, Work], schedule: Schedule) -> tuple[Stage, ...]:
-    """Every stage with its start, sorted by layer and phase. Times rise with every duration, so low, nominal and high are in order."""
+    """Every stage that works with its start, sorted by layer and phase.
+
+    A stage without work takes no time but passes on what it waits for, so times only rise with what is counted.
+    """
     ends: list[tuple[float, float, float]] = []
     out = []
     for key, waits in zip(schedule.order, schedule.waits, strict=True):
-        unit, (low, nominal, high) = work[key]
         a = b = c = 0.0
         for i in waits:
             end = ends[i]
             a, b, c = max(a, end[0]), max(b, end[1]), max(c, end[2])
-        ends.append((a + low, b + nominal, c + high))
-        out.append(Stage(*key, unit, low, nominal, high, Band(a, b, c)))
+        if key in work:
+            unit, (low, nominal, high) = work[key]
+            out.append(Stage(*key, unit, low, nominal, high, Band(a, b, c)))
+            a, b, c = a + low, b + nominal, c + high
+        ends.append((a, b, c))
     return tuple(sorted(out, key=lambda s: (s.layer, _PHASE[s.phase])))
 
 
+@lru_cache(maxsize=256)
 def schedule_of(
-    keys: Iterable[Stop], layout: Layout, place: Sequence[int], crossed: Iterable[tuple[int, str]], *, ticked: bool
+    layout: Layout, place: tuple[int, ...], crossed: frozenset[tuple[int, str]], *, ticked: bool
 ) -> Schedule:
-    """What waits for what.
+    """What waits for what; nothing of it hangs on a model, so a sweep works it out once.
 
-    keys: the stages that there are. place: the layer on whose cores each layer stands. crossed: (layer, memory) of weights that
-    feedback reads. ticked: a spiking network, whose layers all work in every tick.
+    place: the layer on whose cores each layer stands. crossed: (layer, memory) of weights that feedback reads. ticked: a spiking
+    network, whose layers all work in every tick.
 
     Raises: NeurosimError if layers wait for each other's error codes.
     """
-    stages_ = sorted(keys, key=lambda k: (_TURN[k[1]], k[0]))
-    needs: dict[Stop, set[Stop]] = {key: set() for key in stages_}
+    needs: dict[Stop, set[Stop]] = {(layer, phase): set() for phase in _TURN for layer in range(len(place))}
     if not ticked:
-        for key, needed in _Flow(stages_, layout, crossed).pairs():
+        for key, needed in _flow(layout, crossed):
             needs[key].add(needed)
     order = _sorted(needs, layout)
     last_on: dict[int, Stop] = {}
@@ -78,51 +85,23 @@ def schedule_of(
     return Schedule(tuple(order), tuple(tuple(sorted(at[n] for n in needs[key])) for key in order))
 
 
-class _Flow:
+def _flow(layout: Layout, crossed: frozenset[tuple[int, str]]) -> Iterator[tuple[Stop, Stop]]:
     """The dependencies of a network without ticks, as (stage, stage that it waits for)."""
-
-    def __init__(self, keys: Sequence[Stop], layout: Layout, crossed: Iterable[tuple[int, str]]) -> None:
-        self.layout, self.crossed = layout, frozenset(crossed)
-        self.has = frozenset(keys)
-        self.of = {phase: sorted(layer for layer, p in keys if p == phase) for phase in PHASES}
-        self.output: list[Stop] = [(self.of["forward"][-1], "forward")] if self.of["forward"] else []
-
-    def pairs(self) -> Iterator[tuple[Stop, Stop]]:
-        """Every pair, stages of one layer in turn among them."""
-        for below, layer in zip(self.of["forward"], self.of["forward"][1:], strict=False):
-            yield (layer, "forward"), (below, "forward")
-        for layer, phase in self.has:
-            yield from (
-                ((layer, phase), (layer, p)) for p in self.of if _TURN[p] < _TURN[phase] and (layer, p) in self.has
-            )
-        for layer in self.of["error"]:
-            yield from (((layer, "error"), key) for key in self.output)
-        for layer in self.of["feedback"]:
-            yield from (((layer, "feedback"), key) for key in self._codes(layer))
-        for layer in self.of["update"]:
-            if not {(layer, "error"), (layer, "feedback")} & self.has:
-                yield from (
-                    ((layer, "update"), key) for key in [*self.output, *((s, "error") for s in self.of["error"])]
-                )
-        yield from self._weights_read()
-
-    def _codes(self, layer: int) -> list[Stop]:
-        """What brings a layer its codes: those who send to it, else all that send from above, else the output itself."""
-        if self.layout.early_codes:
-            return []
-        senders = self._senders(layer) or [s for s in self.of["error"] if s > layer]
-        return [(s, "error") for s in senders] or self.output
-
-    def _senders(self, layer: int) -> list[int]:
-        return [s for s, hears in enumerate(self.layout.receivers) if layer in hears and (s, "error") in self.has]
-
-    def _weights_read(self) -> Iterator[tuple[Stop, Stop]]:
-        """Weights change after feedback has read them: its senders' by columns, those of all layers above by rows."""
-        for layer, memory in self.crossed:
-            above = [h for h in self.of["update"] if h > layer]
-            for h in [s for s in self._senders(layer) if s in above] if memory == "weight_column" else above:
-                if (layer, "feedback") in self.has:
-                    yield (h, "update"), (layer, "feedback")
+    layers, last = range(len(layout.neurons)), len(layout.neurons) - 1
+    senders = {h: [s for s, hears in enumerate(layout.receivers) if h in hears] for h in layers}
+    for h in layers:
+        turn = [(h, phase) for phase in _TURN]
+        yield from pairwise(reversed(turn))
+        if h:
+            yield (h, "forward"), (h - 1, "forward")
+        if h == last or not layout.early_codes:
+            yield (h, "error"), (last, "forward")
+        if h != last and not layout.early_codes:
+            yield from (((h, "feedback"), (s, "error")) for s in senders[h] or [last])
+    for h, memory in crossed:  # weights change after feedback has read them
+        above = range(h + 1, last + 1)
+        readers = [s for s in senders[h] if s in above] if memory == "weight_column" else above
+        yield from (((s, "update"), (h, "feedback")) for s in readers)
 
 
 def _sorted(needs: Mapping[Stop, set[Stop]], layout: Layout) -> list[Stop]:
