@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 from neurosim.kernels.registers import Registers
 
 POPULATION = Registers(
-    "n first states state_end kind threshold spiking refractory ring depth counts table event_end poisson_key"
+    "n first states state_end kind threshold spiking in_lanes refractory ring depth counts table event_end poisson_key"
 )
 """Of a population: int64[populations, :]. first: of its neurons among all, padded to whole vectors; states … state_end: its rows
-of `STATE`; spiking: where its spiking state begins in memory; ring, depth: its last spikes, `depth` lists of n from `ring`
-on, their lengths from `counts` on; table: where probabilities, or periods and then phases, begin; event_end: where its events end."""
+of `STATE`; spiking: where its spiking state begins in memory; in_lanes: whether that is a narrow one; ring, depth: its last
+spikes, `depth` lists of n from `ring` on, their lengths from `counts` on; table: where probabilities, or periods and then phases,
+begin; event_end: where its events end."""
 
 STATE = Registers(
     """at input leak_numerator leak_shift leak_round bias low high holds reset reset_to jump jump_by noise noise_key flow
-    flow_end narrow plain"""
+    flow_end narrow plain spiking limit"""
 )
 """Of a state: `at` and `input` are where it and what arrives begin in memory (input -1: nothing can). narrow: everything fits 32
-bits; plain: all roundings are floors. A leak of numerator 0 is none."""
+bits; plain: all roundings are floors; spiking: the neuron spikes where the state is above the limit. A leak of numerator 0 is none."""
 
 FLOW = Registers("at numerator shift round")
 
@@ -79,15 +80,21 @@ class SpikeProgram(NamedTuple):
 class SpikeMemory(NamedTuple):
     """What changes: states and inputs int32[:] (float64 in real numbers), weights and tags int16[:] (float64).
 
-    wait: int32[neurons], last: int64[neurons], ticks of last spikes, -1 for never; spikes, n_spikes: int32[:], the last spikes of each
-    population; tables: int64[:], of sources; event_tick int64[:], event_neuron int32[:], event_at: int64[populations].
+    held: uint16[neurons / 16], bit i of a word for its neuron i, which is refractory; queue: int32[neurons], those of each
+    population by the tick of their spike, in a ring as long as its neurons; in_queue: int64[populations, 2], where that begins and
+    how many it holds; over: uint16[neurons / 16], as held, the neurons that the update of a narrow spiking state found to spike;
+    last: int64[neurons], ticks of last spikes, -1 for never; spikes, n_spikes: int32[:], the last spikes of each population;
+    tables: int64[:], of sources; event_tick int64[:], event_neuron int32[:], event_at: int64[populations].
     """
 
     x: NDArray[Any]
     inputs: NDArray[Any]
     weight: NDArray[Any]
     tag: NDArray[Any]
-    wait: NDArray[np.int32]
+    held: NDArray[np.uint16]
+    queue: NDArray[np.int32]
+    in_queue: NDArray[np.int64]
+    over: NDArray[np.uint16]
     last: NDArray[np.int64]
     spikes: NDArray[np.int32]
     n_spikes: NDArray[np.int32]

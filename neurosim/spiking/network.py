@@ -375,7 +375,12 @@ class SpikingNetwork:
                 raise NeurosimError(
                     f"checkpoint.{key}: {found}, and this network needs {value.dtype}{list(value.shape)}"
                 )
-        self._memory = SpikeMemory(**{key: arrays[f"memory_{key}"].copy() for key in SpikeMemory._fields})
+        for key, array in self._memory._asdict().items():
+            given = arrays[f"memory_{key}"]
+            if given.shape == array.shape:
+                array[:] = given  # where it lies, since it lies aligned
+            else:
+                self._memory = self._memory._replace(**{key: given.copy()})
         self._tallies.restore(arrays)
         self.tick, self._cleared, self._presented, self.samples = map(int, arrays["progress"])
 

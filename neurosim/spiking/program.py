@@ -40,6 +40,7 @@ from neurosim.spiking.projection import Connect, Projection, Synapses
 from neurosim.spiking.spec import SpikingSpec
 
 _LANES = 16
+_LINE = 64
 MOST_SLOWER = 8
 """By how many powers of two learning can be slowed down."""
 _HIGHEST_32 = (1 << 31) - 1
@@ -55,6 +56,14 @@ class Place(NamedTuple):
 def padded(n: int) -> int:
     """To whole vectors."""
     return -(-n // _LANES) * _LANES
+
+
+def aligned(n: int, kind: Any) -> NDArray[Any]:
+    """Zeros that begin where a vector of the machine does: vectors that straddle two lines of its cache take a fifth longer."""
+    size = np.dtype(kind).itemsize
+    found = np.zeros(n + _LINE // size, kind)
+    first = -found.ctypes.data % _LINE // size
+    return found[first : first + n]
 
 
 class Compiler:
@@ -110,7 +119,9 @@ class Compiler:
         spikes = population.spikes
         if isinstance(spikes, Threshold):
             r[POPULATION.kind], r[POPULATION.threshold] = KIND.threshold, spikes.value
-            r[POPULATION.spiking] = self.states[row + population.state(spikes.state), STATE.at]
+            spiking = self.states[row + population.state(spikes.state)]
+            r[POPULATION.spiking], r[POPULATION.in_lanes] = spiking[STATE.at], spiking[STATE.narrow]
+            spiking[STATE.spiking], spiking[STATE.limit] = 1, spikes.value - 1
             return
         r[POPULATION.table] = sum(len(t) for t in self.tables)
         if isinstance(spikes, Poisson):
@@ -425,11 +436,14 @@ class Compiler:
         numbers = (np.float64, np.float64) if self.real else (np.int32, np.int16)
         room = _LANES  # whole vectors may be read at the end
         found = SpikeMemory(
-            np.zeros(max(1, self.x_size) + room, numbers[0]),
-            np.zeros(self.input_size + room, numbers[0]),
+            aligned(max(1, self.x_size) + room, numbers[0]),
+            aligned(self.input_size + room, numbers[0]),
             np.concatenate([*self.weight, *self.dense, np.zeros(room, np.int16)]).astype(numbers[1], copy=False),
             np.zeros((self._dense_at if self.eligibility else 0) + room, numbers[1]),
-            np.zeros(self.neurons + room, np.int32),
+            np.zeros(self.neurons // _LANES + 2 * room, np.uint16),
+            np.zeros(self.neurons, np.int32),
+            np.zeros((len(self.spec.populations), 2), np.int64),
+            np.zeros(self.neurons // _LANES + 2 * room, np.uint16),
             np.full(self.neurons + room, -1, np.int64),
             np.zeros(self.ring_size + 1, np.int32),
             np.zeros(self.count_size + 1, np.int32),
@@ -444,7 +458,8 @@ class Compiler:
     def begin(self, memory: SpikeMemory) -> None:
         """States at their start, no input, nobody waiting."""
         memory.inputs[:] = 0
-        memory.wait[:] = 0
+        memory.held[:] = 0
+        memory.in_queue[:] = 0
         for number, population in enumerate(self.spec.populations):
             first = int(self.populations[number, POPULATION.states])
             for k, state in enumerate(population.states):
