@@ -8,9 +8,9 @@ from numba.extending import overload
 
 from neurosim.kernels.jit import inlined
 from neurosim.kernels.lanes import HALF, add, load_32, multiply, prefetch, splat_32, store
-from neurosim.kernels.spike_lanes import arrive_in_lanes
+from neurosim.kernels.spike_lanes import arrive_in_lanes, learn_columns, learn_rows
 from neurosim.kernels.spike_registers import PART, SPIKE_TALLY
-from neurosim.kernels.spike_synapses import arrive
+from neurosim.kernels.spike_synapses import arrive, depart
 
 _LINE = 64
 """Bytes that a processor fetches at once."""
@@ -93,12 +93,34 @@ def receive(program, memory, part, ring, n, tick, learn, counts):
 @overload(receive, inline="always")
 def _receive(program, memory, part, ring, n, tick, learn, counts):
     def integers(program, memory, part, ring, n, tick, learn, counts):
-        if part[PART.lanes]:
+        if part[PART.lanes] == 0:
+            arrive(program, memory, part, ring, n, tick, learn, counts)
+        elif part[PART.dense]:
             arrive_in_lanes(program, memory, part, ring, n, tick, learn, counts)
         else:
-            arrive(program, memory, part, ring, n, tick, learn, counts)
+            learn_rows(program, memory, part, ring, n, tick, counts)
+            transmit(program, memory, part, ring, n, counts)
 
     def reals(program, memory, part, ring, n, tick, learn, counts):
         arrive(program, memory, part, ring, n, tick, learn, counts)
+
+    return reals if isinstance(memory.types[0].dtype, types.Float) else integers
+
+
+def leave(program, memory, part, ring, n, tick, counts):
+    """N neurons of the target, from `ring` on, spike: their synapses change."""
+    raise NotImplementedError
+
+
+@overload(leave, inline="always")
+def _leave(program, memory, part, ring, n, tick, counts):
+    def integers(program, memory, part, ring, n, tick, counts):
+        if part[PART.lanes_post]:
+            learn_columns(program, memory, part, ring, n, tick, counts)
+        else:
+            depart(program, memory, part, ring, n, tick, counts)
+
+    def reals(program, memory, part, ring, n, tick, counts):
+        depart(program, memory, part, ring, n, tick, counts)
 
     return reals if isinstance(memory.types[0].dtype, types.Float) else integers

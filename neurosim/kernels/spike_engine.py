@@ -8,10 +8,10 @@ from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.lanes import HALF, lowest_bit, nonzero_bits
 from neurosim.kernels.registers import LANES
 from neurosim.kernels.rng import fold, step_key
-from neurosim.kernels.spike_delivery import fetch_rows, fetch_starts, receive, transmit
+from neurosim.kernels.spike_delivery import fetch_rows, fetch_starts, leave, receive, transmit
 from neurosim.kernels.spike_registers import KIND, PART, POPULATION, STATE
 from neurosim.kernels.spike_states import is_held, update_state
-from neurosim.kernels.spike_synapses import consolidate, depart
+from neurosim.kernels.spike_synapses import consolidate
 
 _AHEAD = 4
 """Spikes whose rows are asked for before delivery begins: those beyond overlap with one another."""
@@ -180,7 +180,7 @@ def _deliver(program, memory, tally, b, tick, since, learn):
         target = program.populations[part[PART.target_number]]
         slot = tick % target[POPULATION.depth]
         ring = target[POPULATION.ring] + slot * target[POPULATION.n]
-        depart(program, memory, part, ring, memory.n_spikes[target[POPULATION.counts] + slot], tick, counts)
+        leave(program, memory, part, ring, memory.n_spikes[target[POPULATION.counts] + slot], tick, counts)
 
 
 @inlined

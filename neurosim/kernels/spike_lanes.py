@@ -26,10 +26,10 @@ from neurosim.kernels.lanes import (
 )
 from neurosim.kernels.registers import ROUNDING
 from neurosim.kernels.rng import fold, step_key
-from neurosim.kernels.spike_registers import PART, SPIKE_TALLY, TERM
+from neurosim.kernels.spike_registers import FACTOR, PART, SPIKE_TALLY, TERM
 from neurosim.kernels.spike_synapses import BLANK_BITS
 
-_LOWER_32 = np.uint64(0xFFFFFFFF)
+_LOWER_32, _UPPER = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 @inlined
@@ -108,3 +108,97 @@ def arrive_in_lanes(program, memory, part, ring, n, tick, learn, counts):
     """`arrive` at dense rows whose rule looks at the target alone."""
     for s in range(n):
         _row_in_lanes(program, memory, part, np.int64(memory.spikes[ring + s]), tick, learn, counts)
+
+
+@inlined
+def _drawn(word, bits, columns):
+    """The random bits of a row word at 16 columns; bits 1 … 32."""
+    lanes = add(splat_32(np.int64(word & _LOWER_32)), multiply(splat_32(np.int64(word >> _UPPER)), columns))
+    if bits <= 16:
+        return shift_right_unsigned(bit_and(lanes, splat_32((1 << 16) - 1)), splat_32(16 - bits))
+    return shift_right_unsigned(lanes, splat_32(32 - bits))
+
+
+@inlined
+def _step(part, term, word, columns, w, v, n):
+    """16 weights after a plain term, v being its state: (weights, how many it attempted, how many changed); of them the first n."""
+    zero, shift = splat_32(0), term[TERM.shift]
+    v = multiply(v, splat_32(term[TERM.numerator]))
+    acts = first_lanes(where_equal(v, zero, zero, splat_32(-1)), n)
+    if part[PART.round] == ROUNDING.stochastic and shift > 0:
+        v = add(v, _drawn(word, shift, columns))
+    after = minimum(
+        maximum(add(w, shift_right(v, splat_32(shift))), splat_32(part[PART.low])), splat_32(part[PART.high])
+    )
+    after = where_equal(acts, zero, w, after)
+    return after, count_different(acts, zero), count_different(after, w)
+
+
+@inner
+def learn_rows(program, memory, part, ring, n, tick, counts):
+    """N spikes of the source, from `ring` on, arrive at sparse rows whose rule is plain: what they learn, not yet what they transmit."""
+    x, weight, target, gathered = memory.x, memory.weight, program.target, memory.gathered
+    term = program.terms[part[PART.pre]]
+    of, hears = term[TERM.of_at], term[TERM.of] == FACTOR.post
+    takes = part[PART.round] == ROUNDING.stochastic and term[TERM.shift] > 0
+    key = step_key(part[PART.pre_key], tick)
+    met, attempted, changed, words = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    for s in range(n):
+        i = np.int64(memory.spikes[ring + s])
+        first, last = program.start[part[PART.row] + i], program.start[part[PART.row] + i + 1]
+        word, before, lanes = fold(key, i), attempted, splat_32(x[of + i] if not hears else 0)
+        if hears:
+            for k in range(first, last):
+                gathered[k - first] = x[of + target[k]]
+        for k in range(first, last, HALF):
+            v = load_32(gathered, k - first) if hears else lanes
+            after, tried, other = _step(
+                part, term, word, load_32(target, k), load_32(weight, k), v, min(last - k, HALF)
+            )
+            store(weight, k, after)
+            attempted += tried
+            changed += other
+        met += last - first
+        words += attempted > before
+    counts[SPIKE_TALLY.evaluated_pre] += met
+    counts[SPIKE_TALLY.attempted_pre] += attempted
+    counts[SPIKE_TALLY.changed] += changed
+    counts[SPIKE_TALLY.random_words] += words if takes else 0
+    counts[SPIKE_TALLY.random_lanes] += attempted if takes else 0
+
+
+@inner
+def learn_columns(program, memory, part, ring, n, tick, counts):
+    """N neurons of the target, from `ring` on, spike, and a plain rule changes their synapses: `depart` in vectors."""
+    x, weight, gathered, moved = memory.x, memory.weight, memory.gathered, memory.moved
+    synapse, source, term = program.column_synapse, program.column_source, program.terms[part[PART.post]]
+    of, hears = term[TERM.of_at], term[TERM.of] == FACTOR.pre
+    takes = part[PART.round] == ROUNDING.stochastic and term[TERM.shift] > 0
+    key = step_key(part[PART.post_key], tick)
+    met, attempted, changed, words = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    for s in range(n):
+        j = np.int64(memory.spikes[ring + s])
+        first, last = program.column_start[part[PART.column] + j], program.column_start[part[PART.column] + j + 1]
+        word, before, lanes = fold(key, j), attempted, splat_32(x[of + j] if not hears else 0)
+        for c in range(first, last):
+            moved[c - first] = weight[synapse[c]]
+        if hears:
+            for c in range(first, last):
+                gathered[c - first] = x[of + source[c]]
+        for c in range(first, last, HALF):
+            v = load_32(gathered, c - first) if hears else lanes
+            after, tried, other = _step(
+                part, term, word, load_32(source, c), load_32(moved, c - first), v, min(last - c, HALF)
+            )
+            store(moved, c - first, after)
+            attempted += tried
+            changed += other
+        for c in range(first, last):
+            weight[synapse[c]] = moved[c - first]
+        met += last - first
+        words += attempted > before
+    counts[SPIKE_TALLY.evaluated_post] += met
+    counts[SPIKE_TALLY.attempted_post] += attempted
+    counts[SPIKE_TALLY.changed] += changed
+    counts[SPIKE_TALLY.random_words] += words if takes else 0
+    counts[SPIKE_TALLY.random_lanes] += attempted if takes else 0

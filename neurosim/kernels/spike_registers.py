@@ -28,11 +28,11 @@ FLOW = Registers("at numerator shift round")
 
 PART = Registers(
     """projection source target source_number target_number input delay gain blank blank_key dense row stride columns
-    weight pre post eligibility low high round lanes column rows pre_key post_key tag_low tag_high tag_round consolidate_key"""
+    weight pre post eligibility low high round lanes lanes_post column rows pre_key post_key tag_low tag_high tag_round consolidate_key"""
 )
 """Of the synapses of one projection with one delay: row: where the starts of its rows begin in `start`; dense: rows of `stride`
-weights from `weight` on, of which `columns` are synapses, and no list of targets; rows: neurons of the source; lanes: arrivals can
-be worked out in 32-bit lanes; pre, post, eligibility: rows of `TERM` and `ELIGIBILITY`, -1 for none; column: where the starts
+weights from `weight` on, of which `columns` are synapses, and no list of targets; rows: neurons of the source; lanes,
+lanes_post: arrivals and spikes of the target can be worked out in 32-bit lanes, of a sparse part where its rules are plain; pre, post, eligibility: rows of `TERM` and `ELIGIBILITY`, -1 for none; column: where the starts
 of its columns begin."""
 
 TERM = Registers(
@@ -58,7 +58,7 @@ SPIKE_TALLY = Registers(
 class SpikeProgram(NamedTuple):
     """What does not change while a network runs.
 
-    start: int64[:], where rows begin among the synapses; target: int32[:]; column_start: int64[:], column_synapse: int64[:] and
+    start: int64[:], where rows begin among the synapses; target: int32[:]; column_start: int64[:], column_synapse: uint32[:] and
     column_source: int32[:], the same by target, of projections that change when it spikes; levels: int64[:] (float64 in real
     numbers), of quantisers and kernels.
     """
@@ -72,7 +72,7 @@ class SpikeProgram(NamedTuple):
     start: NDArray[np.int64]
     target: NDArray[np.int32]
     column_start: NDArray[np.int64]
-    column_synapse: NDArray[np.int64]
+    column_synapse: NDArray[np.uint32]
     column_source: NDArray[np.int32]
     levels: NDArray[Any]
 
@@ -84,7 +84,8 @@ class SpikeMemory(NamedTuple):
     population by the tick of their spike, in a ring as long as its neurons; in_queue: int64[populations, 2], where that begins and
     how many it holds; over: uint16[neurons / 16], as held, the neurons that the update of a narrow spiking state found to spike;
     last: int64[neurons], ticks of last spikes, -1 for never; spikes, n_spikes: int32[:], the last spikes of each population;
-    tables: int64[:], of sources; event_tick int64[:], event_neuron int32[:], event_at: int64[populations].
+    tables: int64[:], of sources; event_tick int64[:], event_neuron int32[:], event_at: int64[populations]; gathered, moved: int32[longest row or
+    column, in whole vectors], room for what a row or column reads from all over.
     """
 
     x: NDArray[Any]
@@ -102,6 +103,8 @@ class SpikeMemory(NamedTuple):
     event_tick: NDArray[np.int64]
     event_neuron: NDArray[np.int32]
     event_at: NDArray[np.int64]
+    gathered: NDArray[np.int32]
+    moved: NDArray[np.int32]
 
 
 class SpikeTally(NamedTuple):

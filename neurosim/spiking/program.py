@@ -44,6 +44,8 @@ _LINE = 64
 MOST_SLOWER = 8
 """By how many powers of two learning can be slowed down."""
 _HIGHEST_32 = (1 << 31) - 1
+_NO_TARGETS = np.zeros(_LANES, np.int32)
+"""Behind the lists of targets and sources: whole vectors may be read at the end."""
 
 
 class Place(NamedTuple):
@@ -205,18 +207,42 @@ class Compiler:
         self.places.append(Place(order, synapses))
         if projection.plasticity is not None:
             self._plastic(projection, source, target, synapses, order, n_parts)
-        self.parts[-1][PART.lanes] = self._fits_lanes(projection, self.parts[-1])
+        for part in self.parts[-n_parts:]:
+            part[PART.lanes] = self._fits_lanes(projection, part)
+            part[PART.lanes_post] = part[PART.post] >= 0 and self._is_plain(projection, "on_post")
+
+    def _is_plain(self, projection: Projection, side: str) -> bool:
+        """Whether a term is a state and nothing else, within 32 bits, so that lists of synapses change in vectors."""
+        rule = projection.plasticity
+        term: Term | None = getattr(rule, side)
+        if self.real or term is None or rule is None or rule.eligibility is not None:
+            return False
+        if term.times != "1" or term.gates or term.error is not None or not isinstance(term.of, str) or term.of == "1":
+            return False
+        population, state = self.spec.side(projection, term.of)
+        return self._holds_in_32(projection, term, population.states[state].reach)
+
+    @staticmethod
+    def _holds_in_32(projection: Projection, term: Term, largest: int) -> bool:
+        """Whether a term whose state, or error, is at most so large can be rounded in 32 bits."""
+        return (
+            projection.weight.rounding in ("stochastic", "floor")
+            and term.shift <= 30 - MOST_SLOWER
+            and largest * abs(term.numerator) + (2 << (term.shift + MOST_SLOWER)) <= _HIGHEST_32
+        )
 
     def _fits_lanes(self, projection: Projection, part: NDArray[np.int64]) -> bool:
-        """Whether a row can be met in 32-bit lanes: dense, and its rule for arrivals looks at the target alone, within 32 bits."""
+        """Whether a row can be met in 32-bit lanes: its rule for arrivals is plain, or it is dense and that looks at the target alone."""
         rule = projection.plasticity
-        if self.real or not part[PART.dense] or projection.gain < 0:
+        if self.real or projection.gain < 0:
             return False
+        if not part[PART.dense]:
+            return part[PART.pre] >= 0 and not projection.blank_out and self._is_plain(projection, "on_pre")
         if rule is None or rule.on_pre is None:
             return True
         term, target = rule.on_pre, self.spec.population(projection.target)
         sides = [term.of, *(gate.state for gate in term.gates)]
-        if rule.eligibility is not None or term.times != "1" or len(term.gates) > 1 or term.shift > 30 - MOST_SLOWER:
+        if rule.eligibility is not None or term.times != "1" or len(term.gates) > 1:
             return False
         if any(gate.outside or max(abs(gate.low), abs(gate.high)) > _HIGHEST_32 for gate in term.gates):
             return False
@@ -225,11 +251,7 @@ class Compiler:
         assert isinstance(term.of, str)
         size = target.states[target.state(term.of.partition(".")[2])].reach
         largest = max(size, max(map(abs, term.error.decoded_in(0))) if term.error is not None else 0)
-        rounding = projection.weight.rounding
-        return (
-            rounding in ("stochastic", "floor")
-            and largest * abs(term.numerator) + (2 << (term.shift + MOST_SLOWER)) <= _HIGHEST_32
-        )
+        return self._holds_in_32(projection, term, largest)
 
     def _dense(
         self, number: int, projection: Projection, source: int, target: int, synapses: Synapses
@@ -424,10 +446,10 @@ class Compiler:
             _stacked(self.terms, len(TERM), least=1),
             _stacked(self.eligibility, len(ELIGIBILITY)),
             _joined(self.start, np.int64),
-            _joined(self.target, np.int32),
+            _joined([*self.target, _NO_TARGETS], np.int32),
             _joined(self.columns[0], np.int64),
-            _joined(self.columns[1], np.int64),
-            _joined(self.columns[2], np.int32),
+            _joined(self.columns[1], np.uint32),
+            _joined([*self.columns[2], _NO_TARGETS], np.int32),
             np.array(self.levels or [0], np.float64 if self.real else np.int64),
         )
 
@@ -435,6 +457,7 @@ class Compiler:
         """All states at their beginning."""
         numbers = (np.float64, np.float64) if self.real else (np.int32, np.int16)
         room = _LANES  # whole vectors may be read at the end
+        longest = padded(max((int(np.diff(s).max(initial=0)) for s in self.start + self.columns[0]), default=0))
         found = SpikeMemory(
             aligned(max(1, self.x_size) + room, numbers[0]),
             aligned(self.input_size + room, numbers[0]),
@@ -451,6 +474,8 @@ class Compiler:
             np.zeros(1, np.int64),
             np.zeros(1, np.int32),
             np.zeros(len(self.spec.populations), np.int64),
+            aligned(longest, np.int32),
+            aligned(longest, np.int32),
         )
         self.begin(found)
         return found
