@@ -6,7 +6,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from neurosim.kernels.jit import inlined
+from neurosim.kernels.jit import inlined, unsigned
 from neurosim.kernels.lanes import HALF, add, load_32, multiply, prefetch, splat_32, store
 from neurosim.kernels.spike_lanes import arrive_in_lanes, learn_columns, learn_rows
 from neurosim.kernels.spike_registers import PART, SPIKE_TALLY
@@ -17,23 +17,31 @@ _LINE = 64
 
 
 @inlined
-def fetch_starts(program, memory, part, ring, n):
-    """Where the rows of n spikes, from `ring` on, begin is asked for ahead of time, so that `fetch_rows` need not wait."""
-    if part[PART.dense] == 0:
-        for s in range(n):
-            prefetch(program.start, part[PART.row] + memory.spikes[ring + s])
+def fetch_starts(memory, starts, at, ring, n):
+    """Where the lists of n spikes, from `ring` on, begin is asked for ahead of time, so that `fetch_lists` need not wait."""
+    for s in range(n):
+        prefetch(starts, at + memory.spikes[ring + s])
 
 
 @inlined
-def fetch_rows(program, memory, part, ring, n):
-    """The rows themselves are asked for."""
-    if part[PART.dense] == 0:
-        for s in range(n):
-            at = part[PART.row] + memory.spikes[ring + s]
-            for k in range(program.start[at], program.start[at + 1], _LINE // 4):
-                prefetch(program.target, k)
-            for k in range(program.start[at], program.start[at + 1], _LINE // 2):
-                prefetch(memory.weight, k)
+def fetch_lists(memory, starts, at, ring, n, names, others):
+    """The lists themselves are asked for: names in 32 bits, and what goes with them."""
+    width = _LINE // others.itemsize
+    for s in range(n):
+        first, last = starts[at + memory.spikes[ring + s]], starts[at + memory.spikes[ring + s] + 1]
+        for k in range(first, last, _LINE // 4):
+            prefetch(names, k)
+        for k in range(first, last, width):
+            prefetch(others, k)
+
+
+@inlined
+def fetch_weights(program, memory, part, ring, n):
+    """The weights of the columns of n spikes are asked for."""
+    for s in range(n):
+        at = part[PART.column] + memory.spikes[ring + s]
+        for c in range(program.column_start[at], program.column_start[at + 1]):
+            prefetch(memory.weight, program.column_synapse[unsigned(c)])
 
 
 def add_row(memory, part, i, factor):
@@ -63,7 +71,7 @@ def _add_list(program, memory, part, first, last, factor):
     """A sparse row times a factor arrives."""
     inputs, weight, target, to = memory.inputs, memory.weight, program.target, part[PART.input]
     for k in range(first, last):
-        inputs[to + target[k]] += weight[k] * factor
+        inputs[unsigned(to + target[unsigned(k)])] += weight[unsigned(k)] * factor
 
 
 @inlined

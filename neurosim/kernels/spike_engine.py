@@ -8,7 +8,7 @@ from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.lanes import HALF, lowest_bit, nonzero_bits
 from neurosim.kernels.registers import LANES
 from neurosim.kernels.rng import fold, step_key
-from neurosim.kernels.spike_delivery import fetch_rows, fetch_starts, leave, receive, transmit
+from neurosim.kernels.spike_delivery import fetch_lists, fetch_starts, fetch_weights, leave, receive, transmit
 from neurosim.kernels.spike_registers import KIND, PART, POPULATION, STATE
 from neurosim.kernels.spike_states import is_held, update_state
 from neurosim.kernels.spike_synapses import consolidate
@@ -156,14 +156,37 @@ def _arriving(program, memory, part, tick, since):
 
 
 @inlined
-def _fetch(program, memory, tick, since):
-    """What delivery will read first is asked for ahead of time."""
-    for b in range(program.parts.shape[0]):
-        ring, n = _arriving(program, memory, program.parts[b], tick, since)
-        fetch_starts(program, memory, program.parts[b], ring, min(n, _AHEAD))
-    for b in range(program.parts.shape[0]):
-        ring, n = _arriving(program, memory, program.parts[b], tick, since)
-        fetch_rows(program, memory, program.parts[b], ring, min(n, _AHEAD))
+def _leaving(program, memory, part, tick):
+    """(where the list of the target's spikes in this tick begins, how many there are)."""
+    target = program.populations[part[PART.target_number]]
+    slot = tick % target[POPULATION.depth]
+    n = np.int64(memory.n_spikes[target[POPULATION.counts] + slot])
+    return target[POPULATION.ring] + slot * target[POPULATION.n], n
+
+
+@inlined
+def _fetch(program, memory, tick, since, learn):
+    """What delivery will read is asked for ahead of time, in the order in which one thing tells where the next one is."""
+    for step in range(3):
+        for b in range(program.parts.shape[0]):
+            part = program.parts[b]
+            if part[PART.dense] == 0 and step < 2:
+                ring, n = _arriving(program, memory, part, tick, since)
+                n = min(n, _AHEAD)
+                if step == 0:
+                    fetch_starts(memory, program.start, part[PART.row], ring, n)
+                else:
+                    fetch_lists(memory, program.start, part[PART.row], ring, n, program.target, memory.weight)
+            if learn and part[PART.post] >= 0:
+                ring, n = _leaving(program, memory, part, tick)
+                n, at = min(n, _AHEAD), part[PART.column]
+                if step == 0:
+                    fetch_starts(memory, program.column_start, at, ring, n)
+                elif step == 1:
+                    starts, names = program.column_start, program.column_source
+                    fetch_lists(memory, starts, at, ring, n, names, program.column_synapse)
+                else:
+                    fetch_weights(program, memory, part, ring, n)
 
 
 @inlined
@@ -177,10 +200,8 @@ def _deliver(program, memory, tally, b, tick, since, learn):
     else:
         receive(program, memory, part, ring, n, tick, learn, counts)
     if learn and part[PART.post] >= 0:
-        target = program.populations[part[PART.target_number]]
-        slot = tick % target[POPULATION.depth]
-        ring = target[POPULATION.ring] + slot * target[POPULATION.n]
-        leave(program, memory, part, ring, memory.n_spikes[target[POPULATION.counts] + slot], tick, counts)
+        ring, n = _leaving(program, memory, part, tick)
+        leave(program, memory, part, ring, n, tick, counts)
 
 
 @inlined
@@ -189,7 +210,7 @@ def _one_tick(program, memory, tally, tick, since, event_tick, learn):
     populations = program.populations
     for p in range(populations.shape[0]):
         _neurons(program, memory, p, tick, event_tick)
-    _fetch(program, memory, tick, since)
+    _fetch(program, memory, tick, since, learn)
     for b in range(program.parts.shape[0]):
         _deliver(program, memory, tally, b, tick, since, learn)
     if learn and program.eligibility.shape[0]:

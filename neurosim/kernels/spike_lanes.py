@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.jit import inlined, inner
+from neurosim.kernels.jit import inlined, inner, unsigned
 from neurosim.kernels.lanes import (
     HALF,
     add,
@@ -149,7 +149,7 @@ def learn_rows(program, memory, part, ring, n, tick, counts):
         word, before, lanes = fold(key, i), attempted, splat_32(x[of + i] if not hears else 0)
         if hears:
             for k in range(first, last):
-                gathered[k - first] = x[of + target[k]]
+                gathered[unsigned(k - first)] = x[unsigned(of + target[unsigned(k)])]
         for k in range(first, last, HALF):
             v = load_32(gathered, k - first) if hears else lanes
             after, tried, other = _step(
@@ -181,10 +181,10 @@ def learn_columns(program, memory, part, ring, n, tick, counts):
         first, last = program.column_start[part[PART.column] + j], program.column_start[part[PART.column] + j + 1]
         word, before, lanes = fold(key, j), attempted, splat_32(x[of + j] if not hears else 0)
         for c in range(first, last):
-            moved[c - first] = weight[synapse[c]]
+            moved[unsigned(c - first)] = weight[synapse[unsigned(c)]]
         if hears:
             for c in range(first, last):
-                gathered[c - first] = x[of + source[c]]
+                gathered[unsigned(c - first)] = x[unsigned(of + source[unsigned(c)])]
         for c in range(first, last, HALF):
             v = load_32(gathered, c - first) if hears else lanes
             after, tried, other = _step(
@@ -194,7 +194,7 @@ def learn_columns(program, memory, part, ring, n, tick, counts):
             attempted += tried
             changed += other
         for c in range(first, last):
-            weight[synapse[c]] = moved[c - first]
+            weight[synapse[unsigned(c)]] = moved[unsigned(c - first)]
         met += last - first
         words += attempted > before
     counts[SPIKE_TALLY.evaluated_post] += met
