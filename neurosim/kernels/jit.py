@@ -27,4 +27,4 @@ inlined = numba.njit(inline="always")
 and count its references, which costs more than a row of weights takes."""
 
 unsigned = np.uint64
-"""Of an index that is not negative, in inner loops that LLVM leaves in scalars: Numba asks at every other whether it counts from the end."""
+"""Of an index that is not negative, in loops of scalars: of every other Numba asks whether it counts from the end."""

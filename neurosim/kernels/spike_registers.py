@@ -19,10 +19,11 @@ begin; event_end: where its events end."""
 
 STATE = Registers(
     """at input leak_numerator leak_shift leak_round bias low high holds reset reset_to jump jump_by noise noise_key flow
-    flow_end narrow plain spiking limit"""
+    flow_end narrow plain stays spiking limit"""
 )
 """Of a state: `at` and `input` are where it and what arrives begin in memory (input -1: nothing can). narrow: everything fits 32
-bits; plain: all roundings are floors; spiking: the neuron spikes where the state is above the limit. A leak of numerator 0 is none."""
+bits; plain: all roundings are floors; stays: no step leaves low … high; spiking: the neuron spikes where the state is above the
+limit. A leak of numerator 0 is none."""
 
 FLOW = Registers("at numerator shift round")
 
@@ -31,9 +32,9 @@ PART = Registers(
     weight pre post eligibility low high round lanes lanes_post column rows pre_key post_key tag_low tag_high tag_round consolidate_key"""
 )
 """Of the synapses of one projection with one delay: row: where the starts of its rows begin in `start`; dense: rows of `stride`
-weights from `weight` on, of which `columns` are synapses, and no list of targets; rows: neurons of the source; lanes,
-lanes_post: arrivals and spikes of the target can be worked out in 32-bit lanes, of a sparse part where its rules are plain; pre, post, eligibility: rows of `TERM` and `ELIGIBILITY`, -1 for none; column: where the starts
-of its columns begin."""
+weights from `weight` on, of which `columns` are synapses, and no list of targets; rows: neurons of the source; lanes, lanes_post:
+arrivals and spikes of the target can be worked out in 32-bit lanes (in sparse parts what they learn); pre, post, eligibility: rows
+of `TERM` and `ELIGIBILITY`, -1 for none; column: where the starts of its columns begin."""
 
 TERM = Registers(
     """of of_at times times_at numerator shift gates side_0 gate_0 low_0 high_0 outside_0 side_1 gate_1 low_1 high_1 outside_1
@@ -84,8 +85,8 @@ class SpikeMemory(NamedTuple):
     population by the tick of their spike, in a ring as long as its neurons; in_queue: int64[populations, 2], where that begins and
     how many it holds; over: uint16[neurons / 16], as held, the neurons that the update of a narrow spiking state found to spike;
     last: int64[neurons], ticks of last spikes, -1 for never; spikes, n_spikes: int32[:], the last spikes of each population;
-    tables: int64[:], of sources; event_tick int64[:], event_neuron int32[:], event_at: int64[populations]; gathered, moved: int32[longest row or
-    column, in whole vectors], room for what a row or column reads from all over.
+    tables: int64[:], of sources; event_tick int64[:], event_neuron int32[:], event_at: int64[populations]; gathered, moved:
+    int32[longest sparse row or column, in whole vectors], room for what one reads from all over.
     """
 
     x: NDArray[Any]

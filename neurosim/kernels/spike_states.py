@@ -6,7 +6,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from neurosim.kernels.jit import inlined, inner
+from neurosim.kernels.jit import inlined, inner, unsigned
 from neurosim.kernels.lanes import (
     HALF,
     add,
@@ -137,11 +137,15 @@ def _narrow(plain, most, whole):
             _terms(registers[STATE.leak_shift], registers[STATE.leak_round]),
         )
         holds, spiking = -registers[STATE.holds], registers[STATE.spiking]
+        at_word = unsigned(word)
+        biased, stays = registers[STATE.bias] != 0, registers[STATE.stays]
         at_0, factor_0, terms_0 = _flow(flows, flow)
         at_1, factor_1, terms_1 = _flow(flows, flow + 1)
         for i in range(0, n, HALF):
             before = load_32(x, at + i)
-            y = subtract(add(before, bias), _quotient(multiply(before, leak), leak_terms, plain))
+            y = subtract(before, _quotient(multiply(before, leak), leak_terms, plain))
+            if biased:
+                y = add(y, bias)
             if arriving >= 0:
                 y = add(y, load_32(inputs, arriving + i))
                 store(inputs, arriving + i, zero)
@@ -153,12 +157,14 @@ def _narrow(plain, most, whole):
                 for k in range(flow + 2, flow + n_flows):
                     at_k, factor, terms = _flow(flows, k)
                     y = add(y, _quotient(multiply(load_32(x, at_k + i), factor), terms, plain))
-            y = minimum(maximum(y, low), high)
+            if not stays:
+                y = minimum(maximum(y, low), high)
             if whole:
-                holding = np.int64(held[word + i // HALF])
+                holding = np.int64(held[at_word])
                 y = where_bits(holding & holds, before, y)
                 if spiking:
-                    over[word + i // HALF] = bits_above(y, limit) & ~holding
+                    over[at_word] = bits_above(y, limit) & ~holding
+                at_word += unsigned(1)
             store(x, at + i, y)
 
     return update

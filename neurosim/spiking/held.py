@@ -16,7 +16,7 @@ from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.ops import PHASES, Held, Layout
 from neurosim.spiking.neurons import Population, State, Threshold
 from neurosim.spiking.plasticity import Kernel
-from neurosim.spiking.projection import Projection, Synapses
+from neurosim.spiking.projection import Projection, Synapses, delays_of
 from neurosim.spiking.spec import SpikingSpec
 
 TICK_BITS = 32
@@ -78,7 +78,7 @@ def arriving(
 
 def rows_of(projection: Projection, synapses: Synapses, weights: NDArray[Any], n_target: int) -> Rows:
     """How a projection's synapses are held, its weights being what they are now."""
-    connect, delays = projection.connect, tuple(int(d) for d in np.unique(synapses.delay)) or (0,)
+    connect, delays = projection.connect, delays_of(synapses)
     n_source, n = len(synapses.start) - 1, len(synapses.target)
     feeds = projection.phase == "feedback"
     memory, lists = ("feedback", "feedback") if feeds else ("weight", "target")

@@ -17,10 +17,11 @@ from neurosim.ops import Layout, OpCounts
 from neurosim.spiking.counting import operations
 from neurosim.spiking.held import Holding
 from neurosim.spiking.neurons import EVERY_TICK, Events, Poisson
-from neurosim.spiking.program import MOST_SLOWER, Compiler, sorted_events
+from neurosim.spiking.program import Compiler, sorted_events
 from neurosim.spiking.projection import Synapses
 from neurosim.spiking.spec import SpikingSpec
 from neurosim.spiking.tallies import LEARNING, TESTING, WAITING, Tallies
+from neurosim.spiking.terms import MOST_SLOWER
 
 _ROOM = 1 << 16
 """Spikes recorded before the room grows."""
