@@ -94,10 +94,9 @@ def rows_of(projection: Projection, synapses: Synapses, weights: NDArray[Any], n
         if connect.storage == "regenerated":
             return Rows("feedback", 0, "feedback", 0, 0, 0, True, delays)
         return Rows("feedback", int(signed), "feedback", address, start, 0, False, delays)
-    sizes = np.unique(np.abs(weights))
     # Off the forward path a fixed line of one magnitude is a wire with a sign: the magnitude is held once.
     bits = projection.weight.bits
-    if fixed and projection.phase != "forward" and len(sizes) <= 1:
+    if fixed and projection.phase != "forward" and len(np.unique(np.abs(weights))) <= 1:
         bits = int(n > 0 and weights.min() != weights.max())
     ordered = np.arange(n_target)
     whole = n == n_source * n_target and bool((synapses.target.reshape(n_source, n_target) == ordered).all())
