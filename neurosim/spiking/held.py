@@ -19,6 +19,7 @@ from neurosim.spiking.plasticity import Kernel
 from neurosim.spiking.projection import Projection, Synapses, delays_of
 from neurosim.spiking.spec import SpikingSpec
 
+_CHUNK = 1 << 22
 TICK_BITS = 32
 """Of the tick of a neuron's last spike."""
 
@@ -65,8 +66,7 @@ def arriving(
         target = spec.number(projection.target)
         n = spec.populations[target].n
         if projection.plasticity is None:
-            sizes: Any = np.abs(np.asarray(w, np.float64))
-            sums = np.bincount(joined.target, weights=sizes, minlength=n).astype(np.int64)
+            sums = _sums(joined.target, w, n)
         else:
             most = max(abs(projection.low), abs(projection.high))  # type: ignore[arg-type]
             sums = np.bincount(joined.target, minlength=n) * most
@@ -74,6 +74,15 @@ def arriving(
         key = target, projection.state
         worst[key] = worst.get(key, 0) + sums
     return {key: int(sums.max(initial=0)) for key, sums in worst.items()}
+
+
+def _sums(targets: NDArray[np.int32], weights: NDArray[Any], n: int) -> NDArray[np.int64]:
+    """The sum of all magnitudes at each of n targets, some at a time: whole lists in 64 bits would outweigh the network."""
+    found = np.zeros(n)
+    for first in range(0, len(targets), _CHUNK):
+        some = slice(first, first + _CHUNK)
+        found += np.bincount(targets[some], weights=np.abs(np.asarray(weights[some], np.float64)), minlength=n)
+    return found.astype(np.int64)
 
 
 def rows_of(projection: Projection, synapses: Synapses, weights: NDArray[Any], n_target: int) -> Rows:
