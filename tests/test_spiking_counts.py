@@ -284,6 +284,20 @@ def test_fixed_lines_of_one_magnitude_hold_signs():
     assert bits["positive->hidden0"] == entries + lists
 
 
+def test_fixed_lines_are_held_by_what_they_are_now():
+    cells = Population("out", 6, (State("v"),), Threshold(1 << 14))
+    lines = Projection("in", "out", initial=7, connect=Connect("random", probability=0.5), phase="error")
+    net = made([Population("in", 4, (), Regular(1)), cells], [lines])
+    start, n = net.save(), len(net.synapses(0).target)
+    assert net.layout().bits("weight") == 0
+    net.set_weights(0, np.arange(n) % 2 * 14 - 7)
+    assert net.layout().bits("weight") == n
+    net.set_weights(0, np.arange(n))
+    assert net.layout().bits("weight") == 8 * n
+    net.restore(start)
+    assert net.layout().bits("weight") == 0
+
+
 @pytest.mark.parametrize(("storage", "reads"), [("bitmap", 2 * 4 * 6), ("addresses", None), ("regenerated", 0)])
 def test_a_single_bit_crossbar_is_read_as_it_is_held(storage, reads):
     crossbar = FeedbackCrossbar(values="+-1", density=0.5, storage=storage)

@@ -16,9 +16,10 @@ from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.ops import PHASES, Held, Layout, Source
 from neurosim.spiking.neurons import Population, State, Threshold
 from neurosim.spiking.plasticity import Kernel
-from neurosim.spiking.projection import Projection, Synapses
+from neurosim.spiking.projection import Projection, Synapses, delays_of
 from neurosim.spiking.spec import SpikingSpec
 
+_CHUNK = 1 << 22
 TICK_BITS = 32
 """Of the tick of a neuron's last spike."""
 
@@ -65,8 +66,7 @@ def arriving(
         target = spec.number(projection.target)
         n = spec.populations[target].n
         if projection.plasticity is None:
-            sizes: Any = np.abs(np.asarray(w, np.float64))
-            sums = np.bincount(joined.target, weights=sizes, minlength=n).astype(np.int64)
+            sums = _sums(joined.target, w, n)
         else:
             most = max(abs(projection.low), abs(projection.high))  # type: ignore[arg-type]
             sums = np.bincount(joined.target, minlength=n) * most
@@ -76,9 +76,18 @@ def arriving(
     return {key: int(sums.max(initial=0)) for key, sums in worst.items()}
 
 
+def _sums(targets: NDArray[np.int32], weights: NDArray[Any], n: int) -> NDArray[np.int64]:
+    """The sum of all magnitudes at each of n targets, some at a time: whole lists in 64 bits would outweigh the network."""
+    found = np.zeros(n)
+    for first in range(0, len(targets), _CHUNK):
+        some = slice(first, first + _CHUNK)
+        found += np.bincount(targets[some], weights=np.abs(np.asarray(weights[some], np.float64)), minlength=n)
+    return found.astype(np.int64)
+
+
 def rows_of(projection: Projection, synapses: Synapses, weights: NDArray[Any], n_target: int) -> Rows:
     """How a projection's synapses are held, its weights being what they are now."""
-    connect, delays = projection.connect, tuple(int(d) for d in np.unique(synapses.delay)) or (0,)
+    connect, delays = projection.connect, delays_of(synapses)
     n_source, n = len(synapses.start) - 1, len(synapses.target)
     feeds = projection.phase == "feedback"
     memory, lists = ("feedback", "feedback") if feeds else ("weight", "target")
@@ -94,10 +103,9 @@ def rows_of(projection: Projection, synapses: Synapses, weights: NDArray[Any], n
         if connect.storage == "regenerated":
             return Rows("feedback", 0, "feedback", 0, 0, 0, True, delays)
         return Rows("feedback", int(signed), "feedback", address, start, 0, False, delays)
-    sizes = np.unique(np.abs(weights))
     # Off the forward path a fixed line of one magnitude is a wire with a sign: the magnitude is held once.
     bits = projection.weight.bits
-    if fixed and projection.phase != "forward" and len(sizes) <= 1:
+    if fixed and projection.phase != "forward" and len(np.unique(np.abs(weights))) <= 1:
         bits = int(n > 0 and weights.min() != weights.max())
     ordered = np.arange(n_target)
     whole = n == n_source * n_target and bool((synapses.target.reshape(n_source, n_target) == ordered).all())

@@ -13,7 +13,8 @@ from neurosim.costs import AnyModel, Cost, price
 from neurosim.costs.cost import COMPONENTS
 from neurosim.errors import NeurosimError
 from neurosim.formats import check_whole
-from neurosim.spiking.network import Spikes, SpikingNetwork
+from neurosim.spiking.network import SpikingNetwork
+from neurosim.spiking.recorded import Spikes
 
 
 @dataclass(frozen=True)
