@@ -35,6 +35,18 @@ def check_whole(field: str, value: object, low: int, high: int) -> None:
         raise NeurosimError(msg)
 
 
+def check_all_whole(field: str, values: Any, low: int, high: int) -> None:
+    """The same for all elements of an array, a list or one number; the message shows the least and the largest."""
+    try:
+        array = np.asarray(values)
+    except (ValueError, OverflowError):  # lists of different lengths; a number beyond 64 bits
+        array = np.array(None)
+    if array.size and (array.dtype.kind not in "iu" or array.min() < low or array.max() > high):
+        many = array.ndim and array.dtype.kind in "iuf"
+        shown = f"{array.min()}..{array.max()}" if many else repr(values)[:60]
+        raise NeurosimError(f"{field}={shown}: must be whole numbers {low}..{high}")
+
+
 @dataclass(frozen=True)
 class Fixed:
     """A Q-format word: a code c stands for c * 2**-frac (docs/substrate.md 1).

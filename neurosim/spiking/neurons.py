@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.errors import NeurosimError
-from neurosim.formats import check, check_whole
+from neurosim.formats import check, check_all_whole, check_whole
 
 ROUNDINGS = ("floor", "zero", "away", "least")
 Shifting = Literal["floor", "zero", "away", "least"]
@@ -145,7 +145,7 @@ class Poisson:
 
     def __post_init__(self) -> None:
         check("poisson.role", self.role, ("fixed", "input", "label"))
-        _check_all("poisson.probability", self.probability, 0, EVERY_TICK)
+        check_all_whole("poisson.probability", self.probability, 0, EVERY_TICK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +156,8 @@ class Regular:
     phase: int | Sequence[int] | NDArray[Any] = 0
 
     def __post_init__(self) -> None:
-        _check_all("regular.period", self.period, 0, MOST)
-        _check_all("regular.phase", self.phase, 0, MOST)
+        check_all_whole("regular.period", self.period, 0, MOST)
+        check_all_whole("regular.phase", self.phase, 0, MOST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,20 +178,13 @@ class Events:
             raise NeurosimError(
                 f"events: {list(ticks.shape)} ticks and {list(neurons.shape)} neurons must be lists of one length"
             )
-        _check_all("events.ticks", ticks, 0, 1 << 40)
+        check_all_whole("events.ticks", ticks, 0, 1 << 40)
         falls = np.flatnonzero(np.diff(ticks) < 0)
         if len(falls):
             raise NeurosimError(f"events.ticks: {ticks[falls[0] + 1]} after {ticks[falls[0]]}: must not fall")
 
 
 Source = Poisson | Regular | Events
-
-
-def _check_all(name: str, values: Any, low: int, high: int) -> None:
-    array = np.asarray(values)
-    if array.size and (array.dtype.kind not in "iu" or array.min() < low or array.max() > high):
-        shown = f"{array.min()}..{array.max()}" if array.dtype.kind in "iuf" else str(array.dtype)
-        raise NeurosimError(f"{name}={shown}: must be whole numbers {low}..{high}")
 
 
 @dataclass(frozen=True)
@@ -239,7 +232,7 @@ class Population:
             if values.ndim and values.shape != (self.n,):
                 raise NeurosimError(f"{where}: {name} has shape {list(values.shape)}, and it has {self.n} neurons")
         if isinstance(self.spikes, Events) and np.size(self.spikes.neurons):
-            _check_all(f"{where}: events.neurons", self.spikes.neurons, 0, self.n - 1)
+            check_all_whole(f"{where}: events.neurons", self.spikes.neurons, 0, self.n - 1)
 
     @property
     def is_source(self) -> bool:

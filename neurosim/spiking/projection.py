@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.errors import NeurosimError
-from neurosim.formats import Fixed, check, check_whole
+from neurosim.formats import Fixed, check, check_all_whole, check_whole
 from neurosim.ops import PHASES
 from neurosim.rng import STREAM_SPIKE_CONNECT, STREAM_SPIKE_DELAY, STREAM_SPIKE_WEIGHT, words
 from neurosim.spiking.plasticity import Plasticity
@@ -143,7 +143,7 @@ class Projection:
         weights = self._values("initial", self.initial, seed, STREAM_SPIKE_WEIGHT, number, n, order)
         if drawn is not None:
             weights = weights * drawn
-            _check_range(
+            check_all_whole(
                 f"{self.title}: entries of its crossbar times initial", weights, self.weight.low, self.weight.high
             )
         delays = self._values("delay", self.delay, seed, STREAM_SPIKE_DELAY, number, n, order)
@@ -153,8 +153,8 @@ class Projection:
         connect = self.connect
         if isinstance(connect, Pairs):
             sources, targets = np.asarray(connect.sources, np.int64), np.asarray(connect.targets, np.int64)
-            _check_range(f"{self.title}: pairs.sources", sources, 0, n_source - 1)
-            _check_range(f"{self.title}: pairs.targets", targets, 0, n_target - 1)
+            check_all_whole(f"{self.title}: pairs.sources", sources, 0, n_source - 1)
+            check_all_whole(f"{self.title}: pairs.targets", targets, 0, n_target - 1)
             return sources, targets
         assert isinstance(connect, Connect)
         if connect.kind == "one":
@@ -193,10 +193,8 @@ class Projection:
 
 
 def _check_range(name: str, values: Any, low: int, high: int) -> None:
-    array = np.asarray(values)
-    if array.size and (array.dtype.kind not in "iu" or array.min() < low or array.max() > high):
-        shown = f"{array.min()}..{array.max()}" if array.dtype.kind in "iuf" else str(array.dtype)
-        raise NeurosimError(f"{name}={shown}: must be whole numbers {low}..{high}")
+    """A number for all, (low, high), or an array."""
+    check_all_whole(name, values, low, high)
     if isinstance(values, tuple) and (len(values) != 2 or values[0] > values[1]):
         raise NeurosimError(f"{name}={values}: must be a number, (low, high), or an array")
 
