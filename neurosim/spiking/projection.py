@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.errors import NeurosimError
+from neurosim.fields import settle
 from neurosim.formats import Fixed, check, check_all_whole, check_whole
 from neurosim.ops import PHASES
 from neurosim.rng import STREAM_SPIKE_CONNECT, STREAM_SPIKE_DELAY, STREAM_SPIKE_WEIGHT, words
@@ -33,6 +34,7 @@ class Connect:
     itself: bool = True
 
     def __post_init__(self) -> None:
+        settle(self, "connect")
         check("connect.kind", self.kind, ("all", "one", "random"))
         if (self.kind == "random") != ((self.probability is None) != (self.fan_out is None)):
             raise NeurosimError(
@@ -52,6 +54,9 @@ class Pairs:
     targets: Sequence[int] | NDArray[Any]
 
     def __post_init__(self) -> None:
+        settle(self, "pairs")
+        check_all_whole("pairs.sources", self.sources, 0, 1 << 24)
+        check_all_whole("pairs.targets", self.targets, 0, 1 << 24)
         sources, targets = np.asarray(self.sources), np.asarray(self.targets)
         if sources.shape != targets.shape or sources.ndim != 1:
             raise NeurosimError(
@@ -99,6 +104,7 @@ class Projection:
     name: str = ""
 
     def __post_init__(self) -> None:
+        settle(self, "projection")
         where = self.title
         if not self.weight.signed or not 2 <= self.weight.bits <= 16:
             raise NeurosimError(f"{where}: weight={self.weight}: must be a signed word of 2..16 bits")

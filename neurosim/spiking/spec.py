@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neurosim.errors import NeurosimError
+from neurosim.fields import settle
 from neurosim.formats import check, check_whole
 from neurosim.spiking.neurons import Population
 from neurosim.spiking.plasticity import MOST_BITS, Kernel, Term
@@ -24,7 +25,7 @@ class SpikingSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "populations", tuple(self.populations))
+        settle(self, "network")
         object.__setattr__(self, "projections", tuple(self._completed(p) for p in self.projections))
         check_whole("seed", self.seed, 0, (1 << 63) - 1)
         names = [p.name for p in self.populations]
