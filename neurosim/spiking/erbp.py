@@ -161,7 +161,7 @@ class Erbp:
         return found
 
     def _feedback(self, layer: int, name: str) -> list[Projection]:
-        """The crossbar to a hidden layer's dendrites: the same for positive and, with the other sign, for negative errors."""
+        """The crossbar to a hidden layer's dendrites, one for positive and, with the other sign, for negative errors."""
         matrix = self.feedback.draw(self.seed, layer, self.classes, self.hidden[layer])
         sources, targets = np.nonzero(matrix)
         entries: NDArray[np.int64] = matrix[sources, targets] * self.feedback_weight
@@ -170,8 +170,10 @@ class Erbp:
         if self.adaptive is not False:
             word = Fixed(word.bits, 0, rounding=self.weight.rounding)
         return [
-            Projection(error, name, "u", word, sign * entries, pairs, plasticity=self._taught(sign), phase="feedback")
-            for error, sign in (("positive", 1), ("negative", -1))
+            Projection(
+                error, name, "u", word, sign * entries, pairs, plasticity=self._taught(sign), phase="feedback", shares=lender
+            )
+            for error, sign, lender in (("positive", 1, ""), ("negative", -1, f"positive->{name}"))
         ]  # fmt: skip
 
     def _taught(self, sign: int) -> Plasticity | None:

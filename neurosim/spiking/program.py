@@ -33,7 +33,7 @@ from neurosim.rng import (
     STREAM_SPIKE_BLANK,
     layer_key,
 )
-from neurosim.spiking.held import arriving
+from neurosim.spiking.held import arriving, check_shared
 from neurosim.spiking.neurons import Poisson, Population, Regular, State, Threshold
 from neurosim.spiking.plasticity import Eligibility, Kernel, Term
 from neurosim.spiking.projection import Connect, Projection, Synapses
@@ -85,6 +85,7 @@ class Compiler:
         for number, population in enumerate(spec.populations):
             self._population(number, population)
         drawn = [self._drawn(number, projection) for number, projection in enumerate(spec.projections)]
+        check_shared(spec, drawn)
         pairs = list(zip(spec.projections, drawn, strict=True))
         self._dense_at = sum(
             len(synapses.target) for projection, synapses in pairs if not self._is_dense(projection, synapses)

@@ -85,7 +85,8 @@ class Projection:
     (with `Pairs`, in theirs). connect: also a
     `FeedbackCrossbar`, whose entries are then the weights (times `initial`, a number). delay: ticks, or (low, high). gain: weights
     arrive times 2**gain. blank_out: synaptic events lost, of 256. low, high: bounds of plastic weights, by default the word's. phase:
-    under which its operations are counted.
+    under which its operations are counted. shares: an earlier projection (its name or `source->target`) with the same pairs and delays,
+    whose lists of addresses serve this one, too (docs/spiking.md 10); it changes what is held, never results.
     """
 
     source: str
@@ -102,6 +103,7 @@ class Projection:
     high: int | None = None
     phase: str = "forward"
     name: str = ""
+    shares: str = ""
 
     def __post_init__(self) -> None:
         settle(self, "projection")
