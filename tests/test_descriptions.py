@@ -20,6 +20,7 @@ from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, Quantiser
 from neurosim.spiking.erbp import Erbp
 from neurosim.spiking.events import Pixels
+from neurosim.spiking.network import SpikingNetwork
 from neurosim.spiking.neurons import Events, Flow, Leak, Poisson, Population, Regular, State, Threshold
 from neurosim.spiking.plasticity import Eligibility, Gate, Kernel, Plasticity, Term
 from neurosim.spiking.projection import Connect, Pairs, Projection
@@ -155,3 +156,29 @@ def test_tuples_may_be_lists_of_numpy_numbers():
 def test_messages_name_field_value_and_what_is_allowed(make, message):
     with pytest.raises(NeurosimError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"rates": [[1, 2], [3]]}, r"inputs of data: object\[\]: must be whole numbers \[rows, 2\]"),
+        ({"rates": np.full((1, 2), np.nan)}, r"inputs of data: float64\[1, 2\]: must be whole numbers \[rows, 2\]"),
+        ({"rates": np.array([[70000, 0]])}, "inputs of data: 0..70000: probabilities must be 0..65536"),
+        ({"labels": [0.5]}, r"labels: must be 1 whole numbers 0\.\.1"),
+        ({"labels": [2]}, r"labels: must be 1 whole numbers 0\.\.1"),
+        ({"ticks": "ten"}, "ticks='ten': must be a whole number"),
+        ({"ticks": 5, "burn_in": 6}, r"burn_in=6: must be a whole number 0\.\.5"),
+        ({"output": "gone"}, "population='gone': must be one of data, hidden0, out"),
+    ],
+)
+def test_presentations_refuse_what_they_cannot_show(more, message):
+    net = SpikingNetwork(Erbp(n_in=2, hidden=(2,), classes=2).network())
+    given = {"rates": np.array([[200, 300]]), "labels": [1], "ticks": 5, "output": "out", **more}
+    rates, labels = given.pop("rates"), given.pop("labels")
+    with pytest.raises(NeurosimError, match=message):
+        net.present(rates, labels, **given)
+
+
+def test_a_network_of_something_else_is_refused():
+    with pytest.raises(NeurosimError, match="network='x': must be a SpikingSpec"):
+        SpikingNetwork("x")
