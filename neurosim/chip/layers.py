@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from neurosim.errors import NeurosimError
+from neurosim.fields import settle
 from neurosim.formats import Fixed, check, check_whole
 from neurosim.ops import Geometry
 
@@ -54,6 +55,7 @@ class Dense:
     init_gain: float = 1.0
 
     def __post_init__(self) -> None:
+        settle(self, "layer")
         check_whole("layer.n", self.n, 1, 1 << 20)
         check("layer.activation", self.activation, tuple(dict.fromkeys(HIDDEN + OUTPUT + OFF_CHIP)))
         _check_layer(self)
@@ -108,6 +110,7 @@ class Conv2d:
     init_gain: float = 1.0
 
     def __post_init__(self) -> None:
+        settle(self, "layer")
         check_whole("layer.channels", self.channels, 1, 1 << 16)
         check_whole("layer.kernel", self.kernel, 1, 255)
         check_whole("layer.stride", self.stride, 1, 255)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, Held, Layout, Source
 from neurosim.spiking.neurons import Population, State, Threshold
 from neurosim.spiking.plasticity import Kernel
@@ -85,6 +86,19 @@ def _sums(targets: NDArray[np.int32], weights: NDArray[Any], n: int) -> NDArray[
     return found.astype(np.int64)
 
 
+def check_shared(spec: SpikingSpec, synapses: Sequence[Synapses]) -> None:
+    """Raise NeurosimError for a projection that shares the lists of one with other synapses."""
+    for projection, mine in zip(spec.projections, synapses, strict=True):
+        lender = spec.lender(projection)
+        if lender is None:
+            continue
+        for what, field in (("pairs", "start"), ("pairs", "target"), ("delays", "delay")):
+            if not np.array_equal(getattr(mine, field), getattr(synapses[lender], field)):
+                raise NeurosimError(
+                    f"{projection.title}: shares={projection.shares!r}: its {what} are others; give both the same"
+                )
+
+
 def rows_of(projection: Projection, synapses: Synapses, weights: NDArray[Any], n_target: int) -> Rows:
     """How a projection's synapses are held, its weights being what they are now."""
     connect, delays = projection.connect, delays_of(synapses)
@@ -129,7 +143,7 @@ class Holding:
         )
         most = arriving(spec, synapses, weights)
         self.accumulator = {key: value.bit_length() + 1 for key, value in most.items()}
-        self._most = most
+        self._most, self._weights = most, tuple(weights)
 
     def layer(self, population: int) -> int:
         """The layer of a population."""
@@ -204,12 +218,15 @@ class Holding:
         rows, synapses = self.rows[p], self.synapses[p]
         n, source = len(synapses.target), self.spec.population(projection.source)
         n_target, sending = self.spec.population(projection.target).n, int(self.senders(p).sum())
-        held = [
-            Held(p, rows.memory, n, rows.weight),
-            Held(p, rows.memory, source.n * n_target, rows.planes),
-            Held(p, rows.lists, n, rows.address),
-            Held(p, rows.lists, source.n * len(rows.delays) + 1, rows.start),
-        ]
+        lender = self.spec.lender(projection)
+        held = []
+        if lender is None or not self._lends_weights(p, lender):
+            held += [Held(p, rows.memory, n, rows.weight), Held(p, rows.memory, source.n * n_target, rows.planes)]
+        if lender is None:
+            held += [
+                Held(p, rows.lists, n, rows.address),
+                Held(p, rows.lists, source.n * len(rows.delays) + 1, rows.start),
+            ]
         longest = max(rows.delays)
         if longest:  # a neuron spikes once in refractory + 1 ticks at most
             waiting = -(-longest // (source.refractory + 1))
@@ -218,6 +235,13 @@ class Holding:
         if rule is not None and rule.eligibility is not None:
             held.append(Held(p, "tag", n, rule.eligibility.word.bits))
         return held
+
+    def _lends_weights(self, p: int, lender: int) -> bool:
+        """Whether the weights of a projection are those of the one that lends it lists, or their negatives, for good."""
+        fixed = all(self.spec.projections[k].plasticity is None for k in (p, lender))
+        mine, its = self._weights[p], self._weights[lender]
+        same = self.rows[p][:2] == self.rows[lender][:2]
+        return fixed and same and (np.array_equal(mine, its) or np.array_equal(-mine, its))
 
     def _held_states(self, q: int, population: Population) -> list[Held]:
         layer, n = self.layer(q), population.n

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.errors import NeurosimError
+from neurosim.fields import shown
 from neurosim.formats import check_whole
 from neurosim.kernels.spike_engine import run_spikes
 from neurosim.kernels.spike_registers import POPULATION, STATE, TERM, Raster, SpikeMemory
@@ -31,6 +32,8 @@ class SpikingNetwork:
     """A network in motion. real: in real numbers (docs/spiking.md 9). Raises NeurosimError for a description that does not fit."""
 
     def __init__(self, spec: SpikingSpec, *, real: bool = False) -> None:
+        if not isinstance(spec, SpikingSpec):
+            raise NeurosimError(f"network={shown(spec)}: must be a SpikingSpec")
         self.spec, self.real = spec, real
         self._compiler = Compiler(spec, real=real)
         self._program = self._compiler.program()
@@ -77,6 +80,7 @@ class SpikingNetwork:
         populations by class, int[classes, n]; by default their own for the neuron of the class. learn: from burn_in on. rest: neurons
         begin each sample anew. order: indices of samples, all in their order by default. Raises NeurosimError for what does not fit.
         """
+        check_whole("ticks", ticks, 0, 1 << 40)
         check_whole("burn_in", burn_in, 0, ticks)
         given = self._inputs(inputs)
         n_samples = len(next(iter(given.values()))) if given else len(labels if labels is not None else ())
@@ -362,7 +366,10 @@ class SpikingNetwork:
 
 
 def _probabilities(name: str, values: Any, n: int) -> NDArray[np.int64]:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        array = np.array(None)
     if array.ndim != 2 or array.shape[1] != n or array.dtype.kind not in "iu":
         raise NeurosimError(f"{name}: {array.dtype}{list(array.shape)}: must be whole numbers [rows, {n}]")
     if array.size and (array.min() < 0 or array.max() > EVERY_TICK):

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.errors import NeurosimError
-from neurosim.formats import Fixed, check, check_whole
+from neurosim.fields import settle
+from neurosim.formats import Fixed, check, check_all_whole, check_whole
 from neurosim.ops import PHASES
 from neurosim.rng import STREAM_SPIKE_CONNECT, STREAM_SPIKE_DELAY, STREAM_SPIKE_WEIGHT, fold_array, key
 from neurosim.spiking.plasticity import Plasticity
@@ -35,6 +36,7 @@ class Connect:
     itself: bool = True
 
     def __post_init__(self) -> None:
+        settle(self, "connect")
         check("connect.kind", self.kind, ("all", "one", "random"))
         if (self.kind == "random") != ((self.probability is None) != (self.fan_out is None)):
             raise NeurosimError(
@@ -54,6 +56,9 @@ class Pairs:
     targets: Sequence[int] | NDArray[Any]
 
     def __post_init__(self) -> None:
+        settle(self, "pairs")
+        check_all_whole("pairs.sources", self.sources, 0, 1 << 24)
+        check_all_whole("pairs.targets", self.targets, 0, 1 << 24)
         sources, targets = np.asarray(self.sources), np.asarray(self.targets)
         if sources.shape != targets.shape or sources.ndim != 1:
             raise NeurosimError(
@@ -82,7 +87,8 @@ class Projection:
     (with `Pairs`, in theirs). connect: also a
     `FeedbackCrossbar`, whose entries are then the weights (times `initial`, a number). delay: ticks, or (low, high). gain: weights
     arrive times 2**gain. blank_out: synaptic events lost, of 256. low, high: bounds of plastic weights, by default the word's. phase:
-    under which its operations are counted.
+    under which its operations are counted. shares: an earlier projection (its name or `source->target`) with the same pairs and delays,
+    whose lists of addresses serve this one, too (docs/spiking.md 10); it changes what is held, never results.
     """
 
     source: str
@@ -99,8 +105,10 @@ class Projection:
     high: int | None = None
     phase: str = "forward"
     name: str = ""
+    shares: str = ""
 
     def __post_init__(self) -> None:
+        settle(self, "projection")
         where = self.title
         if not self.weight.signed or not 2 <= self.weight.bits <= 16:
             raise NeurosimError(f"{where}: weight={self.weight}: must be a signed word of 2..16 bits")
@@ -148,7 +156,7 @@ class Projection:
         weights = self._values("initial", self.initial, seed, STREAM_SPIKE_WEIGHT, number, len(targets), order)
         if drawn is not None:
             products = weights.astype(np.int64) * drawn
-            _check_range(
+            check_all_whole(
                 f"{self.title}: entries of its crossbar times initial", products, self.weight.low, self.weight.high
             )
             weights = products.astype(np.int16)
@@ -159,8 +167,8 @@ class Projection:
         connect = self.connect
         assert isinstance(connect, Pairs)
         sources, targets = np.asarray(connect.sources, np.int64), np.asarray(connect.targets, np.int64)
-        _check_range(f"{self.title}: pairs.sources", sources, 0, n_source - 1)
-        _check_range(f"{self.title}: pairs.targets", targets, 0, n_target - 1)
+        check_all_whole(f"{self.title}: pairs.sources", sources, 0, n_source - 1)
+        check_all_whole(f"{self.title}: pairs.targets", targets, 0, n_target - 1)
         return sources, targets
 
     def _chunks(self, seed: int, number: int, n_source: int, n_target: int) -> Iterator[_Joined]:
@@ -219,10 +227,8 @@ def _listed(chunks: Iterable[_Joined], counts: NDArray[np.int64]) -> NDArray[np.
 
 
 def _check_range(name: str, values: Any, low: int, high: int) -> None:
-    array = np.asarray(values)
-    if array.size and (array.dtype.kind not in "iu" or array.min() < low or array.max() > high):
-        shown = f"{array.min()}..{array.max()}" if array.dtype.kind in "iuf" else str(array.dtype)
-        raise NeurosimError(f"{name}={shown}: must be whole numbers {low}..{high}")
+    """A number for all, (low, high), or an array."""
+    check_all_whole(name, values, low, high)
     if isinstance(values, tuple) and (len(values) != 2 or values[0] > values[1]):
         raise NeurosimError(f"{name}={values}: must be a number, (low, high), or an array")
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from neurosim.kernels.registers import ROUNDING
 from neurosim.kernels.spike_registers import PART, POPULATION, STATE
 from neurosim.rng import STREAM_CONSOLIDATE, STREAM_ON_POST, STREAM_ON_PRE, STREAM_SPIKE_BLANK, layer_key
+from neurosim.spiking.held import check_shared
 from neurosim.spiking.plasticity import Plasticity
 from neurosim.spiking.projection import Connect, Projection, Synapses, delays_of
 from neurosim.spiking.spec import SpikingSpec
@@ -64,6 +65,7 @@ class Wiring:
         self._column_synapses: list[NDArray[np.uint32]] = []
         self._column_sources: list[NDArray[np.int32]] = []
         drawn = [self._drawn(number, projection) for number, projection in enumerate(spec.projections)]
+        check_shared(spec, drawn)
         pairs = list(zip(spec.projections, drawn, strict=True))
         self._sparse_at = 0
         self._dense_at = sum(len(synapses.target) for p, synapses in pairs if not _is_dense(p, synapses))
