@@ -7,6 +7,7 @@ and wiring between cores are not modelled.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from neurosim.costs.cost import Plot
@@ -58,8 +59,7 @@ class Floor:
         found: Any = getattr(self.laws.spec.unit, unit)
         if found is None:
             self.laws.refuse(f"unit={unit!r}", f"has no unit.{unit}")
-        share = width / (found.bits * getattr(found, "by", 1))
-        return quantity(found, "area_um2").times(share), quantity(found, "leakage_uw").times(share)
+        return _of_width(found, width)
 
     def _unit(self, unit: str, width: int) -> _Pair:
         if (unit, width) not in self._units:
@@ -81,3 +81,9 @@ class Floor:
                 ("logic", bits, r.mixer_xors if unit == "mixer" else 0),
                 ("add", bits, r.lane_adds if unit == "random lane" else 0))  # fmt: skip
         return [self._scaled(name, count * size) for name, size, used in uses if used]
+
+
+@lru_cache(maxsize=4096)
+def _of_width(unit: Any, width: int) -> _Pair:
+    share = width / (unit.bits * getattr(unit, "by", 1))
+    return quantity(unit, "area_um2").times(share), quantity(unit, "leakage_uw").times(share)

@@ -121,14 +121,20 @@ LANE_UNITS = frozenset({"multiplier", "adder", "shifter", "comparator", "random 
 
 
 class _Curve:
-    """Energy by width: linear from the origin through the points; beyond the last its slope goes on."""
+    """Energy by width: linear from the origin through the points; beyond the last its slope goes on. Answers are kept."""
 
     def __init__(self, points: Sequence[Any]) -> None:
+        self._known: dict[int, Quantity] = {}
         self.xs = [0.0, *(float(p.bits * getattr(p, "by", 1)) for p in points)]
         self.ys = [NOTHING, *(quantity(p, "energy_pj") for p in points)]
 
-    def at(self, x: float) -> Quantity:
+    def at(self, x: int) -> Quantity:
         """Energy at width x; off the points the tag is at best `computed`."""
+        if x not in self._known:
+            self._known[x] = self._between(x)
+        return self._known[x]
+
+    def _between(self, x: int) -> Quantity:
         last = len(self.xs) - 1
         i = next((k for k in range(1, last) if x <= self.xs[k]), last)
         a, b = self.ys[i - 1], self.ys[i]
@@ -139,13 +145,18 @@ class _Curve:
         return Quantity(low, nominal, high, max(a.tag, b.tag, _COMPUTED), max(a.basis, b.basis))
 
 
+@lru_cache(maxsize=256)
+def _curve(points: tuple[Any, ...]) -> _Curve:
+    return _Curve(points)
+
+
 class Laws:
     """The laws of one model. `price` is pure; whoever calls it often keeps the answers."""
 
     def __init__(self, model: HardwareModel) -> None:
         self.model, self.spec = model, model.spec
         lists = {k: getattr(model.spec.energy, k) for k in ("add", "multiply", "shift", "compare", "logic")}
-        self._curves = {name: _Curve(points) for name, points in lists.items() if points}
+        self._curves = {name: _curve(tuple(points)) for name, points in lists.items() if points}
         hop = quantity(self.spec.network.hop, "energy_pj_per_bit")
         self.packet_bit = hop.times(self.spec.network.hops)
         self.period_ns = 1000.0 / self.spec.core.clock_mhz
@@ -267,10 +278,15 @@ class Laws:
         if kb > sram.max_kb:
             self.refuse(f"memory={memory!r} of {kb:g} KB a core", f"has sram.max_kb={sram.max_kb:g}")
         law = sram.read if action == "read" else sram.write
-        a, b = quantity(law, "offset_pj"), quantity(law, "slope_pj_per_sqrt_kb")
-        root, width = math.sqrt(max(kb, sram.min_kb)), math.sqrt(how.word_bits / sram.word_bits)
-        low, nominal, high = ((p + q * root) * width for p, q in zip(a[:3], b[:3], strict=True))
-        return Quantity(low, nominal, high, a.tag, a.basis)
+        return _word(law, max(kb, sram.min_kb), how.word_bits / sram.word_bits)
+
+
+@lru_cache(maxsize=4096)
+def _word(law: Any, kb: float, width: float) -> Quantity:
+    a, b = quantity(law, "offset_pj"), quantity(law, "slope_pj_per_sqrt_kb")
+    root, wider = math.sqrt(kb), math.sqrt(width)
+    low, nominal, high = ((p + q * root) * wider for p, q in zip(a[:3], b[:3], strict=True))
+    return Quantity(low, nominal, high, a.tag, a.basis)
 
 
 def laws_table() -> str:
