@@ -7,6 +7,7 @@ and wiring between cores are not modelled.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from neurosim.costs.cost import Plot
@@ -59,8 +60,7 @@ class Floor:
         found: Any = getattr(self.laws.spec.unit, unit)
         if found is None:
             self.laws.refuse(f"unit={unit!r}", f"has no unit.{unit}")
-        share = width / (found.bits * getattr(found, "by", 1))
-        return quantity(found, "area_um2").times(share), quantity(found, "leakage_uw").times(share)
+        return _of_width(found, width)
 
     def _unit(self, unit: str, width: int) -> _Pair:
         if (unit, width) not in self._units:
@@ -87,3 +87,9 @@ class Floor:
 def _add(plots: dict[tuple[int, str], Quantity], key: tuple[int, str], area: Quantity) -> None:
     old = plots.get(key)
     plots[key] = area if old is None else together(old, area)
+
+
+@lru_cache(maxsize=4096)
+def _of_width(unit: Any, width: int) -> _Pair:
+    share = width / (unit.bits * getattr(unit, "by", 1))
+    return quantity(unit, "area_um2").times(share), quantity(unit, "leakage_uw").times(share)

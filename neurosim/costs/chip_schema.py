@@ -71,9 +71,9 @@ class Term(TermEnd, frozen=True, kw_only=True):
     """Marginal energy of one of what `per` names, with its ends."""
 
     per: Annotated[Per, Meta(description="what the number is of")]
-    covers: Annotated[list[Activity], Meta(description="activities that the number contains besides its own")] = field(
-        default_factory=list
-    )
+    covers: Annotated[
+        tuple[Activity, ...], Meta(description="activities that the number contains besides its own")
+    ] = ()
     low: TermEnd | None = None
     high: TermEnd | None = None
 

@@ -72,7 +72,7 @@ def fields_of(struct: type[Table]) -> Iterator[Field]:
         while get_origin(hint) is Annotated:
             metas += [m for m in get_args(hint)[1:] if isinstance(m, Meta)]
             hint = get_args(hint)[0]
-        many = get_origin(hint) is list
+        many = get_origin(hint) in (list, tuple)
         parts = get_args(hint) if many or get_origin(hint) in (Union, types.UnionType) else (hint,)
         tables = tuple(p for p in parts if isinstance(p, type) and issubclass(p, Table))
         yield Field(f.encode_name, hint, tables, many, tuple(metas), f.required)

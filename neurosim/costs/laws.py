@@ -125,14 +125,20 @@ LANE_UNITS = frozenset({"multiplier", "adder", "shifter", "comparator", "random 
 
 
 class _Curve:
-    """Energy by width: linear from the origin through the points; beyond the last its slope goes on."""
+    """Energy by width: linear from the origin through the points; beyond the last its slope goes on. Answers are kept."""
 
     def __init__(self, points: Sequence[Any]) -> None:
+        self._known: dict[int, Quantity] = {}
         self.xs = [0.0, *(float(p.bits * getattr(p, "by", 1)) for p in points)]
         self.ys = [NOTHING, *(quantity(p, "energy_pj") for p in points)]
 
-    def at(self, x: float) -> Quantity:
+    def at(self, x: int) -> Quantity:
         """Energy at width x; off the points the tag is at best `computed`."""
+        if x not in self._known:
+            self._known[x] = self._between(x)
+        return self._known[x]
+
+    def _between(self, x: int) -> Quantity:
         i = bisect_left(self.xs, x, 1, len(self.xs) - 1)
         a, b = self.ys[i - 1], self.ys[i]
         share = (x - self.xs[i - 1]) / (self.xs[i] - self.xs[i - 1])
@@ -143,13 +149,18 @@ class _Curve:
         return Quantity(low, nominal, high, max(a.tag, b.tag, _COMPUTED), max(a.basis, b.basis))
 
 
+@lru_cache(maxsize=256)
+def _curve(points: tuple[Any, ...]) -> _Curve:
+    return _Curve(points)
+
+
 class Laws:
     """The laws of one model. `price` is pure; whoever calls it often keeps the answers."""
 
     def __init__(self, model: HardwareModel) -> None:
         self.model, self.spec = model, model.spec
         lists = {k: getattr(model.spec.energy, k) for k in ("add", "multiply", "shift", "compare", "logic")}
-        self._curves = {name: _Curve(points) for name, points in lists.items() if points}
+        self._curves = {name: _curve(tuple(points)) for name, points in lists.items() if points}
         self.period_ns = 1000.0 / self.spec.core.clock_mhz
         sram = self.spec.sram
         self._sram = {
