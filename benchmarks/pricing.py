@@ -59,7 +59,7 @@ def pricing(smoke):
     again = min(each(lambda _: price(train, test, layout, model), n // 10) for _ in range(5))
     fresh = each(lambda i: price(train, test, layout, sweep[i]), n)
     placed = each(
-        lambda i: place(layout, model, counts=OpCounts(1, 0, dict(train.ops), train.events, train.error_codes)), 5
+        lambda _: place(layout, model, counts=OpCounts(1, 0, dict(train.ops), train.events, train.error_codes)), 5
     )
     large = Network(
         (32, 32, 3), [*[Conv2d(64, 5, pool=3, pool_stride=2)] * 3, Dense(1024), Dense(10, "softmax")], RULES["bp"]

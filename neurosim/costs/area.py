@@ -25,13 +25,16 @@ class Floor:
     ) -> None:
         self.laws, self.cores = laws, cores
         self._units: dict[tuple[str, int], _Pair] = {}
-        sram = laws.spec.sram
-        self._leak, self._area = quantity(sram.leakage, "power_uw_per_kb"), quantity(sram.area, "area_um2_per_bit")
+        self._bits: dict[str, tuple[_Pair, int]] = {}
         self._leaks = [quantity(laws.spec.static, "power_uw_per_core").times(sum(cores))]
         self._plots: dict[tuple[int, str], Quantity] = {}
+        bits: dict[tuple[int, str, bool], int] = {}
         for h in layout.held:
-            area, leak = self._memory(h.memory, h.words * h.bits * copies.get((h.layer, h.memory), 1))
-            _add(self._plots, (h.layer, COMPONENT_OF[h.memory]), area)
+            of = h.layer, COMPONENT_OF[h.memory], isinstance(laws.built(h.memory), RegisterMemory)
+            bits[of] = bits.get(of, 0) + h.words * h.bits * copies.get((h.layer, h.memory), 1)
+        for (layer, component, flip_flops), n in bits.items():
+            area, leak = self._scaled("register", n) if flip_flops else self._macros(n)
+            _add(self._plots, (layer, component), area)
             self._leaks.append(leak)
 
     def built(self, sizes: Mapping[tuple[int, str], int]) -> tuple[tuple[Plot, ...], Quantity, Quantity]:
@@ -45,23 +48,29 @@ class Floor:
         rows = tuple(Plot(*key, *plots[key][:3]) for key in sorted(plots))
         return rows, together(*plots.values()), together(*leaks)
 
-    def _memory(self, memory: str, bits: int) -> _Pair:
-        if isinstance(self.laws.built(memory), RegisterMemory):
-            return self._scaled("register", bits)
-        return self._area.times(bits), self._leak.times(bits / 8192)
+    def _macros(self, bits: int) -> _Pair:
+        sram = self.laws.spec.sram
+        if "sram" not in self._bits:
+            self._bits["sram"] = (quantity(sram.area, "area_um2_per_bit"), quantity(sram.leakage, "power_uw_per_kb")), 1
+        (area, leak), _ = self._bits["sram"]
+        return area.times(bits), leak.times(bits / 8192)
 
     def _scaled(self, unit: str, width: int) -> _Pair:
         """One unit in proportion to its width (bits, or bits x by)."""
-        found: Any = getattr(self.laws.spec.unit, unit)
-        if found is None:
-            self.laws.refuse(f"unit={unit!r}", f"has no unit.{unit}")
-        share = width / (found.bits * getattr(found, "by", 1))
-        return quantity(found, "area_um2").times(share), quantity(found, "leakage_uw").times(share)
+        if unit not in self._bits:
+            found: Any = getattr(self.laws.spec.unit, unit)
+            if found is None:
+                self.laws.refuse(f"unit={unit!r}", f"has no unit.{unit}")
+            pair = quantity(found, "area_um2"), quantity(found, "leakage_uw")
+            self._bits[unit] = pair, found.bits * getattr(found, "by", 1)
+        (area, leak), bits = self._bits[unit]
+        return area.times(width / bits), leak.times(width / bits)
 
     def _unit(self, unit: str, width: int) -> _Pair:
         if (unit, width) not in self._units:
             parts = self._parts(unit, width)
-            self._units[unit, width] = together(*(a for a, _ in parts)), together(*(b for _, b in parts))
+            both = parts[0] if len(parts) == 1 else (together(*(a for a, _ in parts)), together(*(b for _, b in parts)))
+            self._units[unit, width] = both
         return self._units[unit, width]
 
     def _parts(self, unit: str, width: int) -> list[_Pair]:
