@@ -21,7 +21,9 @@ _PUBLIC = {
     "NetworkSpec": "neurosim.chip.spec",
     "Cost": "neurosim.costs",
     "load_hardware": "neurosim.costs:load",
+    "place": "neurosim.costs",
     "price": "neurosim.costs",
+    "traffic": "neurosim.costs",
     "NeurosimError": "neurosim.errors",
     "FloatNetwork": "neurosim.floats.network",
     "Fixed": "neurosim.formats",
@@ -67,7 +69,9 @@ if TYPE_CHECKING:
     from neurosim.chip.spec import NetworkSpec as NetworkSpec
     from neurosim.costs import Cost as Cost
     from neurosim.costs import load as load_hardware  # noqa: F401
+    from neurosim.costs import place as place
     from neurosim.costs import price as price
+    from neurosim.costs import traffic as traffic
     from neurosim.errors import NeurosimError as NeurosimError
     from neurosim.floats.network import FloatNetwork as FloatNetwork
     from neurosim.formats import Fixed as Fixed
