@@ -36,7 +36,7 @@ class HardwareModel:
     @cached_property
     def digest(self) -> str:
         """A fingerprint of all that the model says, inherited or not: equal digests price alike."""
-        return hashlib.sha256(msgspec.json.encode(self.spec, order="sorted")).hexdigest()[:16]
+        return hashlib.sha256(msgspec.json.encode(self.spec, order="deterministic")).hexdigest()[:16]
 
     @property
     def summary(self) -> str:

@@ -124,7 +124,7 @@ class _Bill:
                 rounds = min(self.rounds, max(1.0, flights[here].packets))
                 on_way = chip.flight(flights[here], rounds)
             out.append(Stage(*here, unit, *(a + b for a, b in zip(ns, on_way, strict=True))))
-        return tuple(sorted(out, key=lambda s: (s.layer, _PHASE[s.phase])))
+        return tuple(sorted(out, key=lambda s: (s[0], _PHASE[s[1]])))
 
     def parts(self, stages: tuple[Stage, ...], static: Quantity) -> tuple[Part, ...]:
         """Marginal energy by layer, phase and component; clocking and static power of the whole chip by stage."""
@@ -134,7 +134,7 @@ class _Bill:
         for layer, phase, _, low, nominal, high in stages:
             rows.append(Part(layer, phase, "clock", idle[0] * low, idle[1] * nominal, idle[2] * high))
             rows.append(Part(layer, phase, "static", leak[0] * low, leak[1] * nominal, leak[2] * high))
-        return tuple(sorted(rows, key=lambda r: (r.layer, _PHASE[r.phase], _COMPONENT[r.component])))
+        return tuple(sorted(rows, key=lambda r: (r[0], _PHASE[r[1]], _COMPONENT[r[2]])))
 
 
 def _plan(layout: Layout, model: HardwareModel, plan: Plan | None) -> Plan:
