@@ -116,7 +116,7 @@ def _burst_rows(rule, cast):
 def noc(smoke):
     """The model of time divided by the cycles that routers took, on the same packets."""
     from tests import naive_noc
-    from tests.noc_cases import random_packets
+    from tests.noc_cases import random_packets, waited
 
     rng, rows = np.random.default_rng(0), []
     for flits in (1, 2, 3):
@@ -128,6 +128,12 @@ def noc(smoke):
             found.append((longest + max(crossed.values())) / max(t for *_, t in arrived))
         note = f"{min(found):.2f} to {max(found):.2f}; 20 to 300 packets between any of 4 x 4 cores at once"
         rows.append(Row(f"random packets of {flits} flit{'s' * (flits > 1)}", np.mean(found), "x", note=note))
+    for rate in (0.1, 0.3, 0.5):
+        load, wait, said = waited(rng, rate, 200 if smoke else 4000)
+        note = f"busiest link {load:.2f}; {wait:.2f} cycles waited, M/D/1 at every link {said:.2f}"
+        rows.append(
+            Row(f"random packets at a steady rate of {rate} a core and cycle, waits", said / wait, "x", note=note)
+        )
     for rule in ("srbp", "bp"):
         for cast in ("unicast", "multicast"):
             rows += _burst_rows(rule, cast)

@@ -21,8 +21,10 @@ _PUBLIC = {
     "NetworkSpec": "neurosim.chip.spec",
     "Cost": "neurosim.costs",
     "load_hardware": "neurosim.costs:load",
+    "place": "neurosim.costs",
     "price": "neurosim.costs",
     "read_counts": "neurosim.costs",
+    "traffic": "neurosim.costs",
     "NeurosimError": "neurosim.errors",
     "FloatNetwork": "neurosim.floats.network",
     "Fixed": "neurosim.formats",
@@ -68,8 +70,10 @@ if TYPE_CHECKING:
     from neurosim.chip.spec import NetworkSpec as NetworkSpec
     from neurosim.costs import Cost as Cost
     from neurosim.costs import load as load_hardware  # noqa: F401
+    from neurosim.costs import place as place
     from neurosim.costs import price as price
     from neurosim.costs import read_counts as read_counts
+    from neurosim.costs import traffic as traffic
     from neurosim.errors import NeurosimError as NeurosimError
     from neurosim.floats.network import FloatNetwork as FloatNetwork
     from neurosim.formats import Fixed as Fixed

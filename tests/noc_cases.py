@@ -40,6 +40,20 @@ def random_packets(rng: np.random.Generator, width: int, height: int, n: int, fl
     return packets
 
 
+def waited(rng: np.random.Generator, rate: float, cycles: int) -> tuple[float, float, float]:
+    """Single flits between any cores of a 4 x 4 mesh, so many a core and cycle: (busiest link's load, mean wait, that of M/D/1), cycles."""
+    places, packets = [(x, y) for y in range(4) for x in range(4)], []
+    for cycle in range(cycles):
+        for source in np.flatnonzero(rng.random(len(places)) < rate).tolist():
+            target = (source + 1 + int(rng.integers(len(places) - 1))) % len(places)
+            packets.append((cycle, places[source], False, [places[target]], 1))
+    arrived, crossed = naive_noc.simulate(4, 4, packets, multicast=False)
+    late = [t - packets[p][0] - (len(naive_noc.walk(packets[p][1], at)) - 1) for p, _, at, t in arrived]
+    load = {link: n / cycles for link, n in crossed.items()}
+    said = [sum(load[k] / (2 * (1 - load[k])) for k in naive_noc.walk(s, t[0])) for _, s, _, t, _ in packets]
+    return max(load.values()), float(np.mean(late)), float(np.mean(said))
+
+
 def burst_packets(plan: Plan, counts: OpCounts, burst: Burst) -> list[tuple]:
     """The packets of a burst, all ready at once, senders of a core in turn."""
     grid, packets = plan.grid, []

@@ -18,7 +18,7 @@ from neurosim.errors import NeurosimError
 from neurosim.ops import Layout, OpCounts
 from tests import naive_noc
 from tests.mapping_cases import LAYOUTS, dense, drawn, model
-from tests.noc_cases import UNIT, random_packets, simulated
+from tests.noc_cases import UNIT, random_packets, simulated, waited
 
 CORE = {"neurons": 7, "synapse_bits": 6000}
 CASTS = ("unicast", "multicast")
@@ -255,6 +255,14 @@ def test_one_link_waits_as_the_formula_says() -> None:
         binomial = rho * 0.75 / (2 * (1 - rho))  # four coins a cycle are a little more regular than a Poisson process
         assert wait == pytest.approx(binomial, rel=0.1)
         assert wait <= rho / (2 * (1 - rho))
+
+
+def test_waits_over_whole_routes_are_an_upper_estimate() -> None:
+    """docs/mapping.md 5: M/D/1 at every link of a route says up to three times what is waited at low loads, less at high ones."""
+    for rate, most in ((0.1, 3.5), (0.5, 1.8)):
+        load, wait, said = waited(np.random.default_rng(0), rate, 1000)
+        assert load < 0.7
+        assert 1 <= said / wait <= most
 
 
 def test_a_noxim_table_holds_the_traffic(tmp_path) -> None:

@@ -7,12 +7,11 @@ and wiring between cores are not modelled.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from neurosim.costs.cost import Plot
 from neurosim.costs.laws import COMPONENT_OF, Laws, Quantity, quantity, together
-from neurosim.costs.schema import CellMemory, RegisterMemory
+from neurosim.costs.schema import CellMemory, RegisterMemory, SramMemory
 from neurosim.ops import Layout
 
 _Pair = tuple[Quantity, Quantity]  # area (um2), leakage (uW)
@@ -26,13 +25,19 @@ class Floor:
     ) -> None:
         self.laws, self.cores = laws, cores
         self._units: dict[tuple[str, int], _Pair] = {}
-        sram = laws.spec.sram
-        self._leak, self._area = quantity(sram.leakage, "power_uw_per_kb"), quantity(sram.area, "area_um2_per_bit")
+        self._bits: dict[str, tuple[_Pair, int]] = {}
+        self._arrays: dict[object, _Pair] = {}
         self._leaks = [quantity(laws.spec.static, "power_uw_per_core").times(sum(cores))]
         self._plots: dict[tuple[int, str], Quantity] = {}
+        bits: dict[tuple[int, str], int] = {}
         for h in layout.held:
-            area, leak = self._memory(h.memory, h.words * h.bits * copies.get((h.layer, h.memory), 1))
-            _add(self._plots, (h.layer, COMPONENT_OF[h.memory]), area)
+            bits[h.layer, h.memory] = bits.get((h.layer, h.memory), 0) + h.words * h.bits * copies.get(
+                (h.layer, h.memory), 1
+            )
+        for (layer, memory), n in bits.items():
+            component, how = COMPONENT_OF[memory], laws.built(memory)
+            area, leak = self._scaled("register", n) if isinstance(how, RegisterMemory) else self._array(how, n)
+            _add(self._plots, (layer, component), area)
             self._leaks.append(leak)
 
     def built(self, sizes: Mapping[tuple[int, str], int]) -> tuple[tuple[Plot, ...], Quantity, Quantity]:
@@ -46,26 +51,30 @@ class Floor:
         rows = tuple(Plot(*key, *plots[key][:3]) for key in sorted(plots))
         return rows, together(*plots.values()), together(*leaks)
 
-    def _memory(self, memory: str, bits: int) -> _Pair:
-        how = self.laws.built(memory)
-        if isinstance(how, RegisterMemory):
-            return self._scaled("register", bits)
-        if isinstance(how, CellMemory):
-            leak = quantity(how.leakage, "power_uw_per_kb").times(bits / 8192)
-            return quantity(how.area, "area_um2_per_bit").times(bits), leak
-        return self._area.times(bits), self._leak.times(bits / 8192)
+    def _array(self, how: SramMemory | CellMemory, bits: int) -> _Pair:
+        name: object = "sram" if isinstance(how, SramMemory) else id(how)
+        if name not in self._arrays:
+            of = how if isinstance(how, CellMemory) else self.laws.spec.sram
+            self._arrays[name] = quantity(of.area, "area_um2_per_bit"), quantity(of.leakage, "power_uw_per_kb")
+        area, leak = self._arrays[name]
+        return area.times(bits), leak.times(bits / 8192)
 
     def _scaled(self, unit: str, width: int) -> _Pair:
         """One unit in proportion to its width (bits, or bits x by)."""
-        found: Any = getattr(self.laws.spec.unit, unit)
-        if found is None:
-            self.laws.refuse(f"unit={unit!r}", f"has no unit.{unit}")
-        return _of_width(found, width)
+        if unit not in self._bits:
+            found: Any = getattr(self.laws.spec.unit, unit)
+            if found is None:
+                self.laws.refuse(f"unit={unit!r}", f"has no unit.{unit}")
+            pair = quantity(found, "area_um2"), quantity(found, "leakage_uw")
+            self._bits[unit] = pair, found.bits * getattr(found, "by", 1)
+        (area, leak), bits = self._bits[unit]
+        return area.times(width / bits), leak.times(width / bits)
 
     def _unit(self, unit: str, width: int) -> _Pair:
         if (unit, width) not in self._units:
             parts = self._parts(unit, width)
-            self._units[unit, width] = together(*(a for a, _ in parts)), together(*(b for _, b in parts))
+            both = parts[0] if len(parts) == 1 else (together(*(a for a, _ in parts)), together(*(b for _, b in parts)))
+            self._units[unit, width] = both
         return self._units[unit, width]
 
     def _parts(self, unit: str, width: int) -> list[_Pair]:
@@ -87,9 +96,3 @@ class Floor:
 def _add(plots: dict[tuple[int, str], Quantity], key: tuple[int, str], area: Quantity) -> None:
     old = plots.get(key)
     plots[key] = area if old is None else together(old, area)
-
-
-@lru_cache(maxsize=4096)
-def _of_width(unit: Any, width: int) -> _Pair:
-    share = width / (unit.bits * getattr(unit, "by", 1))
-    return quantity(unit, "area_um2").times(share), quantity(unit, "leakage_uw").times(share)

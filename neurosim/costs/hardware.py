@@ -36,7 +36,7 @@ class _Model:
     def digest(self) -> str:
         """A fingerprint of all that the model prices by, inherited or not: equal digests price alike."""
         said = msgspec.structs.replace(self.spec, validation=[]) if isinstance(self.spec, ChipFile) else self.spec
-        return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()[:16]
+        return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()[:16]
 
     @property
     def summary(self) -> str:

@@ -24,7 +24,7 @@ from neurosim.costs.laws import LANE_UNITS, ONE, Laws, Price, Quantity, quantity
 from neurosim.costs.mapping import Plan, place
 from neurosim.costs.noc import Burst, Traffic
 from neurosim.costs.schema import BASES, TAGS
-from neurosim.costs.sheets import Key, sheet
+from neurosim.costs.sheets import Key, memories, sheet
 from neurosim.costs.timing import Stop, Work, schedule_of, stages
 from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, Layout, OpCounts
@@ -44,6 +44,7 @@ class _Chip:
     """
 
     def __init__(self, plan: Plan, model: HardwareModel) -> None:
+        memories(plan)  # what it holds must be known before it is priced
         self.plan, self.laws = plan, Laws(model)
         self.place, self.own, self.cores = plan.place, plan.own, plan.cores
         spec = model.spec
@@ -62,7 +63,7 @@ class _Chip:
         across, down, tile = self.delay
 
         def longest(end: int) -> float:
-            return rounds * (max(a * across[end] + b * down[end] for a, b in burst.routes) + tile[end])
+            return rounds * (max([a * across[end] + b * down[end] for a, b in burst.routes]) + tile[end])
 
         return (longest(0), longest(1), longest(2)) if burst.routes else (0.0, 0.0, 0.0)
 
@@ -119,7 +120,8 @@ class _Bill:
             pace = found.setdefault((layer, phase), ["", 0.0, 0.0, 0.0])
             if nominal * share > pace[2]:
                 pace[0], pace[2] = unit, nominal * share
-            pace[1], pace[3] = max(pace[1], low * share), max(pace[3], high * share)
+            pace[1] = max(pace[1], low * share)
+            pace[3] = max(pace[3], high * share)
         flights = {(b.layer, b.phase): b for b in self.traffic.bursts}
         out: dict[Stop, Work] = {}
         for here, (unit, low, nominal, high) in found.items():
@@ -149,7 +151,7 @@ class _Bill:
             share = s.nominal / busy if busy else 0.0
             rows.append(Part(s.layer, s.phase, "clock", *(e * share for e in clock)))
             rows.append(Part(s.layer, s.phase, "static", *(e * share for e in leak)))
-        return tuple(sorted(rows, key=lambda r: (r.layer, _PHASE[r.phase], _COMPONENT[r.component])))
+        return tuple(sorted(rows, key=lambda r: (r[0], _PHASE[r[1]], _COMPONENT[r[2]])))
 
 
 def _plan(layout: Layout, model: HardwareModel, plan: Plan | None) -> Plan:

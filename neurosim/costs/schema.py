@@ -20,7 +20,7 @@ BASES: tuple[str, ...] = get_args(Basis)
 Text = Annotated[str, Meta(min_length=8, description="free text, at least 8 characters")]
 
 
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True, gc=False):
     """Any table of the file: unknown keys are errors."""
 
 

@@ -95,6 +95,7 @@ class Sheet:
                 bits = self.moved.setdefault(op.phase, {})
                 bits[op.memory] = bits.get(op.memory, 0.0) + n * op.bits
         self.keys = tuple(number)
+        self._sizes: dict[tuple[tuple[tuple[str, int], ...], ...], dict[tuple[int, str], int]] = {}
         self._tables: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[_Table, _Table]] = {}
 
     def charged(self, prices: Sequence[Price]) -> tuple[Charge, Charge]:
@@ -127,11 +128,14 @@ class Sheet:
 
     def sizes(self, prices: Sequence[Price]) -> dict[tuple[int, str], int]:
         """The widest operation of each unit, by the layer on whose cores it is done."""
-        found: dict[tuple[int, str], int] = {}
-        for _, _, key, _, place in self._rows:
-            for unit, width in prices[key].sizes:
-                found[place, unit] = max(width, found.get((place, unit), 0))
-        return found
+        sizes = tuple(p.sizes for p in prices)
+        if sizes not in self._sizes:
+            found: dict[tuple[int, str], int] = {}
+            for _, _, key, _, place in self._rows:
+                for unit, width in sizes[key]:
+                    found[place, unit] = max(width, found.get((place, unit), 0))
+            self._sizes[sizes] = found
+        return self._sizes[sizes]
 
 
 def _sound(plan: Plan, counts: OpCounts, name: str) -> None:
