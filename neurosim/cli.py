@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from neurosim.errors import NeurosimError
 from neurosim.studies.config import Config, read
+from neurosim.studies.sweep import commands as sweeps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="write NAME.csv, NAME.md and NAME.png, .svg here; finished runs that stand here are kept",
     )
+    sweeps.add(commands)
     return top
 
 
@@ -115,6 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
             "rules": _rules,
             "price": _price,
             "reproduce": _reproduce,
+            "sweep": sweeps.sweep,
         }
         code = command[given.command](given)
         sys.stdout.flush()

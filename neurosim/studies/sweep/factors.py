@@ -7,15 +7,32 @@ tables that set several knobs together. A level is a label, which names it in re
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from neurosim.errors import NeurosimError
 from neurosim.studies.config import Config, check_names, converted
+from neurosim.studies.sweep.measures import MEASURES
 
 _MOST_LEVELS = 100_000
 _RANGE_KEYS = ("from", "to", "count", "step", "factor", "log")
+RESERVED = (
+    *MEASURES,
+    "number",
+    "run",
+    "seed",
+    "hardware",
+    "state",
+    "seconds",
+    "wall_s",
+    "host",
+    "versions",
+    "started",
+    "error",
+)
+"""Columns of results, which a factor of the user's own must not be called."""
 _KINDS: dict[str, type] = {knob.name: knob.metadata["kind"] for knob in fields(Config)}
 
 Scalar = bool | int | float | str
@@ -85,6 +102,8 @@ def factor_of(name: str, given: Any) -> Factor:
     if not given:
         raise NeurosimError(f"{where}=[]: must have at least one value")
     if any(isinstance(one, Mapping) for one in given):
+        if name in RESERVED or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise NeurosimError(f"{where}: must be a name of letters, digits and _ that is no column of the results")
         levels = [_together(name, one, where) for one in given]
     else:
         check_names([name], f" ({where})")

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from neurosim.errors import NeurosimError
 from neurosim.studies.config import RESULTS, Config
 from neurosim.studies.sweep.factors import Level, Scalar
 from neurosim.studies.sweep.study import Study
@@ -25,11 +26,12 @@ _DECIDES_NO_BIT = ("hardware", "execution", "seed", "strict")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A point that is to run: its number in the study, its levels, and the seeds that are wanted now."""
+    """A point that is to run: its number in the study, its levels, the seeds that are wanted now, and the hardware that it is judged on."""
 
     number: int
     levels: tuple[Level, ...]
     seeds: tuple[int, ...]
+    hardware: str = ""
 
 
 def key_of(config: Config, fingerprint: str) -> str:
@@ -97,3 +99,22 @@ def threshold(accuracies: Sequence[float], percentile: float) -> float:
         return -math.inf
     ordered = sorted(accuracies)
     return ordered[min(len(ordered) - 1, int(percentile / 100 * len(ordered)))]
+
+
+def kinds(study: Study) -> list[dict[str, Any]]:
+    """One configuration for each kind of kernels that a study needs, so that each is compiled once."""
+    first = [one.draw(0.0) for one in study.factors]
+    found: dict[tuple[bool, bool], dict[str, Any]] = {}
+    for i, factor in enumerate(study.factors):
+        for level in factor.levels if set(factor.knobs) & {"conv", "batch_size"} else ():
+            _kind(study, [*first[:i], level, *first[i + 1 :]], found)
+    _kind(study, first, found)
+    return list(found.values())
+
+
+def _kind(study: Study, levels: list[Any], found: dict[tuple[bool, bool], dict[str, Any]]) -> None:
+    try:
+        config = study.config(levels, study.seeds[0])
+    except NeurosimError:
+        return
+    found.setdefault((bool(config.conv), config.batch_size > 1), config.to_dict())
