@@ -118,6 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
             "price": _price,
             "reproduce": _reproduce,
             "sweep": sweeps.sweep,
+            "report": sweeps.report,
         }
         code = command[given.command](given)
         sys.stdout.flush()

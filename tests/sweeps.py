@@ -14,10 +14,10 @@ MEASURES = "r.state, r.test_accuracy, r.train_accuracy, r.held_bits, r.channel_b
 
 
 def write(path, factors, *, seeds=1, base=(), **tables):
-    """A study file of tiny points; values as JSON, which TOML reads too."""
+    """A study file of tiny points; None in `base` leaves a setting out."""
     lines = [f"seeds = {json.dumps(seeds)}"]
     for name, table in {"base": TINY | dict(base), "factors": factors, **tables}.items():
-        lines += [f"[{name}]", *(f"{key} = {toml(value)}" for key, value in table.items())]
+        lines += [f"[{name}]", *(f"{key} = {toml(value)}" for key, value in table.items() if value is not None)]
     path.write_text("\n".join(lines) + "\n")
     return path
 

@@ -22,6 +22,9 @@ def add(commands: Any) -> None:
     )
     one.add_argument("--results", metavar="FILE", help="the results file (default: the study's, ending in .sqlite)")
     one.add_argument("--quiet", action="store_true", help="no progress and no summary")
+    told = commands.add_parser("report", help="make a page of a sweep's results, with figures and tables")
+    told.add_argument("study", metavar="STUDY", help="the study's .toml, or its results file")
+    told.add_argument("--out", metavar="DIR", help="where to write (default: beside the results)")
 
 
 def _count(text: str | None) -> int | None:
@@ -60,6 +63,15 @@ def sweep(given: argparse.Namespace) -> int:
             watch.close()
     if not given.quiet:
         summary(status, results_path(study, given.results))
+    return 0
+
+
+def report(given: argparse.Namespace) -> int:
+    """`neurosim report`: write the page, the figures and the tables."""
+    from neurosim.studies.sweep.report import report as write
+
+    for path in write(given.study, given.out):
+        print(path)
     return 0
 
 

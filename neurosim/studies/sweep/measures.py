@@ -39,6 +39,13 @@ SIMULATED = tuple(name for name, measure in MEASURES.items() if not measure.pric
 PRICED = tuple(name for name, measure in MEASURES.items() if measure.priced)
 
 
+def title(name: str) -> str:
+    """A measure as an axis names it: words, then the unit."""
+    unit = MEASURES[name].unit
+    words = [word for word in name.split("_") if word != unit.lower()]
+    return f"{' '.join(words)}, {'%' if unit == 'share' else unit}"
+
+
 def priced(cost: Cost, samples: int) -> dict[str, float]:
     """The measures that depend on the hardware; samples: how many were learned."""
     found = {name: cost.band[name].nominal for name in PRICED if name in cost.band}
