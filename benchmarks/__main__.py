@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [--smoke] [--write] [online batch convolution maps synapse scaling start cuba events neurons]`."""
+"""Run the benchmarks: `python -m benchmarks [--smoke] [--write] [online batch convolution maps synapse scaling start cuba events neurons sweeps]`."""
 
 import argparse
 import os
@@ -15,6 +15,7 @@ one_core()
 import numpy as np
 
 from benchmarks.spikes import cuba, events, neurons
+from benchmarks.sweeps import sweeps
 from benchmarks.workload import RATE, convolutional, network, samples
 
 HERE = Path(__file__).parent
@@ -269,6 +270,7 @@ ALL = {
     "cuba": cuba,
     "events": events,
     "neurons": neurons,
+    "sweeps": sweeps,
 }
 
 

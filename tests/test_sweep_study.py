@@ -1,6 +1,7 @@
 """Study files: what they may say, and one clear line for each mistake."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -167,3 +168,16 @@ def test_thresholds_of_pruning():
     assert plan.threshold([], 50) == -math.inf
     assert plan.threshold([0.1, 0.2, 0.3, 0.4], 25) == 0.2
     assert plan.threshold([0.1, 0.2, 0.3, 0.4], 0) == 0.1
+
+
+READY = sorted((Path(__file__).parent.parent / "examples" / "studies").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", READY, ids=lambda path: path.stem)
+def test_ready_studies_are_whole_and_each_has_a_large_variant(path):
+    study = Study.load(path)
+    assert study.total
+    other = path.with_name(path.name.replace("_large", "") if "_large" in path.stem else f"{path.stem}_large.toml")
+    assert other in READY
+    if "_large" in path.stem:
+        assert study.total * len(study.seeds) > 2 * Study.load(other).total * len(Study.load(other).seeds)

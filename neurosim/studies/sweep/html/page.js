@@ -9,7 +9,7 @@ const LAYOUT = { autosize: true, margin: { l: 70, r: 20, t: 10, b: 50 }, font: {
   paper_bgcolor: "#fff", plot_bgcolor: "#fff", hovermode: "closest" };
 const AXIS = { gridcolor: "#e5e7eb", zeroline: false, automargin: true };
 const CONFIG = { responsive: true, displaylogo: false };
-const MANY = 4000, MOST_LINES = 5000, MOST_CHOSEN = 5, NAMED = 40;
+const MANY = 4000, MOST_LINES = 1000, MOST_CHOSEN = 5, NAMED = 40;
 
 const isShare = (name) => D.measures[name].unit === "share";
 const scaled = (name, v) => (isShare(name) ? 100 * v : v);
@@ -45,7 +45,8 @@ const allowed = (c) => Object.entries(D.constraints).every(([name, [least, most]
   (least === null || c.mean[name] >= least) && (most === null || c.mean[name] <= most));
 const spread = (c, name) => {
   const n = c.rows.length;
-  return n < 2 ? 0 : Math.sqrt(c.rows.reduce((sum, i) => sum + (D.columns[name].numbers[i] - c.mean[name]) ** 2, 0) / (n - 1));
+  const found = n < 2 ? 0 : Math.sqrt(c.rows.reduce((sum, i) => sum + (D.columns[name].numbers[i] - c.mean[name]) ** 2, 0) / (n - 1));
+  return found < 1e-9 * Math.abs(c.mean[name]) ? 0 : found; // rounding
 };
 
 // ---- filters
@@ -87,6 +88,12 @@ const passes = (c) => Object.entries(filters).every(([name, f]) => {
 });
 
 // ---- charts
+// A level keeps its colour whatever the filters let through.
+const places = {};
+const colourOf = (name, level) => {
+  places[name] ||= new Map(groupsBy(ALL, name).map(([one], i) => [one, i]));
+  return COLOURS[(places[name].get(level) ?? 0) % COLOURS.length];
+};
 let shown = [], chosen = [];
 function frontOf(some, x, y) {
   const a = way(x) === "min" ? 1 : -1, b = way(y) === "min" ? 1 : -1, found = [];
@@ -111,8 +118,8 @@ function drawFront() {
   const at = (some, name) => some.map((c) => scaled(name, c.mean[name]));
   const groups = groupsBy(shown, by), traces = [], few = groups.length <= COLOURS.length;
   if (few) {
-    groups.forEach(([name, some], i) => traces.push({ type: kind, mode: "markers", name: by ? `${by} ${name}` : name, x: at(some, x), y: at(some, y), of: some,
-      marker: { size: shown.length > MANY ? 4 : 7, color: by ? COLOURS[i] : "#94a3b8", opacity: some.length > MANY ? 0.4 : 0.75 }, hoverinfo: "none" }));
+    groups.forEach(([name, some]) => traces.push({ type: kind, mode: "markers", name: by ? `${by} ${name}` : name, x: at(some, x), y: at(some, y), of: some,
+      marker: { size: shown.length > MANY ? 4 : 7, color: by ? colourOf(by, name) : "#94a3b8", opacity: some.length > MANY ? 0.4 : 0.75 }, hoverinfo: "none" }));
   } else {
     const c = D.columns[by];
     traces.push({ type: kind, mode: "markers", name: by, x: at(shown, x), y: at(shown, y), of: shown, hoverinfo: "none", marker: { size: shown.length > MANY ? 4 : 7,
@@ -159,6 +166,7 @@ function command(c) {
   return [D.command.base, ...flags, `--seed ${D.columns.seed.numbers[c.first]}`, `--hardware ${text("hardware", c.first)}`].filter(Boolean).join(" ");
 }
 function drawChosen() {
+  $("energy").hidden = !chosen.length || !D.breakdowns.names;
   if (!chosen.length) {
     $("chosen").innerHTML = '<p class="note">Click on points in the front to set them side by side.</p>';
     Plotly.purge("energy");
@@ -170,18 +178,18 @@ function drawChosen() {
     `${MEASURES.map((name) => row(title(name), (c) => `${figure(scaled(name, c.mean[name]))}${c.rows.length > 1 ? ` ± ${figure(scaled(name, spread(c, name)))}` : ""}`)).join("")}` +
     `${row("runs it again", (c) => `<code>${escaped(command(c))}</code>`)}</table>`;
   const parts = D.breakdowns;
-  if (!parts.names) { Plotly.purge("energy"); return; }
+  if (!parts.names) return;
   const x = chosen.map((c, i) => letter(i));
   const traces = parts.names.map((name, k) => ({ type: "bar", name, x, marker: { color: COLOURS[k % COLOURS.length] },
     y: chosen.map((c) => c.rows.reduce((sum, i) => sum + parts.rows[i][k], 0) / c.rows.length), hovertemplate: `${name}: %{y:.4g} pJ<extra></extra>` }));
-  Plotly.react("energy", traces.filter((t) => t.y.some((v) => v > 0)), { ...LAYOUT, barmode: "stack", bargap: 0.5, xaxis: { type: "category" },
+  Plotly.react("energy", traces.filter((t) => t.y.some((v) => v > 0)), { ...LAYOUT, margin: { ...LAYOUT.margin, t: 40 }, barmode: "stack", bargap: 0.5, xaxis: { type: "category" },
     yaxis: { ...AXIS, title: { text: "energy of a learning sample, pJ" } } }, CONFIG);
 }
 function drawCurve() {
   const name = $("factor").value, measure = $("measure").value, by = $("lines").value;
   if (!name) return;
   const numeric = !D.columns[name].names;
-  const traces = groupsBy(shown, by).slice(0, 20).map(([label, some], k) => {
+  const traces = groupsBy(shown, by).slice(0, 20).map(([label, some]) => {
     const points = groupsBy(some, name).map(([value, here]) => {
       const bySeed = new Map();
       for (const c of here) for (const i of c.rows) {
@@ -193,10 +201,10 @@ function drawCurve() {
       const deviation = means.length > 1 ? Math.sqrt(means.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (means.length - 1)) : 0;
       return [numeric ? Number(value) : value, scaled(measure, mean), scaled(measure, deviation)];
     });
-    const many = points.length > 60;
+    const many = points.length > 60, colour = by ? colourOf(by, label) : COLOURS[0];
     return { type: "scatter", mode: many ? "markers" : "lines+markers", name: by ? `${by} ${label}` : title(measure), x: points.map((p) => p[0]), y: points.map((p) => p[1]),
-      error_y: { type: "data", array: points.map((p) => p[2]), visible: !many, thickness: 1, width: 3 }, line: { color: COLOURS[k % COLOURS.length], width: 1.5 },
-      marker: { color: COLOURS[k % COLOURS.length], size: many ? 3 : 6 } };
+      error_y: { type: "data", array: points.map((p) => p[2]), visible: !many, thickness: 1, width: 3 }, line: { color: colour, width: 1.5 },
+      marker: { color: colour, size: many ? 3 : 6 } };
   });
   const values = numeric ? D.columns[name].numbers : [], positive = numeric && values.reduce((a, b) => Math.min(a, b), Infinity) > 0;
   const log = positive && values.reduce((a, b) => Math.max(a, b), 0) / values.reduce((a, b) => Math.min(a, b), Infinity) > 20;
@@ -219,7 +227,7 @@ function drawParallel() {
 }
 function drawSensitivity() {
   const found = Object.entries(D.sensitivity).filter(([, list]) => list.length);
-  if (!found.length) { $("sensitivity-note").textContent = "Too few points, or only one factor varies: nothing to compare."; return; }
+  if (!found.length) { $("sensitivity-note").textContent = "Too few points, or only one factor varies: nothing to compare."; $("sensitivity").hidden = true; return; }
   const traces = found.map(([name, list], k) => ({ type: "bar", name: title(name), x: list.map((one) => one.factor), y: list.map((one) => 100 * one.mean), marker: { color: COLOURS[k] },
     error_y: { type: "data", symmetric: false, array: list.map((one) => 100 * (one.high - one.mean)), arrayminus: list.map((one) => 100 * (one.mean - one.low)), thickness: 1, width: 4 } }));
   Plotly.react("sensitivity", traces, { ...LAYOUT, barmode: "group", xaxis: { type: "category" }, yaxis: { ...AXIS, title: { text: "share of variance explained, %" }, rangemode: "tozero" },
