@@ -18,6 +18,7 @@ from benchmarks.large import large
 from benchmarks.pricing import noc, pricing
 from benchmarks.sanafe_peer import sanafe
 from benchmarks.spikes import cuba, events, neurons
+from benchmarks.sweeps import sweeps
 from benchmarks.workload import RATE, convolutional, network, samples
 
 HERE = Path(__file__).parent
@@ -275,6 +276,7 @@ ALL = {
     "pricing": pricing,
     "noc": noc,
     "sanafe": sanafe,
+    "sweeps": sweeps,
 }
 BY_NAME = ALL | {"large": large}
 """Also those that run only where they are named."""

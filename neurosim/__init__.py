@@ -53,6 +53,9 @@ _PUBLIC = {
     "Config": "neurosim.studies.config",
     "Record": "neurosim.studies.record",
     "run": "neurosim.studies.experiment",
+    "Study": "neurosim.studies.sweep.study",
+    "sweep": "neurosim.studies.sweep.sweep",
+    "report": "neurosim.studies.sweep.report",
     "data": "neurosim.data:",
 }
 
@@ -102,6 +105,9 @@ if TYPE_CHECKING:
     from neurosim.studies.config import Config as Config
     from neurosim.studies.experiment import run as run
     from neurosim.studies.record import Record as Record
+    from neurosim.studies.sweep.report import report as report
+    from neurosim.studies.sweep.study import Study as Study
+    from neurosim.studies.sweep.sweep import sweep as sweep
 
 
 def __getattr__(name: str) -> Any:

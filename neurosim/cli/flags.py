@@ -17,6 +17,8 @@ COMMANDS: Mapping[str, str] = {
     "reproduce": "reproduce",
     "validate": "models",
     "convert": "models",
+    "sweep": "sweep",
+    "report": "sweep",
     "hardware": "listings",
     "datasets": "listings",
     "rules": "listings",
@@ -95,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="write NAME.csv, NAME.md and NAME.png, .svg here; finished runs that stand here are kept",
     )
+    _sweep_flags(commands)
     return top
 
 
@@ -106,6 +109,22 @@ def _model_flags(commands: Any) -> None:
     convert.add_argument("file", metavar="FILE.yaml")
     convert.add_argument("--out", metavar="NAME.toml", required=True, help="the model, named as the file")
     convert.add_argument("--source", metavar="TEXT", help="where its numbers come from; without it they are unverified")
+
+
+def _sweep_flags(commands: Any) -> None:
+    one = commands.add_parser("sweep", help="run a study: many configurations, from a study file to results in SQLite")
+    one.add_argument("study", metavar="STUDY.toml", help="factors, seeds, objectives, constraints, search, budget")
+    one.add_argument("--workers", metavar="N", help="local processes (default: one a core)")
+    one.add_argument("--cluster", metavar="ADDRESS", help="of a Dask scheduler that is to run the points, instead")
+    one.add_argument("--resume", action="store_true", help="go on with the results that are there")
+    one.add_argument(
+        "--changed", action="store_true", help="go on, although the study has changed; what still fits is kept"
+    )
+    one.add_argument("--results", metavar="FILE", help="the results file (default: the study's, ending in .sqlite)")
+    one.add_argument("--quiet", action="store_true", help="no progress and no summary")
+    told = commands.add_parser("report", help="make a page of a sweep's results, with figures and tables")
+    told.add_argument("study", metavar="STUDY", help="the study's .toml, or its results file")
+    told.add_argument("--out", metavar="DIR", help="where to write (default: beside the results)")
 
 
 def whole(flag: str, text: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ def _knob(default: Any, text: str, *, group: str, kind: type | None = None, many
     info = {"help": text, "group": group, "kind": kind or type(default), "many": many, "show": show}
     return field(default=default, metadata=info)
 
+
+RESULTS = 1
+"""Version of results: raised when an engine's answers change. A finished run's name holds it."""
 
 NETWORK, CHANNEL, WORDS, TRAINING, COSTS = "network", "learning channel", "words", "training", "costs"
 
@@ -173,7 +176,7 @@ def exponent_of(name: str, value: float) -> int:
     return exponent - 1
 
 
-def check_names(given: Mapping[str, Any], where: str) -> None:
+def check_names(given: Iterable[str], where: str) -> None:
     """Refuse names that are no knobs, and say which one may be meant."""
     known = [knob.name for knob in fields(Config)]
     for name in given:
@@ -181,6 +184,12 @@ def check_names(given: Mapping[str, Any], where: str) -> None:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]}?" if close else f"must be one of {', '.join(known)}"
             raise NeurosimError(f"{name}: no such setting; {hint}{where}")
+
+
+def converted(name: str, value: Any) -> Any:
+    """A value in the type of the knob of that name. Raises NeurosimError for another type and for a name that does not exist."""
+    check_names([name], "")
+    return _converted(next(knob for knob in fields(Config) if knob.name == name), value)
 
 
 def read(path: str | Path) -> dict[str, Any]:

@@ -7,11 +7,12 @@ bits do not depend on the pieces. A checkpoint holds everything, so a resumed ru
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurosim import costs
 from neurosim.chip.network import Network
@@ -28,25 +29,50 @@ Progress = Callable[[int, int, int, float], None]
 """Called as progress(epoch, samples done in it, samples of an epoch, samples a second)."""
 
 
+class Shelf:
+    """Data sets and their codes, kept for the next run: loading and encoding take longer than an epoch of a small network.
+
+    size: how many of each are kept, the last used.
+    """
+
+    def __init__(self, size: int = 2) -> None:
+        self.size = size
+        self.kept: dict[str, dict[Any, Any]] = {"data": {}, "codes": {}}
+
+    def take(self, kind: str, key: Any, make: Callable[[], Any]) -> Any:
+        """What stands under a key, made where nothing does."""
+        shelf = self.kept[kind]
+        shelf[key] = shelf.pop(key) if key in shelf else make()
+        for old in list(shelf)[: -self.size]:
+            del shelf[old]
+        return shelf[key]
+
+
 class _Run:
     """One run in progress: a network, its data, where it stands."""
 
-    def __init__(self, config: Config, out: Path | None) -> None:
+    def __init__(self, config: Config, out: Path | None, shelf: Shelf | None = None) -> None:
+        shelf = shelf or Shelf()
         self.config, self.out = config, out
         self.models = [costs.load(name) for name in config.hardware or DEFAULT_HARDWARE]
-        self.data = build.data_set(config)
+        samples = (config.data, config.train_samples, config.test_samples)
+        self.data = shelf.take("data", samples, lambda: build.data_set(config))
         spec = build.network(config, self.data)
         self.network = Network(spec, strict=set(config.strict) | {"accumulator", "state", "decode"})
         self._check_last_rate()
         self.name = "-".join(str(n) for n in (spec.n_inputs, *(layer.columns for layer in spec.layers)))
-        self.train_codes = self.network.encode(build.inputs(config, self.data.train_inputs), self.data.full_scale)
-        self.test_codes = self.network.encode(build.inputs(config, self.data.test_inputs), self.data.full_scale)
+        self.train_codes, self.test_codes = shelf.take("codes", (*samples, spec.input, bool(config.conv)), self._codes)
         self.train_labels = self.data.train_labels.astype(np.int64)
         self.test_labels = self.data.test_labels.astype(np.int64)
         self.epoch = self.position = self.correct = 0
         self.seconds = 0.0
         self.epochs: list[dict[str, float]] = []
         self.samples_per_second = 2000.0
+
+    def _codes(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        parts = (self.data.train_inputs, self.data.test_inputs)
+        train, test = (self.network.encode(build.inputs(self.config, raw), self.data.full_scale) for raw in parts)
+        return train, test
 
     def _check_last_rate(self) -> None:
         """Refuse a schedule whose end the words cannot say, before the first epoch and not after the hundredth."""
@@ -148,9 +174,9 @@ class _Run:
         )
         copy.predict(self.test_codes[:2])
 
-    def record(self) -> Record:
-        """The results so far, priced."""
-        record = Record(
+    def results(self) -> Record:
+        """The results so far, without prices."""
+        return Record(
             self.config,
             versions(),
             self.epochs,
@@ -160,9 +186,33 @@ class _Run:
             self.network.layout(),
             self.name,
         )
+
+    def record(self) -> Record:
+        """The results so far, priced."""
+        record = self.results()
         if record.train_counts.samples:
             record.cost = record.price(self.config.hardware or DEFAULT_HARDWARE)
         return record
+
+
+def simulate(config: Config, shelf: Shelf, stop_below: Sequence[float] = ()) -> tuple[Record, bool]:
+    """Learn and count, for a sweep: no files, no prices. Returns the results, and whether the run was stopped early.
+
+    stop_below[e]: the run stops after epoch e + 1, unless it is the last, where its test accuracy is below. Raises NeurosimError.
+    """
+    this = _Run(config, None, shelf)
+    this.warm()
+    while this.epoch < config.epochs:
+        this.train_epoch(None)
+        accuracy, epoch = this.epochs[-1]["test_accuracy"], this.epoch
+        if epoch < config.epochs and epoch <= len(stop_below) and accuracy < stop_below[epoch - 1]:
+            return this.results(), True
+    return this.results(), False
+
+
+def prepare(config: Config, shelf: Shelf) -> None:
+    """Load the data and compile the kernels of a run, without running it. Raises NeurosimError."""
+    _Run(config, None, shelf).warm()
 
 
 def run(

@@ -20,13 +20,12 @@ from neurosim.errors import NeurosimError
 from neurosim.floats.training import Training
 from neurosim.formats import check, check_whole
 from neurosim.studies import files
+from neurosim.studies.config import RESULTS
 from neurosim.studies.fixed import FixedRun
 from neurosim.studies.real import FloatRun
 from neurosim.studies.tasks import load
 
 ENGINES = ("float", "fixed")
-RESULTS = 1
-"""Version of results: raised when an engine's answers change."""
 _SAVED_EVERY_S = 20
 Progress = Callable[[str], None]
 

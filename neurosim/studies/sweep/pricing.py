@@ -1,0 +1,60 @@
+"""Simulate once, price many: the costs of finished runs on every hardware model of a study, kept until a model or a law changes."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from neurosim import costs, ops
+from neurosim.ops import Layout, OpCounts
+from neurosim.studies.sweep import measures
+from neurosim.studies.sweep.simulate import counts_of
+from neurosim.studies.sweep.store import Store
+
+_TOGETHER = 500
+
+
+@functools.lru_cache(maxsize=1)
+def _laws() -> str:
+    """A fingerprint of the text that prices: an edited law prices anew."""
+    text = hashlib.sha256()
+    for path in [*sorted(Path(costs.__file__).parent.glob("*.py")), Path(ops.__file__), Path(measures.__file__)]:
+        text.update(path.read_bytes())
+    return text.hexdigest()[:16]
+
+
+def priced_by(hardware: str) -> str:
+    """What decides a price, but for the counts: model and laws."""
+    return f"{costs.load(hardware).digest}-{_laws()}"
+
+
+def price(counts: tuple[OpCounts, OpCounts, Layout], hardware: Sequence[str]) -> list[dict[str, Any]]:
+    """One row of costs a model."""
+    train, test, layout = counts
+    rows = []
+    for name in hardware:
+        cost = costs.price(train, test, layout, costs.load(name))
+        row = {"hardware": name, "priced_by": priced_by(name), "grade": ", ".join(cost.grade)}
+        rows.append(row | measures.priced(cost, train.samples) | {"breakdown": json.dumps(measures.breakdown(cost))})
+    return rows
+
+
+def bring_up_to_date(store: Store, hardware: Sequence[str]) -> int:
+    """Price the runs of a study that have no price yet on a model, or an old one; returns how many prices were made."""
+    wanted: dict[str, list[str]] = {}
+    for name in hardware:
+        for run in store.unpriced(name, priced_by(name)):
+            wanted.setdefault(run, []).append(name)
+    runs = list(wanted.items())
+    for start in range(0, len(runs), _TOGETHER):
+        store.price(_rows(store, runs[start : start + _TOGETHER]))
+    return sum(map(len, wanted.values()))
+
+
+def _rows(store: Store, some: Sequence[tuple[str, list[str]]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    for run, names in some:
+        yield run, price(counts_of(store.packed(run)), names)

@@ -1,0 +1,162 @@
+"""The report of a sweep: one self-contained HTML page, the front as PNG and SVG, all points as CSV and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from neurosim.errors import NeurosimError
+from neurosim.studies.files import prepare, write, write_text
+from neurosim.studies.sweep.measures import MEASURES, title
+from neurosim.studies.sweep.store import Store
+from neurosim.studies.sweep.study import Study
+
+_LEFT_OUT_OF_TABLES = ("config",)
+
+
+def open_results(given: str | Path) -> tuple[Study, Store]:
+    """A study and its results, from the path of either file. Raises NeurosimError that names the file."""
+    path = Path(given)
+    store = Store(path.with_suffix(".sqlite") if path.suffix == ".toml" else path, must_exist=True)
+    known = store.definition()
+    if "definition" not in known:
+        store.close()
+        raise NeurosimError(f"{store.path}: holds no study yet; run neurosim sweep first")
+    study = Study.of(name=known["name"], **json.loads(known["definition"]))
+    return study, store
+
+
+def report(given: str | Path, out: str | Path | None = None) -> list[Path]:
+    """Write NAME.html, .png, .svg, .csv and, with pyarrow, .parquet into a folder, by default that of the results.
+
+    Returns the files. Raises NeurosimError where there are no results, or the page's library is missing.
+    """
+    from neurosim.studies.sweep.page import page
+
+    study, store = open_results(given)
+    try:
+        folder = store.path.parent if out is None else Path(out)
+        prepare(folder)
+        names, rows = store.query("SELECT * FROM results ORDER BY number, hardware")
+        if not rows:
+            raise NeurosimError(f"{store.path}: holds no finished points yet")
+        columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+        stem = folder / study.name
+        written = [stem.with_name(f"{study.name}.{kind}") for kind in ("html", "csv")]
+        write_text(written[0], page(study, store, columns))
+        write_text(written[1], _csv(columns))
+        written += _parquet(stem.with_name(f"{study.name}.parquet"), columns)
+        written += draw_front(study, columns, stem)
+    finally:
+        store.close()
+    return written
+
+
+def _shown(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    return {name: values for name, values in columns.items() if name not in _LEFT_OUT_OF_TABLES}
+
+
+def _csv(columns: Mapping[str, Sequence[Any]]) -> str:
+    text, shown = io.StringIO(), _shown(columns)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(shown)
+    writer.writerows(zip(*shown.values(), strict=True))
+    return text.getvalue()
+
+
+def _parquet(path: Path, columns: Mapping[str, Sequence[Any]]) -> list[Path]:
+    """The points as Parquet; nothing where pyarrow is not installed. A column of several types becomes text."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        return []
+    arrays = {}
+    for name, values in columns.items():
+        kinds = {type(value) for value in values if value is not None}
+        mixed = len(kinds) > 1 and kinds != {int, float}
+        numbers = [float(v) if v is not None and kinds == {int, float} else v for v in values]
+        arrays[name] = pa.array([None if v is None else str(v) for v in values] if mixed else numbers)
+    write(path, lambda part: pq.write_table(pa.table(arrays), part))
+    return [path]
+
+
+def draw_front(study: Study, columns: Mapping[str, Sequence[Any]], stem: Path) -> list[Path]:
+    """The first two objectives of all configurations, means over seeds, and the front of those that keep all constraints.
+
+    Writes STEM.png and STEM.svg; nothing where no point has finished.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    others = [name for name in ("test_accuracy", "energy_pj_per_sample") if name not in study.objectives]
+    y, x = sorted([*study.objectives, *others][:2], key=lambda name: MEASURES[name].unit != "share")
+    means = means_over_seeds(study, columns, {x, y, *study.constraints})
+    points = sorted({(row[x], row[y]) for row in means})
+    if not points:
+        return []
+    way = {name: study.objectives.get(name, MEASURES[name].better) for name in (x, y)}
+    edge = front_of([(row[x], row[y]) for row in means if study.allows(row)], way[x], way[y])
+    with mpl.rc_context({"svg.hashsalt": study.name, "font.size": 9}):
+        figure = Figure(figsize=(6.4, 4), layout="constrained")
+        axes = figure.subplots()
+        scale_x, scale_y = (100 if MEASURES[name].unit == "share" else 1 for name in (x, y))
+        axes.scatter(
+            [scale_x * a for a, _ in points],
+            [scale_y * b for _, b in points],
+            s=9,
+            color="#9aa4b2",
+            linewidths=0,
+            label="configurations",
+            rasterized=len(points) > 5000,
+        )
+        axes.plot(
+            [scale_x * a for a, _ in edge],
+            [scale_y * b for _, b in edge],
+            "o-",
+            color="#c2410c",
+            ms=4,
+            lw=1.2,
+            label="Pareto front",
+        )
+        if points[0][0] > 0 and points[-1][0] > 10 * points[0][0]:
+            axes.set_xscale("log")
+        axes.set_xlabel(title(x))
+        axes.set_ylabel(title(y))
+        axes.set_title(study.name, loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="#e5e7eb", lw=0.6)
+        axes.set_axisbelow(True)
+        axes.legend(frameon=False)
+        files = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
+        for file in files:
+            figure.savefig(file, dpi=160, metadata={"Date": None} if file.suffix == ".svg" else None)
+    return files
+
+
+def means_over_seeds(
+    study: Study, columns: Mapping[str, Sequence[Any]], names: Iterable[str]
+) -> list[dict[str, float]]:
+    """Measures of each configuration on each hardware, over the seeds that have finished."""
+    groups: dict[tuple[int, str], list[int]] = {}
+    for i, (number, hardware, state) in enumerate(
+        zip(columns["number"], columns["hardware"], columns["state"], strict=True)
+    ):
+        if state == "finished" and hardware is not None:
+            groups.setdefault((number // len(study.seeds), hardware), []).append(i)
+    return [{name: fmean(columns[name][i] for i in rows) for name in names} for rows in groups.values()]
+
+
+def front_of(points: Sequence[tuple[float, float]], way_x: str, way_y: str) -> list[tuple[float, float]]:
+    """The points than which none is better in both, from the best x on; each way is ``min`` or ``max``."""
+    sign_x, sign_y = (1 if way == "min" else -1 for way in (way_x, way_y))
+    found: list[tuple[float, float]] = []
+    for point in sorted(points, key=lambda p: (sign_x * p[0], sign_y * p[1])):
+        if not found or sign_y * point[1] < sign_y * found[-1][1]:
+            found.append(point)
+    return found

@@ -1,0 +1,134 @@
+"""Searches that learn from what was found: NSGA-II, NSGA-III and TPE of Optuna, which asks for points and is told how they did.
+
+Optuna's own tables lie in the results file, so `optuna-dashboard sqlite:///STUDY.sqlite` shows the study. A point that was under way
+when a sweep died is asked for again. Which points are asked for depends on the order in which others finish.
+"""
+
+from __future__ import annotations
+
+import statistics
+import warnings
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from neurosim.errors import NeurosimError
+from neurosim.studies.sweep.factors import Factor, Level
+from neurosim.studies.sweep.plan import Candidate
+from neurosim.studies.sweep.study import Study
+
+_HARDWARE = "hardware"
+_WAITS_S = 60.0
+
+
+class Search:
+    """The points of an adaptive search."""
+
+    def __init__(self, study: Study, results: Path) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.study = study
+        with _no_experiments():
+            self.trials = _opened(study, results)
+        before = self.trials.get_trials(deepcopy=False)
+        with _no_experiments():
+            self.trials.sampler = sampler(study, len(before))
+        self.asked: dict[int, optuna.trial.Trial] = {}
+        self.again = deque(
+            trial
+            for trial in before
+            if trial.state in (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+        )
+        self.count = 0
+
+    def next(self) -> Candidate | None:
+        """First those that were asked for before, to be counted or run again, then new ones."""
+        while self.again:
+            old = self.again.popleft()
+            try:
+                levels, hardware = self._levels(old.params)
+            except (KeyError, NeurosimError):  # asked for before the study changed
+                continue
+            self.count += 1
+            if old.state == TrialState.RUNNING:
+                self.asked[old.number] = optuna.trial.Trial(self.trials, old._trial_id)  # noqa: SLF001  # the way that Optuna's own ask goes
+            return Candidate(old.number, levels, self.study.seeds, hardware)
+        if self.count >= self.study.points:
+            return None
+        self.count += 1
+        trial = self.trials.ask()
+        self.asked[trial.number] = trial
+        chosen = {one.name: _suggested(trial, one) for one in self.study.factors}
+        if len(self.study.hardware) > 1:
+            chosen[_HARDWARE] = trial.suggest_categorical(_HARDWARE, self.study.hardware)
+        levels, hardware = self._levels(chosen)
+        return Candidate(trial.number, levels, self.study.seeds, hardware)
+
+    def _levels(self, chosen: Mapping[str, Any]) -> tuple[tuple[Level, ...], str]:
+        levels = tuple(one.at(chosen[one.name]) for one in self.study.factors)
+        return levels, str(chosen.get(_HARDWARE, self.study.hardware[0]))
+
+    def tell(self, candidate: Candidate, outcomes: Sequence[Mapping[str, Any]]) -> None:
+        """The mean over seeds. A point with a run that was stopped is pruned; with one that was refused or failed, it fails."""
+        trial = self.asked.pop(candidate.number, None)
+        if trial is None:
+            return
+        names = [*self.study.objectives, *self.study.constraints]
+        if any(
+            outcome.get("state") != "finished" or any(outcome.get(name) is None for name in names)
+            for outcome in outcomes
+        ):
+            one = len(self.study.objectives) == 1 and all(
+                outcome.get("state") in ("finished", "stopped") for outcome in outcomes
+            )
+            self.trials.tell(trial, state=TrialState.PRUNED if one else TrialState.FAIL, skip_if_finished=True)
+            return
+        means = {name: statistics.fmean(outcome[name] for outcome in outcomes) for name in names}
+        for name in self.study.constraints:
+            trial.set_constraint(name, self.study.violation(name, means[name]))
+        self.trials.tell(trial, [means[name] for name in self.study.objectives], skip_if_finished=True)
+
+
+@contextmanager
+def _no_experiments() -> Iterator[None]:
+    """Some of Optuna has been experimental for years, and says so at each use."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
+def _opened(study: Study, results: Path) -> optuna.Study:
+    """Optuna's study in the results file, made where there is none."""
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{results.resolve()}", engine_kwargs={"connect_args": {"timeout": _WAITS_S}}
+    )
+    ways = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
+    directions = [ways[way] for way in study.objectives.values()]
+    found = optuna.create_study(storage=storage, study_name=study.name, directions=directions, load_if_exists=True)
+    if found.directions != directions:
+        raise NeurosimError(f"{results}: its search has other objectives; name another with --results")
+    found.set_metric_names(list(study.objectives))
+    return found
+
+
+def _suggested(trial: optuna.trial.Trial, factor: Factor) -> Any:
+    if not factor.continuous:
+        return trial.suggest_categorical(factor.name, [level.label for level in factor.levels])
+    if factor.whole:
+        return trial.suggest_int(factor.name, round(factor.low), round(factor.high), log=factor.log)
+    return trial.suggest_float(factor.name, factor.low, factor.high, log=factor.log)
+
+
+def sampler(study: Study, asked: int) -> optuna.samplers.BaseSampler:
+    """The sampler of a study's method; asked: how many points there were, so that a resumed search does not draw the same again."""
+    seed = study.search_seed + asked
+    if study.method == "tpe":
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
+    if study.method == "nsga3":
+        return optuna.samplers.NSGAIIISampler(seed=seed, population_size=study.population)
+    return optuna.samplers.NSGAIISampler(seed=seed, population_size=study.population)

@@ -1,0 +1,351 @@
+"""The sweep: points from a plan go to workers, results come back into the store; whatever dies, no finished point is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from bisect import insort
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
+from typing import Any, Protocol
+
+from neurosim.errors import NeurosimError
+from neurosim.studies.sweep import plan
+from neurosim.studies.sweep.executors import Cluster, Local, WorkerLost
+from neurosim.studies.sweep.identity import identify, results_path
+from neurosim.studies.sweep.measures import PRICED, SIMULATED
+from neurosim.studies.sweep.plan import Candidate
+from neurosim.studies.sweep.pricing import bring_up_to_date, price
+from neurosim.studies.sweep.simulate import counts_of, prepare, simulate
+from neurosim.studies.sweep.status import Status
+from neurosim.studies.sweep.store import DONE, Store
+from neurosim.studies.sweep.study import ADAPTIVE, Study
+
+_DEATHS = 5  # of workers that had a point, after which it is given up
+_BEAT_S, _LOOK_S = 10.0, 0.5
+Outcome = Mapping[str, Any]
+
+
+class Source(Protocol):
+    """Where points come from: each is a candidate with the seeds that are wanted; told, once they are there, how they did."""
+
+    def next(self) -> Candidate | None:
+        """The next point; None where there is none, or none before others are told."""
+
+    def tell(self, candidate: Candidate, outcomes: list[Outcome]) -> None:
+        """The outcomes of a candidate, one a seed."""
+
+
+class Listed:
+    """Points that are known beforehand: a grid, or random ones."""
+
+    def __init__(self, study: Study) -> None:
+        self.points: Iterator[Candidate] = plan.candidates(study)
+
+    def next(self) -> Candidate | None:
+        """The next of the list."""
+        return next(self.points, None)
+
+    def tell(self, candidate: Candidate, outcomes: list[Outcome]) -> None:
+        """Nothing is learned."""
+
+
+Progress = Callable[[Status], None]
+
+
+def sweep(
+    study: Study,
+    results: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    cluster: str | None = None,
+    resume: bool = False,
+    changed: bool = False,
+    progress: Progress | None = None,
+) -> Status:
+    """Run a study's points that are not finished; each is in the results file, durable, as soon as it is.
+
+    results: the SQLite file; by default beside the study's. workers: local processes, by default one a core; cluster: the address of
+    a Dask scheduler, instead. resume: go on with results that are there; changed: even of a study that said something else.
+    Raises NeurosimError for whatever the user can mend; what was finished is kept.
+    """
+    if workers is not None and (cluster is not None or workers < 1):
+        raise NeurosimError(f"workers={workers}: must be from 1 up, and not beside cluster")
+    path = results_path(study, results)
+    store = Store(path)
+    try:
+        identify(store, study, resume=resume, changed=changed)
+        store.show([one.name for one in study.factors], study.hardware)
+        store.beat()
+        with_pool = _Sweep(study, store, progress or (lambda _: None))
+        if with_pool.nothing_left():
+            return with_pool.status
+        pool = Cluster(cluster) if cluster is not None else Local(workers or os.cpu_count() or 1)
+        try:
+            with_pool.run(pool)
+        except BaseException:
+            pool.close(at_once=True)
+            raise
+        pool.close(at_once=False)
+        return with_pool.status
+    finally:
+        store.close()
+
+
+class _Sweep:
+    """One sweep under way."""
+
+    def __init__(self, study: Study, store: Store, progress: Progress) -> None:
+        self.study, self.store, self.progress = study, store, progress
+        self.states = DONE if study.pruning else ("finished", "refused")
+        self.known, self.numbers = store.known(self.states), store.numbers()
+        self.status = Status(study, plan.size(study))
+        self.source = self._source()
+        self.jobs: deque[tuple[Candidate, int]] = deque()
+        self.elsewhere: deque[tuple[Candidate, int, str]] = deque()
+        self.flying: dict[Future[Any], str] = {}
+        self.same: dict[str, list[tuple[Candidate, int]]] = {}
+        self.deaths: dict[str, int] = {}
+        self.outcomes: dict[int, dict[int, Outcome]] = {}
+        self.new_points: list[tuple[str, tuple[int, int, Any]]] = []
+        self.curves: list[list[float]] = []
+        self.last_beat = time.monotonic()
+
+    def _source(self) -> Source:
+        if self.study.method in ADAPTIVE:
+            from neurosim.studies.sweep.search import Search
+
+            return Search(self.study, self.store.path)
+        return Listed(self.study)
+
+    # ------------------------------------------------------------------ before
+
+    def nothing_left(self) -> bool:
+        """Take up what is finished; whether that was all."""
+        bring_up_to_date(self.store, self.study.hardware)
+        for (curve,) in (
+            self.store.query("SELECT curve FROM runs WHERE curve IS NOT NULL")[1] if self.study.pruning else ()
+        ):
+            self._learn_curve(curve)
+        for row in self.store.rows("SELECT * FROM results") if self.numbers else ():
+            self.status.look_at(row)
+        job = self._next_job()
+        if job is not None:
+            self.jobs.appendleft(job)
+        else:
+            self._write_points()
+        return job is None
+
+    def _learn_curve(self, curve: str) -> None:
+        for epoch, accuracy in enumerate(json.loads(curve)):
+            if epoch == len(self.curves):
+                self.curves.append([])
+            insort(self.curves[epoch], accuracy)
+
+    def _stop_below(self) -> tuple[float, ...]:
+        rule = self.study.pruning
+        if rule is None:
+            return ()
+        return tuple(
+            plan.threshold(seen, rule.percentile) if epoch >= rule.epochs and len(seen) >= rule.runs else float("-inf")
+            for epoch, seen in enumerate(self.curves, 1)
+        )
+
+    # ------------------------------------------------------------------ what to run
+
+    def _next_job(self) -> tuple[Candidate, int] | None:
+        """The next run that is not finished. Points whose runs are there are written on the way."""
+        while True:
+            if self.jobs:
+                candidate, seed = self.jobs.popleft()
+            else:
+                found = self.source.next()
+                if found is None:
+                    return None
+                self.jobs.extend((found, seed) for seed in found.seeds)
+                continue
+            key = self._key(candidate, seed)
+            if key is None:
+                continue
+            if key not in self.known:
+                return candidate, seed
+            self._finished(candidate, seed, key)
+
+    def _key(self, candidate: Candidate, seed: int) -> str | None:
+        """The key of a run; None, and a refusal, where its settings contradict one another."""
+        try:
+            config = self.study.config(candidate.levels, seed)
+            return plan.key_of(config, plan.fingerprint(config.data))
+        except NeurosimError as error:
+            self._refuse(candidate, seed, str(error))
+            return None
+
+    def _refuse(self, candidate: Candidate, seed: int, why: str) -> None:
+        number = plan.position(self.study, candidate.number, seed)
+        if number not in self.numbers:
+            key = f"refused-{number}"
+            self.store.add(key, {"state": "refused", "seed": seed, "error": why}, [], [self._point(candidate, seed)])
+            self.numbers.add(number)
+        self._count(candidate, seed, {"state": "refused", "error": why})
+
+    def _point(self, candidate: Candidate, seed: int) -> tuple[int, int, Any]:
+        return plan.position(self.study, candidate.number, seed), seed, plan.labels(self.study, candidate.levels)
+
+    def _finished(self, candidate: Candidate, seed: int, key: str) -> None:
+        """A run that was there already: from before, or because an equal point was run."""
+        point = self._point(candidate, seed)
+        if point[0] not in self.numbers:
+            self.numbers.add(point[0])
+            self.new_points.append((key, point))
+            if len(self.new_points) >= 1000:
+                self._write_points()
+        self._count(candidate, seed, {"run": key})
+
+    def _write_points(self) -> None:
+        if self.new_points:
+            self.store.point(self.new_points)
+            self.new_points.clear()
+            bring_up_to_date(self.store, self.study.hardware)
+
+    def _count(self, candidate: Candidate, seed: int, outcome: Outcome) -> None:
+        self.status.done += 1
+        self.status.refused += outcome.get("state") == "refused"
+        if self.study.method not in ADAPTIVE:
+            return
+        told = self.outcomes.setdefault(candidate.number, {})
+        if "run" in outcome:
+            self._write_points()
+            outcome = self._stored(outcome["run"], candidate)
+        told[seed] = outcome
+        if len(told) == len(candidate.seeds):
+            self.source.tell(candidate, [self.outcomes[candidate.number].pop(one) for one in candidate.seeds])
+
+    def _stored(self, key: str, candidate: Candidate) -> Outcome:
+        """The measures of a finished run, on the hardware that a candidate names."""
+        text = "SELECT * FROM runs r LEFT JOIN costs c ON c.run = r.run AND c.hardware = ? WHERE r.run = ?"
+        return self.store.rows(text, (candidate.hardware or self.study.hardware[0], key))[0]
+
+    # ------------------------------------------------------------------ running
+
+    def run(self, pool: Local | Cluster) -> None:
+        """Until nothing is left, or the budget is spent."""
+        for config in plan.kinds(self.study):
+            self._wait_for(pool, pool.submit(prepare, config))
+        self.status.began = time.monotonic()
+        over = False
+        while True:
+            over = over or bool(self.study.hours and time.monotonic() - self.status.began > 3600 * self.study.hours)
+            room = pool.room
+            while not over and len(self.flying) < room and self._start_one(pool):
+                pass
+            if not self.flying and (over or not self.elsewhere):
+                break
+            self._collect(pool)
+        self._write_points()
+        self._tell(force=True)
+
+    def _wait_for(self, pool: Local | Cluster, future: Future[Any]) -> None:
+        """Compile first, in one worker: the others find the kernels in the cache."""
+        while not wait([future], timeout=_LOOK_S).done:
+            self._tell()
+        try:
+            pool.result(future)
+        except WorkerLost:
+            return  # the points will say what is wrong
+
+    def _start_one(self, pool: Local | Cluster) -> bool:
+        job = self._next_job()
+        if job is None:
+            return bool(self.elsewhere) and self._look_elsewhere()
+        candidate, seed = job
+        key = self._key(candidate, seed)
+        assert key is not None
+        if key in self.same:
+            self.same[key].append(job)
+            return True
+        claimed = self.store.claim(key, self.states)
+        if claimed == "done":
+            self.known.add(key)
+            self.jobs.appendleft(job)
+        elif claimed == "elsewhere":
+            self.elsewhere.append((candidate, seed, key))
+        else:
+            config = self.study.config(candidate.levels, seed).replace(hardware=())
+            self.same[key] = [job]
+            self.flying[pool.submit(simulate, config.to_dict(), self._stop_below())] = key
+        return True
+
+    def _look_elsewhere(self) -> bool:
+        """Whether a run that another sweep had claimed is finished now, or free."""
+        for _ in range(len(self.elsewhere)):
+            candidate, seed, key = self.elsewhere.popleft()
+            if self.store.claim(key, self.states) != "elsewhere":
+                self.jobs.append((candidate, seed))
+                self.known |= self.store.known(self.states)
+                return True
+            self.elsewhere.append((candidate, seed, key))
+        return False
+
+    def _collect(self, pool: Local | Cluster) -> None:
+        if self.flying:
+            done = wait(self.flying, timeout=_LOOK_S, return_when=FIRST_COMPLETED).done
+        else:
+            time.sleep(_LOOK_S)
+            done = set()
+        for future in done:
+            key = self.flying.pop(future)
+            try:
+                found = pool.result(future)
+            except WorkerLost:
+                self._lost(key)
+                continue
+            self._take(key, found)
+        self._tell()
+
+    def _lost(self, key: str) -> None:
+        """A worker died: its points come again, unless they seem to be what kills workers."""
+        self.deaths[key] = self.deaths.get(key, 0) + 1
+        if self.deaths[key] >= _DEATHS:
+            self._take(key, {"state": "failed", "error": f"{_DEATHS} workers died while they had it"})
+        else:
+            self.jobs.extend(self.same.pop(key))
+
+    def _take(self, key: str, found: dict[str, Any]) -> None:
+        """A result: priced, written, counted."""
+        jobs, status = self.same.pop(key), self.status
+        candidate, seed = jobs[0]
+        config = self.study.config(candidate.levels, seed)
+        found |= {
+            "seed": seed,
+            "config": json.dumps(config.replace(hardware=()).to_dict()),
+            "data": plan.fingerprint(config.data),
+        }
+        costs = price(counts_of(found["counts"]), self.study.hardware) if "counts" in found else []
+        points = [self._point(*job) for job in jobs]
+        self.store.add(key, found, costs, points)
+        self.numbers.update(point[0] for point in points)
+        status.run_here += 1
+        status.failed += found["state"] == "failed"
+        status.stopped += found["state"] == "stopped"
+        status.last_mistake = found.get("error") or status.last_mistake
+        if found["state"] in self.states:
+            self.known.add(key)
+        if "curve" in found and self.study.pruning:
+            self._learn_curve(found["curve"])
+        for cost in costs if found["state"] == "finished" else ():
+            row = {name: found[name] for name in SIMULATED} | {name: cost[name] for name in PRICED}
+            status.look_at(row | points[0][2] | {"hardware": cost["hardware"], "seed": seed})
+        for job in jobs:
+            outcome = {"run": key} if found["state"] == "finished" else {"state": found["state"]}
+            self._count(*job, outcome)
+
+    def _tell(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if force or now - self.last_beat > _BEAT_S:
+            self.store.beat()
+            self.last_beat = now
+        self.status.flying = len(self.flying)
+        self.progress(self.status)

@@ -1,0 +1,242 @@
+"""Sweeps: what is run, what is shared, what is kept, and what is said of files and studies that are not as they should be."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from neurosim.cli import main
+from neurosim.errors import NeurosimError
+from neurosim.studies.experiment import run as run_alone
+from neurosim.studies.sweep import pricing
+from neurosim.studies.sweep.measures import MEASURES, PRICED
+from neurosim.studies.sweep.store import Store
+from neurosim.studies.sweep.study import Study
+from neurosim.studies.sweep.sweep import sweep
+from tests import sweeps
+
+FACTORS = {"error_bits": [1, 4], "hardware": ["digital_45nm", "digital_28nm"]}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished sweep of two points, two seeds, two chips."""
+    path = sweeps.write(tmp_path_factory.mktemp("finished") / "study.toml", FACTORS, seeds=2)
+    sweep(Study.load(path), workers=1)
+    return path
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    for file in finished.parent.iterdir():
+        shutil.copy(file, tmp_path)
+    return tmp_path / "study.toml"
+
+
+def rows(path, text="SELECT * FROM results ORDER BY number, hardware"):
+    store = Store(path.with_suffix(".sqlite"), must_exist=True)
+    try:
+        return store.rows(text)
+    finally:
+        store.close()
+
+
+def test_results_are_those_of_single_runs(finished):
+    found = rows(finished)
+    assert len(found) == 8
+    assert len({row["run"] for row in found}) == 4
+    for row in found:
+        alone = run_alone(**sweeps.TINY, error_bits=row["error_bits"], seed=row["seed"], hardware=(row["hardware"],))
+        cost = alone.cost[row["hardware"]]
+        assert row["state"] == "finished"
+        assert row["test_accuracy"] == alone.test_accuracy
+        assert row["train_accuracy"] == alone.epochs[-1]["train_accuracy"]
+        assert row["held_bits"] == alone.layout.bits()
+        assert {name: row[name] for name in PRICED if name in cost.band} == {
+            n: cost.band[n].nominal for n in PRICED if n in cost.band
+        }
+        assert row["learning_energy_uj"] == pytest.approx(cost.energy_pj_per_sample * 60e-6)
+        assert set(MEASURES) <= set(row)
+        assert row["versions"]
+        assert row["host"]
+        assert row["wall_s"] >= row["seconds"] > 0
+
+
+def test_what_differs_only_in_hardware_is_simulated_once_and_priced_later(copy):
+    before = sweeps.started(copy.with_suffix(".sqlite"))
+    sweeps.write(copy, {**FACTORS, "hardware": ["digital_28nm"]}, seeds=2)
+    status = sweep(Study.load(copy), workers=1, resume=True, changed=True)
+    assert (status.done, status.run_here) == (4, 0)
+    assert sweeps.started(copy.with_suffix(".sqlite")) == before
+    assert {row["hardware"] for row in rows(copy)} == {"digital_28nm"}
+
+
+def test_a_study_that_grows_runs_only_what_is_new_and_numbers_anew(copy):
+    sweeps.write(copy, {**FACTORS, "error_bits": [2, 1, 4]}, seeds=2)
+    study = Study.load(copy)
+    with pytest.raises(
+        NeurosimError, match=r"its study has changed since \(factors.error_bits\); finished points are kept"
+    ):
+        sweep(study, workers=1, resume=True)
+    status = sweep(study, workers=1, resume=True, changed=True)
+    assert (status.done, status.run_here) == (6, 2)
+    assert [
+        row["error_bits"] for row in rows(copy, "SELECT * FROM results WHERE hardware = 'digital_45nm' ORDER BY number")
+    ] == [2, 2, 1, 1, 4, 4]
+
+
+def test_a_finished_sweep_is_not_begun_again(copy):
+    with pytest.raises(NeurosimError, match="holds 4 finished points of this study; go on with --resume"):
+        sweep(Study.load(copy), workers=1)
+    assert sweep(Study.load(copy), workers=1, resume=True).run_here == 0
+
+
+def test_an_old_price_is_made_anew(copy, monkeypatch):
+    good = rows(copy)
+    with closing(sqlite3.connect(copy.with_suffix(".sqlite"))) as db, db:
+        db.execute("UPDATE costs SET energy_pj_per_sample = 1, priced_by = 'older' WHERE hardware = 'digital_45nm'")
+    sweep(Study.load(copy), workers=1, resume=True)
+    assert rows(copy) == good
+    monkeypatch.setattr(pricing, "_laws", lambda: "other")
+    store = Store(copy.with_suffix(".sqlite"))
+    assert pricing.bring_up_to_date(store, ["digital_45nm", "digital_28nm"]) == 8
+    store.close()
+
+
+def test_points_that_contradict_themselves_are_refused_and_the_others_run(tmp_path):
+    factors = {"error_bits": [1, 4], "depth": [{"label": "one", "hidden": [5]}, {"label": "bad", "hidden": [5], "weight_range": [1, 1, 1]},
+                                               {"label": "odd", "hidden": [5], "rule": "nonsense"}]}  # fmt: skip
+    base = {key: value for key, value in sweeps.TINY.items() if key != "hidden"}
+    study = Study.of(base=base, factors=factors)
+    status = sweep(study, tmp_path / "r.sqlite", workers=1)
+    assert (status.done, status.refused) == (6, 4)
+    store = Store(tmp_path / "r.sqlite")
+    found = store.rows("SELECT * FROM results ORDER BY number")
+    store.close()
+    assert [row["state"] for row in found] == ["finished", "refused", "refused"] * 2
+    assert "weight_range" in found[1]["error"]
+    assert "rule='nonsense'" in found[2]["error"]
+    assert sweep(study, tmp_path / "r.sqlite", workers=1, resume=True).run_here == 0
+
+
+def test_equal_points_are_one_run(tmp_path):
+    factors = {"name": [{"label": "a", "error_bits": 4}, {"label": "b", "error_bits": 4, "error_kind": "log"}]}
+    status = sweep(Study.of(base=sweeps.TINY, factors=factors), tmp_path / "r.sqlite", workers=1)
+    assert (status.done, status.run_here) == (2, 1)
+    store = Store(tmp_path / "r.sqlite")
+    assert len({row["run"] for row in store.rows("SELECT * FROM results")}) == 1
+    store.close()
+
+
+def test_hopeless_runs_stop_early(tmp_path):
+    study = Study.of(base=sweeps.TINY | {"epochs": 6}, factors={"error_bits": [1, 2, 3, 4]}, seeds=6,
+                     pruning={"percentile": 60, "runs": 4, "epochs": 2})  # fmt: skip
+    status = sweep(study, tmp_path / "r.sqlite", workers=1)
+    assert status.done == 24
+    assert 0 < status.stopped < 24
+    store = Store(tmp_path / "r.sqlite")
+    lengths = {state: {len(json.loads(curve)) for s, curve in store.query("SELECT state, curve FROM runs")[1] if s == state}
+               for state in ("finished", "stopped")}  # fmt: skip
+    store.close()
+    assert lengths["finished"] == {6}
+    assert lengths["stopped"] <= {2, 3, 4, 5}
+    whole = Study.of(base=sweeps.TINY | {"epochs": 6}, factors={"error_bits": [1, 2, 3, 4]}, seeds=6)
+    again = sweep(whole, tmp_path / "r.sqlite", workers=1, resume=True, changed=True)
+    assert again.run_here == status.stopped  # without pruning, what was stopped runs to its end
+
+
+def test_budget_of_points(tmp_path):
+    study = Study.of(base=sweeps.TINY, factors={"error_bits": [1, 2, 3, 4]}, budget={"points": 3})
+    assert sweep(study, tmp_path / "r.sqlite", workers=1).done == 3
+
+
+def test_a_claim_keeps_others_away_while_its_sweep_lives(tmp_path):
+    one, two = Store(tmp_path / "r.sqlite"), Store(tmp_path / "r.sqlite")
+    one.beat()
+    two.beat()
+    assert one.claim("a") == "mine"
+    assert two.claim("a") == "elsewhere"
+    one.add("a", {"state": "finished"}, [], [])
+    assert two.claim("a") == "done"
+    assert one.claim("b") == "mine"
+    with closing(sqlite3.connect(tmp_path / "r.sqlite")) as db, db:
+        db.execute("UPDATE sweeps SET pid = ? WHERE sweep = ?", (_dead_pid(), one.sweep))
+    assert two.claim("b") == "mine"
+    one.close()
+    two.close()
+
+
+def _dead_pid():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def mistake(capsys, *arguments):
+    assert main(["sweep", *map(str, arguments)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+def test_files_that_are_no_results_are_left_alone(copy, capsys, tmp_path):
+    results = tmp_path / "other.sqlite"
+    results.write_bytes(b"no database at all, but long enough to look like one" * 100)
+    assert "damaged, or no results of a sweep" in mistake(capsys, copy, "--results", results)
+    assert results.read_bytes().startswith(b"no database")
+    results.unlink()
+    with closing(sqlite3.connect(results)) as db, db:
+        db.execute("CREATE TABLE mine (x)")
+    assert "is no results file of a sweep" in mistake(capsys, copy, "--results", results)
+    assert "its folder does not exist" in mistake(capsys, copy, "--results", tmp_path / "none" / "r.sqlite")
+
+
+def test_a_damaged_results_file_is_told(copy, capsys):
+    results = copy.with_suffix(".sqlite")
+    content = bytearray(results.read_bytes())
+    for page in range(2, len(content) // 4096):  # the header stays
+        content[4096 * page : 4096 * page + 200] = b"\xff" * 200
+    results.write_bytes(content)
+    assert "study.sqlite: damaged" in mistake(capsys, copy, "--resume")
+    assert results.read_bytes() == content
+
+
+def test_a_full_disk_keeps_what_was_finished(copy, monkeypatch):
+    sweeps.write(copy, {**FACTORS, "error_bits": [1, 2, 3, 4, 5, 6, 7, 8]}, seeds=2)
+    made = Store.__init__
+
+    def small(self, *args, **kwargs):
+        made(self, *args, **kwargs)
+        pages = self.db.execute("PRAGMA page_count").fetchone()[0]
+        self.db.execute(f"PRAGMA max_page_count = {pages + 6}")  # SQLite says then what it says of a full disk
+
+    monkeypatch.setattr(Store, "__init__", small)
+    with pytest.raises(
+        NeurosimError, match=r"study.sqlite: cannot be written: database or disk is full; finished points are kept"
+    ):
+        sweep(Study.load(copy), workers=1, resume=True, changed=True)
+    monkeypatch.undo()
+    kept = len(sweeps.started(copy.with_suffix(".sqlite")))
+    assert kept >= 4
+    status = sweep(Study.load(copy), workers=1, resume=True)
+    assert (status.done, status.run_here) == (16, 16 - kept)
+
+
+def test_flags_that_contradict_each_other(copy, capsys):
+    assert "workers='0': must be a whole number" in mistake(capsys, copy, "--workers", "0")
+    assert "not beside cluster" in mistake(capsys, copy, "--workers", "1", "--cluster", "tcp://127.0.0.1:1")
+    assert "study=" in mistake(capsys, copy.parent / "none.toml")
+
+
+def test_the_command_prints_the_best_and_leaves_the_environment(copy, capsys):
+    before = dict(os.environ)
+    assert main(["sweep", str(copy), "--resume"]) == 0
+    out, err = capsys.readouterr()
+    assert "error_bits" in out
+    assert "4/4 points done" in err
+    assert dict(os.environ) == before

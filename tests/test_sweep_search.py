@@ -1,0 +1,121 @@
+"""Searches that learn: they find, they resume, they keep to constraints; a Dask cluster gives the bits that local processes give."""
+
+import pytest
+
+from neurosim.cli import main
+from neurosim.errors import NeurosimError
+from neurosim.studies.sweep.store import Store
+from neurosim.studies.sweep.study import ADAPTIVE, Study
+from neurosim.studies.sweep.sweep import sweep
+from tests import sweeps
+
+FACTORS = {
+    "error_bits": {"from": 1, "to": 8},
+    "feedback_density": {"from": 0.05, "to": 1.0, "log": True},
+    "weight_rounding": ["stochastic", "nearest"],
+    "hardware": ["digital_45nm", "digital_28nm"],
+}
+
+
+def searched(method, points, **tables):
+    return Study.of(
+        name="s",
+        base=sweeps.TINY,
+        factors=FACTORS,
+        search={"method": method, "population": 4},
+        budget={"points": points},
+        **tables,
+    )
+
+
+@pytest.fixture(scope="module")
+def optuna():
+    found = pytest.importorskip("optuna", reason="optuna is not installed")
+    found.logging.set_verbosity(found.logging.WARNING)
+    return found
+
+
+@pytest.mark.parametrize("method", ADAPTIVE)
+def test_searches_run_resume_and_open_in_optuna(tmp_path, method, optuna):
+    path = tmp_path / "r.sqlite"
+    assert sweep(searched(method, 6), path, workers=1).done == 6
+    assert sweep(searched(method, 6), path, workers=1, resume=True).run_here == 0
+    status = sweep(searched(method, 10), path, workers=1, resume=True, changed=True)
+    assert status.done == 10
+    assert status.run_here <= 4  # a search may ask for the same point twice
+    trials = optuna.load_study(study_name="s", storage=f"sqlite:///{path}").trials
+    assert [trial.number for trial in trials] == list(range(10))
+    assert all(trial.state.name == "COMPLETE" for trial in trials)
+    store = Store(path)
+    for trial in trials:
+        row = store.rows(
+            "SELECT * FROM results WHERE number = ? AND hardware = ?", (trial.number, trial.params["hardware"])
+        )[0]
+        assert trial.values == [row["test_accuracy"], row["energy_pj_per_sample"]]
+        assert 1 <= row["error_bits"] <= 8
+        assert 0.05 <= row["feedback_density"] <= 1
+    store.close()
+
+
+def test_a_point_that_was_under_way_is_asked_for_again(tmp_path, optuna):
+    path = tmp_path / "r.sqlite"
+    sweep(searched("nsga2", 3), path, workers=1)
+    trials = optuna.load_study(study_name="s", storage=f"sqlite:///{path}", sampler=optuna.samplers.RandomSampler())
+    lost = trials.ask()
+    lost.suggest_int("error_bits", 1, 8)
+    lost.suggest_float("feedback_density", 0.05, 1.0, log=True)
+    lost.suggest_categorical("weight_rounding", ["stochastic", "nearest"])
+    lost.suggest_categorical("hardware", ("digital_45nm", "digital_28nm"))
+    status = sweep(searched("nsga2", 4), path, workers=1, resume=True, changed=True)
+    assert (status.done, status.run_here) == (4, 1)
+    assert [trial.state.name for trial in trials.trials] == ["COMPLETE"] * 4
+
+
+def test_constraints_reach_the_search(tmp_path, optuna):
+    path = tmp_path / "r.sqlite"
+    study = searched(
+        "nsga2", 8, constraints={"test_accuracy": {"min": 0.15}}, objectives={"energy_pj_per_sample": "min"}, seeds=2
+    )
+    status = sweep(study, path, workers=1)
+    assert status.done == 16
+    assert all(row["test_accuracy"] >= 0.15 for row in status.front)
+    for trial in optuna.load_study(study_name="s", storage=f"sqlite:///{path}").trials:
+        store = Store(path)
+        found = store.query(
+            "SELECT avg(test_accuracy) FROM results WHERE number / 2 = ? AND hardware = ?",
+            (trial.number, trial.params["hardware"]),
+        )
+        store.close()
+        assert trial.constraints == {"test_accuracy": pytest.approx((0.15 - found[1][0][0]) / 0.15)}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_gives_the_same_bits_and_survives_killed_workers(tmp_path):
+    pytest.importorskip("distributed", reason="Dask, the extra `cluster`, is not installed")
+    from distributed import Client, LocalCluster
+
+    factors = {"error_bits": [1, 2, 3, 4], "feedback_density": {"from": 0.1, "to": 1.0, "count": 5}}
+    study = sweeps.write(tmp_path / "study.toml", factors, seeds=3)
+    sweep(Study.load(study), tmp_path / "local.sqlite", workers=1)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        killed = []
+
+        def progress(status):
+            if status.run_here > 10 * (len(killed) + 1) and len(killed) < 2:
+                killed.append(next(iter(client.scheduler_info()["workers"])))
+                sweeps.kill(next(iter(client.run(__import__("os").getpid).values())))
+
+        status = sweep(Study.load(study), cluster=cluster.scheduler_address, progress=progress)
+    assert status.done == 60
+    assert killed
+    assert sweeps.contents(tmp_path / "study.sqlite") == sweeps.contents(tmp_path / "local.sqlite")
+
+
+def test_an_address_where_nobody_answers(tmp_path, capsys):
+    pytest.importorskip("distributed", reason="Dask, the extra `cluster`, is not installed")
+    study = sweeps.write(tmp_path / "study.toml", {"error_bits": [1, 2]})
+    assert main(["sweep", str(study), "--cluster", "nonsense://x"]) == 2
+    assert "no Dask scheduler answers there" in capsys.readouterr().err
+    with pytest.raises(NeurosimError, match="not beside cluster"):
+        sweep(Study.load(study), cluster="tcp://127.0.0.1:1", workers=2)
