@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from neurosim.cli import main
-from neurosim.costs import Cost, load, names, price
+from neurosim.costs import Cost, HardwareModel, load, names, price
 from neurosim.costs.cost import COMPONENTS, KINDS, Band
 from neurosim.costs.pricing import UNPRICED
 from neurosim.costs.table import COLUMNS, as_csv
@@ -23,10 +23,12 @@ from neurosim.studies.cost_figures import FIGURES, draw_costs
 from neurosim.studies.cost_report import TOTALS, show_cost
 from tests.test_pricing import classified, layout, srbp
 
+ARRAYS = [name for name in names() if isinstance(load(name), HardwareModel)]
+
 
 @pytest.fixture(scope="module")
 def cost() -> dict[str, Cost]:
-    return {name: price(srbp(), classified(), layout(), load(name)) for name in names()}
+    return {name: price(srbp(), classified(), layout(), load(name)) for name in ARRAYS}
 
 
 def shown(cost: Mapping[str, Cost], width: int = 200) -> str:
@@ -42,6 +44,14 @@ def counts_file(folder: Path) -> Path:
 
 
 # ------------------------------------------------------------------------------------------ tables
+
+
+def test_what_nobody_published_is_a_dash() -> None:
+    text = shown({"reckon": price(srbp(), classified(), layout(), load("reckon"))})
+    rows = {line.split("  ")[0]: line for line in text.splitlines()}
+    assert rows["learning time"].split() == ["learning", "time", "-"]
+    assert rows["learning samples/s"].split()[-1] == "-"
+    assert "time" in rows["without (not published)"]
 
 
 def test_the_report_says_all_there_is(cost: dict[str, Cost]) -> None:

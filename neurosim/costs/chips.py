@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from neurosim.costs.activities import ACTIVITIES, PER, Place, activity, amounts
 from neurosim.costs.capacity import Capacity, CapacityError, fewest, needs
 from neurosim.costs.chip_schema import ChipFile
-from neurosim.costs.cost import COMPONENTS, Band, Cost, Grade, Part, Plot, Stage
+from neurosim.costs.cost import CHANNEL, COMPONENTS, Band, Cost, Grade, Part, Plot, Stage
 from neurosim.costs.hardware import ChipModel
 from neurosim.costs.laws import NOTHING, Quantity, quantity
 from neurosim.costs.schema import BASES, TAGS
@@ -148,7 +148,7 @@ def price_chip(
         inference_from="forward phase of the training counts" if test is None else "test counts",
         area=plots,
         bits_moved={},
-        channel_bits=_channel(train, layout, cores),
+        channel_bits=_channel(train, layout, cores, travelled),
         unpriced=(*learned.unpriced, *(() if spec.area else ("area",))),
         notes=_notes(model, learned, given=hops is not None),
         places=(own.index(max(own)),) * len(own) if sum(map(bool, own)) == 1 else layout.places,
@@ -228,13 +228,17 @@ def _sound_counts(counts: OpCounts, layout: Layout, name: str) -> None:
             raise NeurosimError(msg)
 
 
-def _channel(counts: OpCounts, layout: Layout, cores: tuple[int, ...]) -> Mapping[str, float]:
+def _channel(
+    counts: OpCounts, layout: Layout, cores: tuple[int, ...], hops: tuple[float, float]
+) -> Mapping[str, float]:
     """Bits sent, a sample: payloads alone, since a chip's header is part of its packet's price."""
-    bits = dict.fromkeys(("event_payload", "event_packets", "error_code", "error_packets"), 0.0)
+    bits = dict.fromkeys(CHANNEL, 0.0)
     for op, n in counts.ops.items():
         if op.action in ("event", "error_code"):
             ends = (op.layer,) if op.action == "event" else layout.receivers[op.layer]
-            names = ("event_payload", "event_packets") if op.action == "event" else ("error_code", "error_packets")
-            bits[names[0]] += op.bits * n / counts.samples
-            bits[names[1]] += op.bits * n / counts.samples * sum(cores[end] for end in ends)
+            payload, packets, hopped = CHANNEL[:3] if op.action == "event" else CHANNEL[3:]
+            sent = op.bits * n / counts.samples
+            bits[payload] += sent
+            bits[packets] += sent * sum(cores[end] for end in ends)
+            bits[hopped] += sent * sum(cores[end] for end in ends) * sum(hops)
     return bits

@@ -143,6 +143,7 @@ COMPONENTS = (
     "lookup", "random", "synapse", "neuron", "learning", "memory", "sample", "core", "chip", "communication", "clock", "static",
 )  # fmt: skip
 KINDS = ("operations", "clock", "static")
+CHANNEL = ("event_payload", "event_packets", "event_bit_hops", "error_code", "error_packets", "error_bit_hops")
 
 
 def total(rows: Iterable[Row]) -> Band:

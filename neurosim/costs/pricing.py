@@ -17,7 +17,7 @@ from typing import Any
 from neurosim.costs.area import Floor
 from neurosim.costs.capacity import sound
 from neurosim.costs.chips import price_chip
-from neurosim.costs.cost import COMPONENTS, Band, Cost, Grade, Load, Part, Placed, Routing, Stage, span, total
+from neurosim.costs.cost import CHANNEL, COMPONENTS, Band, Cost, Grade, Load, Part, Placed, Routing, Stage, span, total
 from neurosim.costs.flows import Grid
 from neurosim.costs.hardware import AnyModel, ChipModel, HardwareModel
 from neurosim.costs.laws import LANE_UNITS, ONE, Laws, Price, Quantity, quantity
@@ -31,7 +31,6 @@ from neurosim.ops import PHASES, Layout, OpCounts
 
 _PHASE = {name: i for i, name in enumerate(PHASES)}
 _COMPONENT = {name: i for i, name in enumerate(COMPONENTS)}
-CHANNEL = ("event_payload", "event_packets", "event_bit_hops", "error_code", "error_packets", "error_bit_hops")
 UNPRICED = ("no area is known for routers, control, event queues, wiring and pads",)
 """What every price leaves out."""
 _ALL, _FORWARD = frozenset(PHASES), frozenset({"forward"})

@@ -98,18 +98,24 @@ TOTALS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("area", "area_um2", area),
 )
 """Name, key in `Cost.band` and how it is written."""
+_NEEDS = {"static": ("static",), "time": ("latency", "second", "power_uw"), "area": ("area",)}
+"""What a total cannot be told without, and the keys that are such totals."""
 
 
 def cost_table(cost: Costs) -> Table:
     """The totals of every model, with their bands."""
     table = table_of("Cost", "per sample", *cost)
     for name, key, show in TOTALS:
-        table.add_row(name, *(_band(c.band.get(key), show) for c in cost.values()))
+        missing = next((what for what, words in _NEEDS.items() if any(w in key for w in words)), "")
+        cells = ("-" if missing in c.unpriced else _band(c.band.get(key), show) for c in cost.values())
+        table.add_row(name, *cells)
         if key == "inference_energy_pj_per_sample":
             ratios = (_ratio(c.energy_pj_per_sample, c.inference_energy_pj_per_sample) for c in cost.values())
             table.add_row("learning / inference", *ratios)
     table.add_row("grade", *(f"{c.grade.basis}, {c.grade.tag}" for c in cost.values()))
     table.add_row("cores", *(" + ".join(map(str, c.cores)) for c in cost.values()))
+    if any(c.unpriced for c in cost.values()):
+        table.add_row("without (not published)", *(", ".join(c.unpriced) or "-" for c in cost.values()))
     return table
 
 
@@ -225,7 +231,7 @@ def traffic_table(counts: OpCounts, cost: Costs) -> Table:
         ("weights changed", "weight_changed"),
     ):
         rows.append((name, [counts.total(action, phase=phase) / per for phase in PHASES]))
-    bits = next(iter(cost.values())).bits_moved if cost else {}
+    bits: Mapping[str, Mapping[str, float]] = next((c.bits_moved for c in cost.values() if c.bits_moved), {})
     rows.append(("bits to and from memory", [sum(bits.get(phase, {}).values()) for phase in PHASES]))
     for name, values in rows:
         if any(values):
