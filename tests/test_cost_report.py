@@ -52,6 +52,7 @@ def test_what_nobody_published_is_a_dash() -> None:
     assert rows["learning time"].split() == ["learning", "time", "-"]
     assert rows["learning samples/s"].split()[-1] == "-"
     assert "time" in rows["without (not published)"]
+    assert ">=" in rows["learning energy"]
 
 
 def test_the_report_says_all_there_is(cost: dict[str, Cost]) -> None:
