@@ -143,6 +143,8 @@ COMPONENTS = (
     "lookup", "random", "synapse", "neuron", "learning", "memory", "sample", "core", "chip", "communication", "clock", "static",
 )  # fmt: skip
 KINDS = ("operations", "clock", "static")
+_LEARNING = ("errors", "feedback", "updates", "random")
+"""Activities that inference does without."""
 CHANNEL = ("event_payload", "event_packets", "event_bit_hops", "error_code", "error_packets", "error_bit_hops")
 
 
@@ -227,6 +229,11 @@ class Cost:
                 found[f"{doing}power_uw"] = Band(1e3 * low, 1e3 * (energy.nominal / time.nominal), 1e3 * high)
                 found[f"{doing}samples_per_second"] = Band(1e9 / time.high, 1e9 / time.nominal, 1e9 / time.low)
         return found
+
+    def is_least(self, key: str) -> bool:
+        """Whether a total of `band` is a lower bound: an energy to which something contributes that nobody published a price of."""
+        without = {"area", *(_LEARNING if key.startswith("inference") else ())}
+        return key.endswith("energy_pj_per_sample") and bool(set(self.unpriced) - without)
 
     @property
     def energy_pj_per_sample(self) -> float:

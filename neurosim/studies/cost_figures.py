@@ -57,7 +57,7 @@ def _bars(
 ) -> None:
     """bars: key in `Cost.band`, name, place beside the row, colour."""
     known: list[tuple[float, str, str, Band]] = [
-        (row + side, name, colour, c.band[key])
+        (row + side, f"{name}, at least" if c.is_least(key) else name, colour, c.band[key])
         for row, c in enumerate(cost.values())
         for key, name, side, colour in bars
         if key in c.band

@@ -100,8 +100,6 @@ TOTALS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
 """Name, key in `Cost.band` and how it is written."""
 _NEEDS = {"static": ("static",), "time": ("latency", "second", "power_uw"), "area": ("area",)}
 """What a total cannot be told without, and the keys that are such totals."""
-_LEARNING = ("errors", "feedback", "updates", "random")
-"""Activities that inference does without."""
 
 
 def cost_table(cost: Costs) -> Table:
@@ -109,7 +107,10 @@ def cost_table(cost: Costs) -> Table:
     table = table_of("Cost", "per sample", *cost)
     for name, key, show in TOTALS:
         missing = next((what for what, words in _NEEDS.items() if any(w in key for w in words)), "")
-        cells = ("-" if missing in c.unpriced else _least(c, key) + _band(c.band.get(key), show) for c in cost.values())
+        cells = (
+            "-" if missing in c.unpriced else (">= " if c.is_least(key) else "") + _band(c.band.get(key), show)
+            for c in cost.values()
+        )
         table.add_row(name, *cells)
         if key == "inference_energy_pj_per_sample":
             ratios = (_ratio(c.energy_pj_per_sample, c.inference_energy_pj_per_sample) for c in cost.values())
@@ -119,12 +120,6 @@ def cost_table(cost: Costs) -> Table:
     if any(c.unpriced for c in cost.values()):
         table.add_row("without (not published)", *(", ".join(c.unpriced) or "-" for c in cost.values()))
     return table
-
-
-def _least(cost: Cost, key: str) -> str:
-    """A sign before an energy that is a lower bound, since something that takes part has no published price."""
-    without = {"area", *(_LEARNING if key.startswith("inference") else ())}
-    return ">= " if key.endswith("energy_pj_per_sample") and set(cost.unpriced) - without else ""
 
 
 def _ratio(a: float, b: float) -> str:
