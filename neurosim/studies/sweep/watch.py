@@ -49,6 +49,8 @@ class Watch:
 def line(status: Status) -> str:
     """A status in a line."""
     of = f"/{status.total:,}" if status.total is not None else ""
+    if status.preparing:
+        return f"{status.done:,}{of} points done, kernels are loaded or compiled"
     odd = [
         f"{n:,} {what}"
         for n, what in ((status.stopped, "stopped early"), (status.refused, "refused"), (status.failed, "failed"))
