@@ -68,11 +68,12 @@ def table(status: Status) -> Table:
         title=line(status), title_justify="left", title_style="", box=None, pad_edge=False, header_style="bold"
     )
     factors = [one.name for one in study.factors] + (["hardware"] if len(study.hardware) > 1 else [])
-    for name in (*study.objectives, *factors, "seed"):
+    judged = list(dict.fromkeys([*study.objectives, *study.constraints]))
+    for name in (*judged, *factors, "seed"):
         shown.add_column(name, overflow="fold")
     first, way = next(iter(study.objectives.items()))
     for row in sorted(status.front, key=lambda row: row[first], reverse=way == "max")[:_SHOWN]:
-        values = [number(name, row[name]) for name in study.objectives]
+        values = [number(name, row[name]) for name in judged]
         shown.add_row(*values, *(_text(row[name]) for name in factors), str(row["seed"]))
     return shown
 
