@@ -63,7 +63,7 @@ def main() -> None:
     ticks = round(seconds * 1000 / DT_MS)
     from neurosim.studies import spike_energy, spike_figures
 
-    net, models = ns.SpikingNetwork(network()), {name: costs.load(name) for name in costs.names()}
+    net, models = ns.SpikingNetwork(network()), {name: costs.load(name) for name in costs.names(default_only=True)}
     begin(net)
     run = spike_energy.run_in_slices(net, ticks, ticks // 50, models)
     for name, n in SIZES.items():

@@ -21,7 +21,10 @@ _PUBLIC = {
     "NetworkSpec": "neurosim.chip.spec",
     "Cost": "neurosim.costs",
     "load_hardware": "neurosim.costs:load",
+    "place": "neurosim.costs",
     "price": "neurosim.costs",
+    "read_counts": "neurosim.costs",
+    "traffic": "neurosim.costs",
     "NeurosimError": "neurosim.errors",
     "FloatNetwork": "neurosim.floats.network",
     "Fixed": "neurosim.formats",
@@ -48,7 +51,7 @@ _PUBLIC = {
     "Eligibility": "neurosim.spiking.plasticity",
     "Erbp": "neurosim.spiking.erbp",
     "Config": "neurosim.studies.config",
-    "Record": "neurosim.studies.experiment",
+    "Record": "neurosim.studies.record",
     "run": "neurosim.studies.experiment",
     "Study": "neurosim.studies.sweep.study",
     "sweep": "neurosim.studies.sweep.sweep",
@@ -70,7 +73,10 @@ if TYPE_CHECKING:
     from neurosim.chip.spec import NetworkSpec as NetworkSpec
     from neurosim.costs import Cost as Cost
     from neurosim.costs import load as load_hardware  # noqa: F401
+    from neurosim.costs import place as place
     from neurosim.costs import price as price
+    from neurosim.costs import read_counts as read_counts
+    from neurosim.costs import traffic as traffic
     from neurosim.errors import NeurosimError as NeurosimError
     from neurosim.floats.network import FloatNetwork as FloatNetwork
     from neurosim.formats import Fixed as Fixed
@@ -97,8 +103,8 @@ if TYPE_CHECKING:
     from neurosim.spiking.projection import Projection as Projection
     from neurosim.spiking.spec import SpikingSpec as SpikingSpec
     from neurosim.studies.config import Config as Config
-    from neurosim.studies.experiment import Record as Record
     from neurosim.studies.experiment import run as run
+    from neurosim.studies.record import Record as Record
     from neurosim.studies.sweep.report import report as report
     from neurosim.studies.sweep.study import Study as Study
     from neurosim.studies.sweep.sweep import sweep as sweep

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.errors import NeurosimError
+from neurosim.fields import settle, shown
 
 Rounding: TypeAlias = Literal["floor", "nearest", "zero", "stochastic"]
 ROUNDINGS = ("floor", "nearest", "zero", "stochastic")
@@ -24,15 +25,33 @@ ROUNDINGS = ("floor", "nearest", "zero", "stochastic")
 def check(field: str, value: object, allowed: tuple[object, ...]) -> None:
     """Raise a NeurosimError that names field, value and the allowed values unless `value` is one of them."""
     if value not in allowed:
-        msg = f"{field}={value!r}: must be one of {', '.join(map(str, allowed))}"
+        msg = f"{field}={shown(value)}: must be one of {', '.join(map(str, allowed))}"
         raise NeurosimError(msg)
 
 
 def check_whole(field: str, value: object, low: int, high: int) -> None:
     """The same for whole numbers from low to high; a bool or a float is refused."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        msg = f"{field}={value!r}: must be a whole number {low}..{high}"
+        msg = f"{field}={shown(value)}: must be a whole number {low}..{high}"
         raise NeurosimError(msg)
+
+
+def check_factor(field: str, value: int, most: int) -> None:
+    """The same for a whole number of either sign, up to a magnitude and not 0."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= abs(value) <= most:
+        raise NeurosimError(f"{field}={shown(value)}: must be a whole number 1..{most} or -{most}..-1")
+
+
+def check_all_whole(field: str, values: Any, low: int, high: int) -> None:
+    """The same for all elements of an array, a list or one number; the message shows the least and the largest."""
+    try:
+        array = np.asarray(values)
+    except (ValueError, OverflowError):  # lists of different lengths; a number beyond 64 bits
+        array = np.array(None)
+    if array.size and (array.dtype.kind not in "iu" or array.min() < low or array.max() > high):
+        many = array.ndim and array.dtype.kind in "iuf"
+        found = f"{array.min()}..{array.max()}" if many else shown(values)
+        raise NeurosimError(f"{field}={found}: must be whole numbers {low}..{high}")
 
 
 @dataclass(frozen=True)
@@ -51,6 +70,7 @@ class Fixed:
     range: Literal["symmetric", "full"] = "symmetric"
 
     def __post_init__(self) -> None:
+        settle(self, "word")
         check_whole("bits", self.bits, 1, 63)
         check_whole("frac", self.frac, -64, 128)
         check("rounding", self.rounding, ROUNDINGS)
@@ -154,6 +174,7 @@ class Quantiser:
     thresholds: Literal["geometric", "midpoint", "floor"] | None = None
 
     def __post_init__(self) -> None:
+        settle(self, "error")
         check_whole("error.bits", self.bits, 1, MOST_ERROR_BITS)
         check("error.kind", self.kind, ("log", "linear"))
         check("error.zero", self.zero, ("silent", "none", "code"))

@@ -88,12 +88,59 @@ class Held(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Geometry:
+    """Where the windows of one convolution and of its pooling lie; all sizes in positions, maps as (height, width).
+
+    inputs: (height, width, channels) of what arrives; map: of the convolution; out: of what it emits, the pooled map.
+    top, left: positions that the first window of the convolution begins above and left of the map; pool, pool_stride (both
+    1 without pooling), pool_top, pool_left: the same of the pooling windows.
+    """
+
+    inputs: tuple[int, int, int]
+    channels: int
+    kernel: int
+    stride: int
+    top: int
+    left: int
+    map: tuple[int, int]
+    pool: int
+    pool_stride: int
+    pool_top: int
+    pool_left: int
+    out: tuple[int, int]
+
+    @property
+    def positions(self) -> int:
+        """Positions of the map, before pooling."""
+        return self.map[0] * self.map[1]
+
+    @property
+    def fan_in(self) -> int:
+        """Weights of one channel, without the bias: kernel x kernel x channels of the input."""
+        return self.kernel * self.kernel * self.inputs[2]
+
+
+class Source(NamedTuple):
+    """Where the events of a layer come from.
+
+    layer: the one whose neurons send them, -1 for the chip's input port; units: how many send: a unit of `OpCounts.events` beyond
+    these is the bias, which every core makes for itself. window: of a convolution, None where an event may reach every neuron.
+    """
+
+    layer: int
+    units: int
+    window: Geometry | None = None
+
+
+@dataclass(frozen=True)
 class Layout:
     """What a network occupies, whatever the chip: what area, leakage and capacity are reckoned from.
 
     neurons: neurons by layer; held: memories by layer; fan_in, fan_out by layer; code_bits: width of an error code.
     `receivers[h]` lists the layers that a code sent by layer h is delivered to (a broadcast has several).
+    early_codes: what is sent is known with the sample (the target itself), so nobody waits for the output.
     `places[h]` is the layer on whose cores layer h stands, which stands on its own; empty: each on its own.
+    `sources[h]` says where the events of layer h come from; empty: not known (`sent` says what is then taken for true).
     """
 
     neurons: tuple[int, ...]
@@ -103,6 +150,19 @@ class Layout:
     event_bits: tuple[int, ...]
     receivers: tuple[tuple[int, ...], ...]
     places: tuple[int, ...] = ()
+    sources: tuple[Source, ...] = ()
+    early_codes: bool = False
+
+    def sent(self, layer: int) -> Source:
+        """Where the events of a layer come from; where that is not known, a chain is assumed.
+
+        Then events of layer 0, and of all layers of a layout with `places`, come from the input port, others from the layer below.
+        """
+        if self.sources:
+            return self.sources[layer]
+        if layer == 0 or self.places:
+            return Source(-1, self.fan_in[layer])
+        return Source(layer - 1, self.neurons[layer - 1])
 
     def bits(self, memory: str | None = None, layer: int | None = None) -> int:
         """Bits held in all, or in one memory, or in one layer."""
@@ -122,6 +182,8 @@ class Layout:
             "event_bits": list(self.event_bits),
             "receivers": [list(r) for r in self.receivers],
             **({"places": list(self.places)} if self.places else {}),
+            **({"early_codes": True} if self.early_codes else {}),
+            **({"sources": [_source_dict(s) for s in self.sources]} if self.sources else {}),
         }
 
     @classmethod
@@ -135,7 +197,22 @@ class Layout:
             event_bits=tuple(data["event_bits"]),
             receivers=tuple(tuple(r) for r in data["receivers"]),
             places=tuple(data.get("places", ())),
+            early_codes=bool(data.get("early_codes", False)),
+            sources=tuple(
+                Source(s["layer"], s["units"], _geometry(s["window"]) if s.get("window") else None)
+                for s in data.get("sources", ())
+            ),
         )
+
+
+def _source_dict(source: Source) -> dict[str, Any]:
+    window = source.window and {k: list(v) if isinstance(v, tuple) else v for k, v in vars(source.window).items()}
+    return {"layer": source.layer, "units": source.units, **({"window": window} if window else {})}
+
+
+def _geometry(data: Mapping[str, Any]) -> Geometry:
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return Geometry(**fields)
 
 
 def _check(op: Op, count: int) -> None:

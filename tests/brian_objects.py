@@ -48,6 +48,17 @@ def cable(b2):
     return [b2.SpatialNeuron(Cm=1 * b2.uF / b2.cm**2, Ri=100 * b2.ohm * b2.cm, **kinds)]
 
 
+def onto_synapses(b2):
+    cells, syn = synapses(b2)
+    return [cells, syn, b2.Synapses(cells, syn, on_pre="w_post += 0.1", name="onto")]
+
+
+def inactive(b2):
+    cells = group(b2)
+    cells.thresholder["spike"].active = False
+    return [cells]
+
+
 def spiking_pair():
     states = (trace("y", Leak(3), 80), State("e", Leak(4), noise=90))
     source = Population("inp", 12, (trace("x", Leak(3), 100),), Poisson(9000))

@@ -1,4 +1,7 @@
-"""Many random networks: the engine against its slow twin. `python -m tests.fuzz --cases 2000 --seed 0`; `--spiking`: spiking ones."""
+"""Many random networks: the engine against its slow twin. `python -m tests.fuzz --cases 2000 --seed 0`; `--spiking`: spiking ones.
+
+`--brian [--target cpp] --count N`: spiking ones and those of the named learning rules, the engine against Brian2.
+"""
 
 import argparse
 import random
@@ -78,6 +81,15 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep-going", action="store_true")
     parser.add_argument("--spiking", action="store_true", help="spiking networks")
+    parser.add_argument("--brian", action="store_true", help="spiking networks in Brian2")
+    parser.add_argument("--target", choices=("numpy", "cython", "cpp"), default="numpy", help="of Brian2")
+    parser.add_argument("--count", type=int, default=60, help="networks in Brian2")
+    parser.add_argument("--minutes", type=float, help="stop Brian2 after so many")
     given = parser.parse_args()
+    if given.brian:
+        from tests.brian_fuzz import run_brian
+
+        target = "cpp_standalone" if given.target == "cpp" else given.target
+        sys.exit(bool(run_brian(given.count, given.seed, target, minutes=given.minutes)))
     fuzz = run_spiking if given.spiking else run
     sys.exit(bool(fuzz(given.cases, given.seed, keep_going=given.keep_going)[3]))

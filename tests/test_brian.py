@@ -149,6 +149,13 @@ def test_random_networks_equal_the_slow_twin():
         assert str(agreement(case.spec, case.ticks, found, learn=case.learn)).startswith("equal")
 
 
+def test_named_learning_rules_equal_the_kernels(capsys):
+    """One network of each kind of the fuzz; `python -m tests.fuzz --brian` runs more."""
+    fuzz = pytest.importorskip("tests.brian_fuzz")
+    assert not fuzz.run_brian(len(fuzz.KINDS), 3)
+    assert f"numpy: {len(fuzz.KINDS)} networks equal, 0 different" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 @needs_compiler
 def test_compiled_networks_equal_those_in_numpy():

@@ -6,9 +6,21 @@ import numpy as np
 import pytest
 
 from neurosim.bridges.brian_arithmetic import NUMBER, Reader, Value, Work
+from neurosim.costs import names
 from neurosim.errors import NeurosimError
 from neurosim.spiking.network import SpikingNetwork
-from tests.brian_objects import cable, clock_and_cells, group, space, spiking_pair, summed, synapses, two_clocks
+from tests.brian_objects import (
+    cable,
+    clock_and_cells,
+    group,
+    inactive,
+    onto_synapses,
+    space,
+    spiking_pair,
+    summed,
+    synapses,
+    two_clocks,
+)
 
 brian = pytest.importorskip("neurosim.bridges.brian")
 
@@ -143,12 +155,14 @@ def test_plastic_updates_by_hand(b2):
     watch = brian.watch(net)
     net.run(6 * b2.ms)
     # 3 spikes x 3 synapses, met by both pathways; 3 spikes of cells x 2 synapses.
-    assert watch.counted().tallies["stdp"] == {"arrivals": 6, "events": 18, "evaluated_pre": 9, "evaluated_post": 6}
+    # y is 0, so what arrives changes nothing; x is not, where a cell spikes.
+    row = {"arrivals": 6, "events": 18, "evaluated_pre": 9, "evaluated_post": 6, "changed": 6}
+    assert watch.counted().tallies["stdp"] == row
     counts, layer = watch.counts, watch.names.index("stdp")
     assert counts.total("event", layer=layer) == 3
     assert counts.total("synaptic_event", layer=layer) == 9
     assert counts.total("update_attempted") == 9 + 6
-    assert counts.total("write", memory="weight") == 15
+    assert counts.total("weight_changed") == counts.total("write", memory="weight") == 6
     assert counts.total("read", memory="weight_column") == 6
     assert counts.total("lut") == 9 + 9 + 6  # x decays wherever its synapse is met
     assert counts.total("read", phase="forward", memory="weight") == 9
@@ -172,6 +186,7 @@ def test_this_packages_networks_count_the_same_through_this_door():
         assert {key: row[key] for key in found.tallies[name]} == found.tallies[name], name
         assert row["arrivals"] > 50
     assert expected["projections"][0]["evaluated_post"] > 20
+    assert found.tallies["forward"]["changed"] > 50
     for name, row in zip(("inp", "out"), expected["populations"], strict=True):
         assert found.tallies[name] == {"ticks": ticks, "spikes": int(row["spikes"].sum())}
     counts, layers = mine.counts(), (mine.layer_names.index(n) for n in ("forward", "back"))
@@ -234,7 +249,7 @@ def test_the_magic_network_and_monitors_that_are_there(b2):
     assert brian.count().counts.ops == watch.counts.ops
     assert watch.counts.ticks == 30
     assert brian.price(None, "digital_45nm")["digital_45nm"].to_dict() == watch.price("digital_45nm").to_dict()
-    assert set(watch.counted().prices()) == {"digital_28nm", "digital_45nm", "example_minimal"}
+    assert set(watch.counted().prices()) == set(names(default_only=True))
     assert "digital_45nm" in watch.table("digital_45nm")
     assert len(monitors) == 2
     other = b2.NeuronGroup(1, "v : 1", threshold="v > 1", reset="", name="other")
@@ -275,14 +290,108 @@ def test_what_runs_regularly_and_what_a_group_does_beside(b2):
         == 400 + spikes
     )
     assert counts.total("write", layer=1, memory="state") == 2 * (400 + spikes) + 2 * 50
-    assert counts.total("write", memory="weight") == 3 * 20
+    assert counts.total("write", memory="weight") == counts.total("weight_changed") == 0  # half of 0
     assert counts.total("multiply", layer=0) == 3 * 20
     assert watch.layout.bits("state") == 4 * (3 * 16 + 3)
+
+
+def plastic(b2):
+    """Weights that both sides and a regular halving change, from a source with random spikes; and one that an equation moves."""
+    b2.seed(5)
+    src = b2.PoissonGroup(4, 300 * b2.Hz, name="src")
+    cells = b2.NeuronGroup(
+        5, "dv/dt = -v/(5*ms) : 1\ny : 1", threshold="v > 1", reset="v = 0\ny += 1", method="euler", name="cells"
+    )
+    syn = b2.Synapses(src, cells[1:4], "w : 1\nu : 1", on_pre="v_post += w\nw = clip(w - 0.01*y_post, 0, 1)", on_post="w = clip(w + 0.25, 0, 1)", name="syn")  # fmt: skip
+    syn.connect()
+    syn.w = 0.5
+    syn.run_regularly("w = w*int(w < 0.9)", dt=5 * b2.ms)
+    moved = b2.Synapses(src, cells, "dw/dt = -w/(10*ms) : 1 (clock-driven)", on_pre="v_post += w\nw += 0.1", method="exact", name="moved")  # fmt: skip
+    moved.connect(j="i")
+    return src, cells, syn, moved
+
+
+def test_changes_of_weights_are_those_that_a_monitor_sees(b2):
+    """A look at all weights after each of the code's slots: pathways, of which each meets a synapse once a step, and what runs regularly."""
+    net = b2.Network(*plastic(b2))
+    watch = brian.watch(net)
+    seen, last = [0], np.array(net["syn"].w[:])
+
+    def look():
+        now = np.array(net["syn"].w[:])
+        seen[0] += int((now != last).sum())
+        last[:] = now
+
+    for slot, order in (("start", 9), ("synapses", -9), ("synapses", 0), ("synapses", 9)):
+        net.add(b2.NetworkOperation(look, when=slot, order=order, name=f"look_{slot}_{order + 9}"))
+    net["syn"].pre.order, net["syn"].post.order = -1, 1
+    net.run(40 * b2.ms)
+    row, counts = watch.counted().tallies["syn"], watch.counts
+    assert row["changed"] == seen[0] == counts.total("weight_changed") > 50
+    assert row["changed"] < row["evaluated_pre"] + row["evaluated_post"]
+    assert "changed" not in watch.counted().tallies["moved"]
+    assert any("moved.w: an equation moves it" in note for note in watch.notes)
+
+
+def test_counting_changes_leaves_a_run_as_it_was_and_goes_when_closed(b2):
+    runs = []
+    for watched in (0, 2):
+        net = b2.Network(*plastic(b2))
+        code = net["syn"].pre.code
+        watches = [brian.watch(net) for _ in range(watched)]
+        net.run(20 * b2.ms)
+        runs.append((np.array(net["syn"].w[:]), np.array(net["cells"].v[:])))
+        if watches:
+            assert watches[0].counted().tallies == watches[1].counted().tallies
+            watches[0].close()
+            net.run(20 * b2.ms)
+            assert watches[1].counted().tallies["syn"]["changed"] > watches[0].counted().tallies["syn"]["changed"] - 1
+            watches[1].close()
+            assert net["syn"].pre.code.split() == code.split()
+    for one, other in zip(*runs, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_two_watches_share_a_poisson_input(b2):
+    cells = b2.NeuronGroup(10, "dv/dt = -v/(10*ms) : 1", method="exact", name="cells")
+    poisson = b2.PoissonInput(cells, "v", 100, 10 * b2.Hz, 0.1)
+    net, code = b2.Network(cells, poisson), poisson.abstract_code
+    one, other = brian.watch(net), brian.watch(net)
+    net.run(20 * b2.ms)
+    drawn = one.counted().tallies[poisson.name]["spikes"]
+    assert drawn == other.counted().tallies[poisson.name]["spikes"] > 100
+    one.close()
+    net.run(20 * b2.ms)
+    assert other.counted().tallies[poisson.name]["spikes"] > drawn
+    other.close()
+    assert poisson.abstract_code == code
+
+
+def test_a_network_that_has_changed_is_refused(b2):
+    net = b2.Network(*clock_and_cells(b2))
+    watch = brian.watch(net)
+    net.add(group(b2, name="more"))
+    with pytest.raises(NeurosimError, match="more: was added after the watch began; watch anew"):
+        watch.counted()
+    watch = brian.watch(net)
+    net["cells"].active = False
+    with pytest.raises(NeurosimError, match=r"NeuronGroup cells: is not active \(active=False\)"):
+        watch.counted()
+    net["cells"].active = True
+    watch, kept = brian.watch(net), b2.defaultclock.dt
+    b2.defaultclock.dt = 0.05 * b2.ms
+    try:
+        with pytest.raises(NeurosimError, match=r"its time step was 0\.1 ms when the watch began and is 0\.05 ms"):
+            watch.counted()
+    finally:
+        b2.defaultclock.dt = kept
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (onto_synapses, "Synapses onto: what it does with the variables of other synapses, syn, cannot be counted"),
+        (inactive, r"NeuronGroup cells: its cells_spike_thresholder is not active \(active=False\)"),
         (cable, "SpatialNeuron cable: a neuron of many compartments cannot be counted; supported are NeuronGroup"),
         (summed, "Synapses syn: its variable s_post, summed over synapses in every step, cannot be counted"),
         (two_clocks, r"different time steps \(cells 0.1 ms, slow 1 ms\)"),
@@ -294,7 +403,7 @@ def test_what_runs_regularly_and_what_a_group_does_beside(b2):
         (lambda _: 3, "network=3: must be a Brian2 Network"),
         (lambda _: [], "has no objects"),
     ],
-    ids=["cable", "summed", "clocks", "ambiguous", "missing", "number", "none"],
+    ids=["onto", "inactive", "cable", "summed", "clocks", "ambiguous", "missing", "number", "none"],
 )
 def test_refusals_name_the_object(b2, make, message):
     things = make(b2)
@@ -360,7 +469,10 @@ def test_a_compiled_program_counts_the_same(b2, tmp_path):
     def network():
         src, cells, syn = clock_and_cells(b2)
         syn.delay = np.array([1, 2, 3, 100, 1, 1]) * b2.ms
-        return b2.Network(src, cells, syn)
+        taught = b2.Synapses(src, cells, "w : 1", on_pre="v_post += w\nw = clip(w + 0.4, 0, 1)", name="taught")
+        taught.connect(j="i")
+        taught.run_regularly("w *= 0.5", dt=1 * b2.ms)
+        return b2.Network(src, cells, syn, taught)
 
     net = network()
     watch = brian.watch(net)
@@ -374,3 +486,5 @@ def test_a_compiled_program_counts_the_same(b2, tmp_path):
         b2.device.build(directory=str(tmp_path), compile=True, run=True, debug=False, with_output=False)
         assert compiled.counts.ops == watch.counts.ops
         assert compiled.counted().tallies == watch.counted().tallies
+        # Weights 0, halved in steps 0 to 30: neuron 0 spikes in steps 0 and 20, 1 and 2 in step 10; halves are different from step 10 on.
+        assert compiled.counts.total("weight_changed") == 4 + 3 + 2 + 2

@@ -14,7 +14,8 @@ import pytest
 from neurosim.cli import main
 from neurosim.studies import experiment
 from neurosim.studies.config import Config
-from neurosim.studies.experiment import Record, run
+from neurosim.studies.experiment import run
+from neurosim.studies.record import Record
 
 SMALL = ["--hidden", "20", "--epochs", "2", "--train-samples", "400", "--test-samples", "100", "--quiet"]
 
@@ -243,6 +244,32 @@ def test_imports_are_light():
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert out.stdout.strip() == "[]"
+
+
+def test_pricing_starts_without_kernels(tmp_path):
+    """What prices an earlier run or counts needs no compiler and, without figures, no plots."""
+    run(Config(hidden=(5,), epochs=1, train_samples=40, test_samples=20), out=tmp_path / "run")
+    (tmp_path / "counts.csv").write_text("# samples = 1\nlayer,phase,action,bits,count\n0,forward,add,8,3\n")
+    heavy = ("numba", "scipy", "matplotlib", "brian2", "neurosim.kernels", "neurosim.chip")
+    for arguments in (["run"], ["--counts", "counts.csv", "--sizes", "2,2"]):
+        code = (
+            "from neurosim.cli import main\nimport sys\n"
+            f"code = main(['price', *{arguments!r}, '--hardware', 'digital_45nm', '--csv', 'rows.csv'])\n"
+            f"print(code, [m for m in {heavy!r} if m in sys.modules])"
+        )
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert out.stdout.splitlines()[-1] == "0 []"
+
+
+def test_costs_of_an_earlier_form_are_priced_anew(capsys, tmp_path):
+    out = tmp_path / "run"
+    run(Config(hidden=(5,), epochs=1, train_samples=40, test_samples=20), out=out)
+    found = json.loads((out / "record.json").read_text())
+    for cost in found["cost"].values():
+        del cost["schema"], cost["latency"]
+    (out / "record.json").write_text(json.dumps(found))
+    assert Record.load(out).cost == {}
+    assert call(capsys, "price", out, "--hardware", "digital_45nm", "--json", "-")[0] == 0
 
 
 def test_kernels_leave_the_users_numba_cache_alone(tmp_path):

@@ -63,7 +63,7 @@ def test_a_network_is_shown_samples():
         ({"pool": 0}, r"pixels\.pool"),
         ({"tick_us": 0}, r"pixels\.tick_us"),
         ({"polarities": "on"}, r"pixels\.polarities='on'"),
-        ({"side": 33}, r"recording\.x=33: must be 0\.\.32"),
+        ({"side": 33}, r"recording: x=33: must be 0\.\.32"),
     ],
 )
 def test_wrong_pixels(changes, message):
@@ -90,6 +90,9 @@ def test_nmnist_of_files(tmp_path):
     assert len(nmnist("train", 1, root=tmp_path)[0]) == 1
     (tmp_path / "Train" / "7" / "00002.bin").write_bytes(event[:8])
     with pytest.raises(NeurosimError, match=r"00002\.bin: 8 bytes: must be 5 per event"):
+        nmnist("train", root=tmp_path)
+    (tmp_path / "Train" / "7" / "00002.bin").write_bytes(event[5:] + event[:5])
+    with pytest.raises(NeurosimError, match=r"00002\.bin: time of event 1=3000: must be at least 3100"):
         nmnist("train", root=tmp_path)
 
 

@@ -12,15 +12,21 @@ import msgspec
 import pytest
 
 from neurosim.costs import HardwareModel, explain, load, names, price
-from neurosim.costs.describe import schema_table, unit_of
-from neurosim.costs.hardware import folder
+from neurosim.costs.activities import activity_table, per_table
+from neurosim.costs.cost import Band
+from neurosim.costs.describe import chip_schema_table, schema_table, unit_of
+from neurosim.costs.hardware import folder, models_table
 from neurosim.costs.laws import Laws, laws_table
+from neurosim.costs.scaling import area_factor, equations, scaled, scaling_table, tables
 from neurosim.costs.schema import BASES, TAGS
 from neurosim.errors import NeurosimError
-from neurosim.ops import Layout, Op, OpCounts
+from neurosim.ops import Held, Layout, Op, OpCounts
 
 ROOT = Path(__file__).parents[1]
-BARE = {"neurons", "lanes", "hops", "mixer_multiplies", "mixer_xors", "lane_multiplies", "lane_adds"}
+BARE = {
+    "neurons", "lanes", "pipeline", "axons_in", "axons_out", "width", "height", "input_x", "input_y",
+    "mixer_multiplies", "mixer_xors", "lane_multiplies", "lane_adds", "hops",
+}  # fmt: skip
 
 
 def constants(name: str) -> dict[str, tuple[float, float, float]]:
@@ -35,11 +41,14 @@ def table(name: str) -> dict[str, dict[str, object]]:
 
 
 def test_the_shipped_models() -> None:
-    assert names() == ["digital_28nm", "digital_45nm", "example_minimal"]
-    assert names(default_only=True) == ["digital_28nm", "digital_45nm"]
+    arrays = ["digital_22nm", "digital_28nm", "digital_45nm", "digital_7nm"]
+    assert names(kind="array") == [*arrays, "example_minimal", "feedback_rram_22nm", "feedback_sram_22nm"]
+    assert names(default_only=True) == arrays
+    chips = ["cortex_m4", "loihi_davies", "loihi_sanafe", "odin", "park2019", "reckon", "spoon", "truenorth"]
+    assert names(kind="chip") == chips
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names(kind="array"))
 def test_every_constant_has_unit_source_tag_and_basis(name: str) -> None:
     rows = explain(load(name))
     assert len(rows) > 40
@@ -60,9 +69,10 @@ def test_every_constant_has_unit_source_tag_and_basis(name: str) -> None:
             assert 0 <= row["low"] <= row["nominal"] <= row["high"], row
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names(kind="array"))
 def test_nothing_unverified_is_used(name: str) -> None:
-    assert "memory-unverified" not in (folder() / f"{name}.toml").read_text()
+    if load(name).spec.priced_by_default:
+        assert "memory-unverified" not in (folder() / f"{name}.toml").read_text()
 
 
 def test_45nm_is_what_the_sources_say() -> None:
@@ -90,8 +100,13 @@ def test_45nm_is_what_the_sources_say() -> None:
         "sram.write.offset_pj": (1.0, 2.307, 1.2849),
         "sram.leakage.power_uw_per_kb": (10, 10, 79.6),
         "sram.area.area_um2_per_bit": (3280 / 8192,) * 3,
-        "network.hop.energy_pj_per_bit": (3.19 / 32, 4.375 / 32, 0.596),
-        "network.router.latency_ns": (1.0, 4.1, 6.5),
+        "fabric.east_west.energy.energy_pj_per_bit": (3.19 / 32, 4.375 / 32, 0.596),
+        "fabric.north_south.energy.energy_pj_per_bit": (3.19 / 32, 4.375 / 32, 0.596),
+        "fabric.tile.energy.energy_pj_per_bit": (1.627 / 32, 1.7 / 32, 4.375 / 32),
+        "fabric.east_west.latency.latency_ns": (1.0, 4.1, 6.5),
+        "fabric.north_south.latency.latency_ns": (1.0, 6.5, 6.5),
+        "fabric.tile.latency.latency_ns": (1.0, 2.1, 2.1),
+        "fabric.link.time_ns_per_flit": (1 / 3.44, 1.0, 6.5),
         "static.power_uw_per_core": (0, 64430 / 4096, 27.3),
     }
     for key, value in expected.items():
@@ -104,7 +119,7 @@ def test_45nm_is_what_the_sources_say() -> None:
         ("energy.add[32 bits].energy_pj", "verified-secondary", "model"),
         ("unit.add[32 bits].area_um2", "verified-secondary", "synthesis"),
         ("sram.read.slope_pj_per_sqrt_kb", "computed", "model"),
-        ("network.router.latency_ns", "verified-secondary", "pre-silicon"),
+        ("fabric.east_west.latency.latency_ns", "verified-secondary", "pre-silicon"),
     ],
 )
 def test_tags_and_bases_are_those_of_the_sources(constant: str, tag: str, basis: str) -> None:
@@ -119,31 +134,85 @@ def test_the_fit_to_horowitz_is_a_fit() -> None:
         assert a + b * math.sqrt(kb) == pytest.approx(pj, rel=0.045)
 
 
-def divisors() -> dict[str, float]:
-    """The scaling of 45 to 28 nm, worked out from Stillmaker & Baas (HP, 0.9 V) and Horowitz to Jouppi."""
+HP = {
+    45: (1.018, -0.3107, 0.1539),
+    32: (0.8367, -0.4341, 0.1701),
+    20: (0.373, -0.1582, 0.04104),
+    7: (0.1776, -0.09097, 0.02447),
+}
+NODES = {28: 0.9, 22: 0.8, 7: 0.7}
 
-    def factor(a: float, b: float, c: float) -> float:
-        return a * 0.81 + b * 0.9 + c
 
-    e45, e32, e20 = factor(1.018, -0.3107, 0.1539), factor(0.8367, -0.4341, 0.1701), factor(0.373, -0.1582, 0.04104)
-    share = math.log(32 / 28) / math.log(32 / 20)
-    exponent = math.log(45 / 28) / math.log(45 / 7)
+def divisors(node: int) -> dict[str, float]:
+    """The scaling from 45 nm, worked out from Stillmaker & Baas (HP) and Horowitz to Jouppi."""
+
+    def factor(at: int, volts: float) -> float:
+        a, b, c = HP[at]
+        return a * volts**2 + b * volts + c
+
+    volts = NODES[node]
+    share = math.log(32 / node) / math.log(32 / 20)
+    there = factor(7, volts) if node == 7 else factor(32, volts) ** (1 - share) * factor(20, volts) ** share
+    exponent = math.log(45 / node) / math.log(45 / 7)
     ratios = {"add": 3.33, "multiply": 2.86, "sram": 2.35, "rest": 2.37}
-    return {"low": e45 / (e32 * (e20 / e32) ** share), **{k: r**exponent for k, r in ratios.items()}}
+    return {"low": factor(45, 0.9) / there, **{k: r**exponent for k, r in ratios.items()}}
 
 
-def test_28nm_is_the_band_it_says_it_is() -> None:
-    small, large, by = constants("digital_28nm"), constants("digital_45nm"), divisors()
+@pytest.mark.parametrize(("node", "kept"), [(28, 13), (22, 9), (7, 13)])
+def test_scaled_nodes_are_the_bands_they_say_they_are(node: int, kept: int) -> None:
+    small, large, by = constants(f"digital_{node}nm"), constants("digital_45nm"), divisors(node)
     seen = 0
     for key, (low, nominal, high) in large.items():
-        if not key.startswith(("energy.", "register.", "sram.read.", "sram.write.")):
+        own_sram = key.startswith("sram.") and node == 22  # CACTI's own
+        if not key.startswith(("energy.", "register.", "sram.read.", "sram.write.")) or own_sram:
             continue
         kind = key.split(".")[1].split("[")[0]
         kind = "sram" if key.startswith("sram") else kind if kind in by else "rest"
-        divided = low / by["low"], nominal / math.sqrt(by["low"] * by[kind]), high / by[kind]
+        divided = [low / by["low"], nominal / math.sqrt(by["low"] * by[kind]), high / by[kind]]
+        if node == 7 and key.startswith("sram.read."):  # Jouppi's own
+            divided[2] = small[key][2]
         assert small[key] == pytest.approx(divided, rel=2e-4), key
+        assert scaled(Band(low, nominal, high), kind, node, NODES[node])[:2] == pytest.approx(divided[:2], rel=1e-9)
         seen += 1
-    assert seen == 13
+    assert seen == kept
+
+
+def test_7nm_holds_what_jouppi_prints() -> None:
+    c = constants("digital_7nm")
+    for kb, pj in ((8, 7.5), (32, 8.5), (1024, 14)):
+        read = c["sram.read.offset_pj"][2] + c["sram.read.slope_pj_per_sqrt_kb"][2] * math.sqrt(kb)
+        assert read == pytest.approx(pj, rel=0.03)
+    for key, pj in (("add[8", 0.007), ("add[32", 0.03), ("multiply[8x8", 0.07)):
+        low, _, high = c[f"energy.{key} bits].energy_pj"]
+        assert low < pj < high, key
+
+
+def test_22nm_sram_is_cactis_and_horowitzs() -> None:
+    c, by = constants("digital_22nm"), divisors(22)
+    assert c["sram.read.slope_pj_per_sqrt_kb"] == pytest.approx((0.427, 0.590, 3.1519 / by["sram"]), rel=2e-4)
+    assert c["sram.write.slope_pj_per_sqrt_kb"] == pytest.approx((0.304, 0.476, 3.1519 / by["sram"]), rel=2e-4)
+    assert c["sram.area.area_um2_per_bit"] == pytest.approx((160 * 0.022**2, 810 / 8192, 0.17), rel=1e-3)
+
+
+def test_scaling_covers_its_columns_and_no_more() -> None:
+    assert equations(45, 0.9) == tables("add", 45) == area_factor(45) == 1
+    assert equations(7, 0.7) == pytest.approx(14.6, rel=0.01)
+    assert tables("add", 7) == pytest.approx(3.33)
+    for node in (5, 65):
+        with pytest.raises(NeurosimError, match=rf"node_nm={node}: scaling covers 7\.\.45 nm"):
+            equations(node, 0.9)
+
+
+def test_cells_are_priced_by_the_bit() -> None:
+    """NVSim's RRAM and SRAM of 1 MB at 22 nm, 64 bits a word."""
+    read = Op(0, "feedback", "read", 1, memory="feedback")
+    plan = Layout((10,), (10,), (Held(0, "feedback", 8192, 1),), 4, (8,), ((),))
+    for name, word, mm2 in (("feedback_rram_22nm", 4.028, 0.2467), ("feedback_sram_22nm", 1.031, 0.6543)):
+        model = load(name)
+        cost = price(OpCounts(1, 0, {read: 640}), None, plan, model)
+        assert cost.energy_by_component["feedback memory"].nominal == pytest.approx(10 * word, rel=1e-3)
+        assert cost.area_by_component["feedback memory"].nominal == pytest.approx(mm2 * 1e6 / 1024, rel=1e-3)
+        assert cost.latency_ns_per_sample == pytest.approx((10 + model.spec.core.pipeline) * 5)
 
 
 def test_28nm_areas_scale_as_they_say() -> None:
@@ -176,7 +245,9 @@ def test_28nm_holds_silicon_and_cacti_in_its_band() -> None:
 def test_28nm_is_nowhere_dearer_than_45nm() -> None:
     small, large = constants("digital_28nm"), constants("digital_45nm")
     for key, band in large.items():
-        if key.startswith(("energy.", "register.", "clock.", "network.hop.", "sram.area", "unit.")):
+        if key.startswith(
+            ("energy.", "register.", "clock.", "fabric.east_west.", "fabric.tile.", "sram.area", "unit.")
+        ):
             assert all(a <= b for a, b in zip(small[key], band, strict=True)), key
 
 
@@ -254,6 +325,14 @@ SHIFTS = "[[energy.shift]]\nbits = {}\nenergy_pj = {}\nSRC[[energy.shift]]\nbits
         (SHIFTS.format(16, 2.0, 32, 1.0), "must not be cheaper"),
         ("[memory.gradient]\nkind = 'drum'\nreason = 'a heavy one'\n", "memory.gradient.kind='drum'"),
         ("[memories]\n", "memories: is not a known key"),
+        ("[network]\nhops = 2.0\n", "network: is not a known key"),
+        ("[fabric]\nwidth = 0\nreason = 'no room at all'\n", "fabric.width=0: expected `int` >= 1"),
+        ("[fabric]\ninput_x = 64\nreason = 'off the mesh'\n", "fabric.input_x=64: must be on the mesh, 0..63"),
+        ("[fabric]\ncast = 'broadcast'\nreason = 'to everybody'\n", "fabric.cast='broadcast': must be one of `unicast`"),
+        ("[fabric]\nhop_mm = 1.0\nreason = 'long wires'\n", "fabric.hop_mm=1.0: must be above 0 with fabric.wire"),
+        ("[fabric.wire]\nenergy_pj_per_bit_mm = 0.1\nSRC", "fabric.hop_mm=0.0: must be above 0 with fabric.wire"),
+        ("[fabric.east_west.energy]\nenergy_pj_per_bit = -1.0\nSRC", "fabric.east_west.energy.energy_pj_per_bit=-1.0"),
+        ("[fabric.link]\ntime_us_per_flit = 1.0\nSRC", "fabric.link.time_us_per_flit: is not a known key"),
         ("schema = 2\n", "not valid TOML"),
         ("[core\n", "not valid TOML"),
     ],
@@ -313,7 +392,7 @@ def test_an_heir_states_its_own_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["digital_3nm", "", "../digital_45nm", "nobody.toml"])
 def test_a_missing_model_says_what_there_is(name: str) -> None:
-    with pytest.raises(NeurosimError, match="digital_28nm, digital_45nm, example_minimal"):
+    with pytest.raises(NeurosimError, match="digital_28nm, digital_45nm, digital_7nm, example_minimal"):
         load(name)
 
 
@@ -336,7 +415,7 @@ def test_a_point_between_the_sources_is_computed() -> None:
     assert beyond.nominal == pytest.approx(0.1 + 2 * 0.05)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names(kind="array"))
 @pytest.mark.parametrize(
     ("action", "bits", "by", "says"),
     [
@@ -382,12 +461,16 @@ def test_what_the_model_lacks_is_an_error_never_a_zero(without: str, op: Op) -> 
 # ------------------------------------------------------------------------------------------ documents
 
 
-@pytest.mark.parametrize(("mark", "generated"), [("schema", schema_table()), ("laws", laws_table())])
-def test_the_docs_hold_the_generated_tables(mark: str, generated: str) -> None:
+TABLES = {"schema": schema_table, "chip": chip_schema_table, "laws": laws_table, "per": per_table,
+          "activities": activity_table, "models": models_table, "scaling": scaling_table}  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", TABLES)
+def test_the_docs_hold_the_generated_tables(mark: str) -> None:
     text = (ROOT / "docs" / "hardware_models.md").read_text()
     held = re.search(rf"<!-- {mark}:begin [^>]*-->\n(.*?)<!-- {mark}:end -->", text, re.DOTALL)
     assert held is not None
-    assert held[1] == generated
+    assert held[1] == TABLES[mark]()
 
 
 def test_pricing_imports_nothing_heavy() -> None:

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurosim.costs import Cost, HardwareModel, load, names, price
-from neurosim.costs.cost import COMPONENTS, Row
+from neurosim.costs.cost import COMPONENTS, Row, Stage
 from neurosim.costs.laws import CHARGED, COMPONENT_OF, FREE
 from neurosim.errors import NeurosimError
 from neurosim.ops import ACTIONS, MEMORIES, PHASES, Held, Layout, Op, OpCounts
 
-MODELS = names()
+MODELS = names(kind="array")
 WEIGHT, CODE, SUM, ERROR, EVENTS, SIZES = 8, 8, 20, 4, (151, 101, 101), (784, 100, 100, 10)
 
 
@@ -132,11 +132,13 @@ def test_free_actions_add_nothing(model: HardwareModel, action: str) -> None:
 
 def test_parts_sum_to_totals(model: HardwareModel) -> None:
     cost = price(srbp(), classified(), layout(), model)
-    for groups in (cost.energy_by_phase, cost.energy_by_layer, cost.energy_by_component):
+    for groups in (cost.energy_by_phase, cost.energy_by_layer, cost.energy_by_component, cost.energy_by_kind):
         for end, total in enumerate(cost.band["energy_pj_per_sample"]):
             assert math.isclose(math.fsum(b[end] for b in groups.values()), total, rel_tol=1e-15)
     assert math.fsum(p.nominal for p in cost.energy) == cost.energy_pj_per_sample
-    assert math.fsum(s.nominal for s in cost.latency) == cost.latency_ns_per_sample
+    assert max(s.end.nominal for s in cost.latency) == cost.latency_ns_per_sample
+    by_core = math.fsum(e.nominal for e in cost.energy_by_core.values())
+    assert math.isclose(by_core, cost.energy_pj_per_sample, rel_tol=1e-15)
     assert math.fsum(p.nominal for p in cost.area) == cost.area_um2
     assert list(cost.energy_by_phase) == list(PHASES)
     assert [c for c in COMPONENTS if c in cost.energy_by_component] == list(cost.energy_by_component)
@@ -149,6 +151,8 @@ def test_nothing_is_negative_or_nan_and_ends_are_in_order(model: HardwareModel) 
     rows: list[Row] = [*cost.energy, *cost.latency, *cost.inference_energy, *cost.inference_latency, *cost.area]
     for row in rows:
         assert 0 <= row.low <= row.nominal <= row.high < math.inf, row
+        if isinstance(row, Stage):
+            assert 0 <= row.start.low <= row.start.nominal <= row.start.high < math.inf, row
     for name, band in cost.band.items():
         assert 0 < band.low <= band.nominal <= band.high, name
 
@@ -172,14 +176,16 @@ def test_a_small_count_by_hand() -> None:
     """Ten 8-bit additions on digital_45nm: 0.3 pJ of arithmetic, ten eighths of a lane's cycles."""
     cost = price(one(Op(2, "error", "add", 8), 10), None, layout(), load("digital_45nm"))
     assert cost.energy_by_component["arithmetic"] == pytest.approx((0.04835, 0.3, 0.525))
-    assert cost.latency_ns_per_sample == pytest.approx(10 / 8 * 5)
+    fill = 4 * 5  # the pipeline, once a stage
+    assert cost.latency_ns_per_sample == pytest.approx(10 / 8 * 5 + fill)
     read = price(one(Op(2, "forward", "read", 8, memory="weight"), 8), None, layout(), load("digital_45nm"))
     assert read.energy_by_component["weight memory"].nominal == pytest.approx(-0.884 + 1.848 * 8)
     packet = price(one(Op(2, "forward", "event", 8)), None, layout(), load("digital_45nm"))
-    assert packet.energy_by_component["communication"].nominal == pytest.approx(32 * 2 * 4.375 / 32, rel=1e-4)
-    assert packet.latency_ns_per_sample == pytest.approx(5 + 2 * 4.1)
+    flit = 32 * (0.13672 + 0.053125)  # layer 1 at (1, 1) to layer 2 at (0, 1): a hop west, then the last router
+    assert packet.energy_by_component["communication"].nominal == pytest.approx(flit)
+    assert packet.latency_ns_per_sample == pytest.approx(5 + 4.1 + 2.1 + fill)
     empty = price(one(Op(2, "forward", "event", 0)), None, layout(), load("digital_45nm"))
-    assert empty.energy_by_component["communication"].nominal == pytest.approx(24 * 2 * 4.375 / 32, rel=1e-4)
+    assert empty.energy_by_component["communication"].nominal == pytest.approx(flit)
 
 
 # ------------------------------------------------------------------------------------------ more of anything
@@ -231,7 +237,8 @@ def test_fewer_operations_are_never_dearer(data: st.DataObject, name: str) -> No
     model, base = load(name), srbp(20)
     kept = data.draw(st.fixed_dictionaries({op: st.integers(0, n) for op, n in base.ops.items()}))
     few, all_of = (price(c, None, layout(), model) for c in (OpCounts(20, 0, kept), base))
-    for key, band in few.band.items():
+    for key in (k for k in all_of.band if "power" not in k and "second" not in k):  # ratios of the others
+        band = few.band[key]
         assert all(a <= b * (1 + 1e-12) for a, b in zip(band, all_of.band[key], strict=True)), key
 
 
@@ -253,7 +260,7 @@ def test_wider_weights_are_dearer(model: HardwareModel, weight: int) -> None:
 def test_wider_error_codes_are_dearer(model: HardwareModel) -> None:
     costs = [price(srbp(error=b), None, layout(), model) for b in range(1, 9)]
     energies = [c.energy_by_component["communication"].nominal for c in costs]
-    assert all(a < b for a, b in pairwise(energies))
+    assert all(a == b for a, b in pairwise(energies))  # 24 bits of header: all are one flit of 32
     assert [c.channel_bits["error_code"] for c in costs] == [10.0 * b for b in range(1, 9)]
 
 
@@ -277,9 +284,9 @@ def test_a_broadcast_pays_for_every_core_that_hears_it(model: HardwareModel) -> 
     cores = heard[0].cores
     paid = [c.energy_by_component["communication"].nominal for c in heard]
     assert cores == (2, 1, 1)
-    assert paid[1] / paid[0] == pytest.approx((cores[0] + cores[1]) / cores[1])
+    assert paid[1] > paid[0]
     assert heard[1].channel_bits["error_code"] == 7 * ERROR
-    assert heard[1].channel_bits["error_packets"] == 7 * 3 * (model.spec.network.header_bits + ERROR)
+    assert heard[1].channel_bits["error_packets"] == 7 * 3 * (model.spec.fabric.header_bits + ERROR)
 
 
 def test_an_error_code_that_nobody_receives_is_an_error(model: HardwareModel) -> None:
@@ -301,12 +308,12 @@ def test_busiest_unit_sets_the_pace() -> None:
     model = load("digital_28nm")
     cost = price(srbp(), None, layout(), model)
     stage = {(s.layer, s.phase): s for s in cost.latency}
-    hops = 2 * 4.1
+    hops, fill = 4.1 + 2.1, 4 * 5  # from the input port to the second core of layer 0, and from layer 1 to layer 2
     assert stage[0, "forward"].unit == "multiplier"
-    assert stage[0, "forward"].nominal == pytest.approx(151 * 100 / 8 / 2 * 5 + hops)
+    assert stage[0, "forward"].nominal == pytest.approx(151 * 100 / 8 / 2 * 5 + hops + fill)
     assert stage[2, "forward"].unit == "divider"
-    assert stage[2, "forward"].nominal == pytest.approx(10 * 33 * 5 + hops)
-    assert stage[1, "update"].nominal == pytest.approx(101 * 100 * (1 / 8 + math.sqrt(1 / 8) / 20) * 5)
+    assert stage[2, "forward"].nominal == pytest.approx(10 * 33 * 5 + hops + fill)
+    assert stage[1, "update"].nominal == pytest.approx(101 * 100 * (1 / 8 + math.sqrt(1 / 8) / 20) * 5 + fill)
 
 
 def test_bits_moved(model: HardwareModel) -> None:
@@ -316,7 +323,7 @@ def test_bits_moved(model: HardwareModel) -> None:
     assert cost.bits_moved["forward"]["accumulator"] == pytest.approx(2 * synaptic * SUM)
     assert cost.bits_moved["feedback"]["feedback"] == pytest.approx(2 * 10 * 100)
     assert cost.channel_bits["event_payload"] == pytest.approx(sum(EVENTS) * CODE)
-    header = model.spec.network.header_bits
+    header = model.spec.fabric.header_bits
     assert cost.channel_bits["event_packets"] == pytest.approx((2 * 151 + 101 + 101) * (header + CODE))
 
 
@@ -326,7 +333,11 @@ def test_classifying_from_test_counts_or_from_the_forward_phase(model: HardwareM
     assert derived.inference_from == "forward phase of the training counts"
     assert given_.inference_energy_pj_per_sample == pytest.approx(derived.inference_energy_pj_per_sample, rel=1e-12)
     assert derived.inference_energy_pj_per_sample < derived.energy_pj_per_sample
-    assert derived.energy_by_phase["forward"].nominal == pytest.approx(derived.inference_energy_pj_per_sample)
+    forward = math.fsum(
+        p.nominal for p in derived.energy if p.phase == "forward" and p.component not in ("clock", "static")
+    )
+    alone = math.fsum(p.nominal for p in derived.inference_energy if p.component not in ("clock", "static"))
+    assert forward == alone
     assert given_.energy == derived.energy
 
 

@@ -20,7 +20,7 @@ from neurosim.spiking.projection import Connect, Pairs, Projection
 from neurosim.spiking.spec import SpikingSpec
 from tests.spiking_twin import random_case
 
-MODELS = names()
+MODELS = names(kind="array")
 
 
 def made(populations, projections=(), seed=3):
@@ -238,6 +238,62 @@ def joined_to_all(spec):
     return spec.replace(projections=tuple(wide))
 
 
+def two_ways(weights, shares="up", plasticity=None, delay=2, pairs=((0, 0, 1), (0, 2, 1)), **more):
+    """Two sources of 2 neurons onto 3 cells through the same three pairs, or others."""
+    sources = [Population(name, 2, (), Regular(3)) for name in ("plus", "minus")]
+    cells = Population("out", 3, (State("v", Leak(3), reset=0),), Threshold(40))
+    joined = [
+        Projection(source, "out", "v", Fixed(8, 0), np.array(w), Pairs(*by), d, phase="feedback", plasticity=plasticity, name=name, shares=borrows, **m)
+        for source, w, by, d, name, borrows, m in (
+            ("plus", (5, -5, 5), ((0, 0, 1), (0, 2, 1)), 2, "up", "", {}),
+            ("minus", weights, pairs, delay, "down", shares, more),
+        )
+    ]  # fmt: skip
+    return made([*sources, cells], joined)
+
+
+def test_shared_lists_are_held_once():
+    """Three addresses of 2 bits and three row starts of 2; a sign each, as there is one magnitude: once for both where it serves both."""
+    lists, sign, word = 3 * 2 + 3 * 2, 3, 3 * 8
+    assert two_ways((-5, 5, -5), shares="").layout().bits("feedback") == 2 * (lists + sign)
+    for weights, held in (((-5, 5, -5), lists + sign), ((5, -5, 5), lists + sign), ((5, 5, -5), lists + 2 * sign), ((1, 2, 3), lists + sign + word)):  # fmt: skip
+        net, alone = two_ways(weights), two_ways(weights, shares="")
+        assert net.layout().bits("feedback") == held
+        assert net.layout().bits("spike") == alone.layout().bits("spike") > 0
+        for one in (net, alone):
+            one.run(20)
+        assert net.counts().ops == alone.counts().ops  # what is read does not change
+        assert np.array_equal(net.state("out", "v"), alone.state("out", "v"))
+    learns = Plasticity(Term(shift=4))
+    assert two_ways((-5, 5, -5), plasticity=learns).layout().bits("feedback") == lists + 2 * word
+
+
+def test_feedback_of_erbp_is_one_crossbar():
+    for adaptive, words in ((False, 1), (True, 2), ("stdp", 2)):
+        spec = Erbp(n_in=4, hidden=(5,), classes=3, adaptive=adaptive).network()
+        net = SpikingNetwork(spec)
+        layer, other = (net.layer_names.index(f"{error}->hidden0") for error in ("positive", "negative"))
+        layout, n = net.layout(), len(net.weights("positive->hidden0"))
+        assert layout.bits("feedback", other) == (words - 1) * 8 * n
+        assert layout.bits("feedback", layer) == n * (1 if words == 1 else 8) + n * 3 + 4 * n.bit_length()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: two_ways((1, 1, 1), shares="down"), "projection down: shares='down': must be one of up"),
+        (lambda: two_ways((1, 1, 1), delay=1), "projection down: shares='up': its delays are others"),
+        (
+            lambda: two_ways((1, 1, 1), pairs=((0, 1, 1), (0, 2, 1))),
+            "projection down: shares='up': its pairs are others",
+        ),
+    ],
+)
+def test_lists_that_could_not_be_one_are_refused(make, message):
+    with pytest.raises(NeurosimError, match=message):
+        make()
+
+
 @pytest.mark.parametrize("wide", [True, False])
 def test_synops_of_event_driven_random_backpropagation(wide):
     """n_vis N_h + n_hid N_out + 2 n_out N_out + n_err (N_out + N_h): SynOps in the published plot script of eRBP.
@@ -282,6 +338,20 @@ def test_fixed_lines_of_one_magnitude_hold_signs():
     assert bits["label->positive"] == 0
     lists = entries * 4 + 5 * max(1, int(entries).bit_length())
     assert bits["positive->hidden0"] == entries + lists
+
+
+def test_fixed_lines_are_held_by_what_they_are_now():
+    cells = Population("out", 6, (State("v"),), Threshold(1 << 14))
+    lines = Projection("in", "out", initial=7, connect=Connect("random", probability=0.5), phase="error")
+    net = made([Population("in", 4, (), Regular(1)), cells], [lines])
+    start, n = net.save(), len(net.synapses(0).target)
+    assert net.layout().bits("weight") == 0
+    net.set_weights(0, np.arange(n) % 2 * 14 - 7)
+    assert net.layout().bits("weight") == n
+    net.set_weights(0, np.arange(n))
+    assert net.layout().bits("weight") == 8 * n
+    net.restore(start)
+    assert net.layout().bits("weight") == 0
 
 
 @pytest.mark.parametrize(("storage", "reads"), [("bitmap", 2 * 4 * 6), ("addresses", None), ("regenerated", 0)])
@@ -414,7 +484,7 @@ def test_without_plasticity_nothing_is_updated():
 
 
 def test_packets_hop_once_a_tick():
-    """The hops' latency stands once in every tick in which a layer's packets may travel; two ticks by hand."""
+    """The way's latency stands once in every tick in which a layer's packets may travel; two ticks by hand, the core at the input port."""
     net = made(
         [Population("in", 1, (), Regular(1)), Population("out", 1, (State("v"),), Threshold(99))],
         [Projection("in", "out")],
@@ -422,9 +492,10 @@ def test_packets_hop_once_a_tick():
     net.run(2)
     model = load("digital_45nm")
     stages = {s.layer: s for s in price(net.counts(), None, net.layout(), model).latency}
-    hop, cycle = model.spec.network.router.latency_ns * model.spec.network.hops, 1000 / model.spec.core.clock_mhz
-    assert stages[0].nominal == pytest.approx(2 * cycle + 2 * hop)  # a packet a cycle, two of them
-    assert 0 < stages[2].nominal < 2 * hop  # states do not travel
+    hop, cycle = model.spec.fabric.tile.latency.latency_ns, 1000 / model.spec.core.clock_mhz
+    fill = 2 * model.spec.core.pipeline * cycle  # once a tick, too
+    assert stages[0].nominal == pytest.approx(2 * cycle + 2 * hop + fill)  # a packet a cycle, two of them
+    assert (stages[2].unit, stages[2].nominal) == ("state memory", cycle + fill)  # states do not travel
 
 
 def test_projections_stand_on_the_cores_of_their_target():

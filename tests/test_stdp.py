@@ -5,10 +5,11 @@ import pytest
 
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed
+from neurosim.kernels.spike_registers import PART
 from neurosim.spiking.erbp import Erbp, alignment
 from neurosim.spiking.network import SpikingNetwork
 from neurosim.spiking.neurons import EVERY_TICK, Events, Leak, Poisson, Population, State, Threshold, trace
-from neurosim.spiking.plasticity import Kernel, kernel_stdp, modulated, pair_stdp, reward_stdp
+from neurosim.spiking.plasticity import Kernel, Term, kernel_stdp, modulated, pair_stdp, reward_stdp
 from neurosim.spiking.projection import Connect, Projection
 from neurosim.spiking.spec import SpikingSpec
 
@@ -230,3 +231,38 @@ def test_what_adaptive_feedback_keeps():
 def test_adaptive_must_be_known():
     with pytest.raises(NeurosimError, match=r"erbp\.adaptive='hebb'"):
         small(adaptive="hebb")
+
+
+@pytest.mark.parametrize("rounding", ["stochastic", "floor"])
+@pytest.mark.parametrize("shift", [0, 6, 18])
+@pytest.mark.parametrize("delay", [0, (0, 2)])
+def test_vectors_of_synapses_learn_as_single_ones(rounding, shift, delay):
+    """Rows and columns of 0 to 70 synapses; `tests/naive_spiking.py` knows the single ones on small networks."""
+    size = 1 << (min(shift, 10) + 2)
+    states = (trace("x", Leak(4), size), State("u"), State("back"))
+    pre = Population("pre", 90, states, Poisson(np.arange(90) * 60))
+    post = Population("post", 70, states, Poisson(3000))
+    joined = Connect("random", probability=0.5)
+    rule = pair_stdp("x", "x", shift, shift)
+    either = pair_stdp("x", "x", shift, shift).replace(
+        on_pre=Term("pre.x", shift=shift), on_post=Term("post.x", numerator=-1, shift=shift)
+    )
+    word = Fixed(8, 0, rounding=rounding)
+    projections = [
+        Projection("pre", "post", "u", word, (-20, 20), joined, delay, gain=2, plasticity=rule),
+        Projection("post", "pre", "back", word, 5, joined, delay, plasticity=either, low=-30, high=60),
+    ]
+    nets = [SpikingNetwork(SpikingSpec((pre, post), tuple(projections), 4)) for _ in range(2)]
+    parts = nets[1]._program.parts
+    assert (parts[:, PART.lanes] == 1).all()
+    assert parts[:, PART.lanes_post].sum() == 2
+    parts[:, PART.lanes] = parts[:, PART.lanes_post] = 0
+    for net in nets:
+        net.run(60)
+        net.slow(2)
+        net.run(60)
+    assert nets[0].counters()["projections"] == nets[1].counters()["projections"]
+    assert nets[0].counters()["projections"][0]["changed"] > 0
+    for p in range(2):
+        assert np.array_equal(nets[0].weights(p), nets[1].weights(p))
+    assert np.array_equal(nets[0].state("pre", "back"), nets[1].state("pre", "back"))

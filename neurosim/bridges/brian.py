@@ -31,8 +31,8 @@ from neurosim.spiking.spec import SpikingSpec
 
 __all__ = [
     "Agreement", "BrianTwin", "Compared", "Counted", "Drift", "Quantised", "Trace", "Watch", "bits_function", "brian2", "compare",
-    "compare_bits", "count", "drift", "first_difference", "narrowed", "price", "quantise", "random_bits", "settings", "simulate", "twin",
-    "van_rossum", "watch",
+    "compare_bits", "count", "drift", "first_difference", "here", "narrowed", "price", "quantise", "random_bits", "settings", "simulate",
+    "twin", "van_rossum", "watch",
 ]  # fmt: skip
 
 Given = Sequence[Synapses] | Mapping[str, Synapses] | None
@@ -180,21 +180,25 @@ def simulate(
 
 def compare(spec: SpikingSpec, ticks: int, target: str = "numpy", *, learn: bool = True) -> Agreement:
     """Run this package's network and its twin for so many ticks: whether they are equal, and where not."""
+    found = simulate([spec], ticks, target=target, learn=learn)[0]
+    return first_difference(spec, ticks, here(spec, ticks, learn=learn), found)
+
+
+def here(spec: SpikingSpec, ticks: int, *, learn: bool = True) -> Trace:
+    """What this package's own network leaves after so many ticks."""
     from neurosim.spiking.network import SpikingNetwork
 
-    found = simulate([spec], ticks, target=target, learn=learn)[0]
     network = SpikingNetwork(spec)
     raster = network.run(ticks, learn=learn)
     tagged = [
         k for k, p in enumerate(spec.projections) if p.plasticity is not None and p.plasticity.eligibility is not None
     ]
-    mine = Trace(
+    return Trace(
         {p.name: raster[p.name] for p in spec.populations},
         {(p.name, s.name): network.state(p.name, s.name) for p in spec.populations for s in p.states},
         [network.weights(k) for k in range(len(spec.projections))],
         {k: network.tags(k) for k in tagged},
     )
-    return first_difference(spec, ticks, mine, found)
 
 
 def drift(

@@ -18,6 +18,8 @@ from typing import NamedTuple
 from neurosim.errors import NeurosimError
 
 TICK_BITS = 32
+OURS = "_neurosim_"
+"""What names begin with that this package adds to a user's code."""
 _RANDOM_BITS = 64
 _FREE = frozenset({"int", "bool", "floor", "ceil", "rint"})
 _DRAWN = frozenset({"rand", "randn", "poisson", "binomial"})
@@ -251,7 +253,7 @@ _SYMBOLS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "*
 
 
 def statements(code: str, named: str) -> list[Statement]:
-    """The lines of a block of code. Raises NeurosimError for what is no assignment to a name."""
+    """The lines of a block of code but for this package's own. Raises NeurosimError for what is no assignment to a name."""
     found = []
     lines = "\n".join(line.strip() for line in code.splitlines())
     for node in _tree(lines, named).body:
@@ -261,7 +263,8 @@ def statements(code: str, named: str) -> list[Statement]:
             target, operation = node.targets[0].id, ""
         else:
             raise NeurosimError(f"{named}: {ast.unparse(node)!r}: is no assignment to one variable")
-        found.append(Statement(target, operation, node.value, names_in(node.value)))
+        if not target.startswith(OURS):
+            found.append(Statement(target, operation, node.value, names_in(node.value)))
     return found
 
 

@@ -92,7 +92,10 @@ class PathwayCode:
 
 @dataclass
 class SynapsesCode:
-    """A Synapses object. weights: variables held as weights; ages: whether variables decay from event to event."""
+    """A Synapses object. weights: variables held as weights; ages: whether variables decay from event to event.
+
+    compared: weights that code alone assigns, so that a comparison there tells how often they change.
+    """
 
     synapses: Any
     name: str
@@ -100,6 +103,7 @@ class SynapsesCode:
     pathways: list[PathwayCode] = field(default_factory=list)
     tick: list[tuple[float, Block]] = field(default_factory=list)
     ages: bool = False
+    compared: tuple[str, ...] = ()
 
     @property
     def plastic(self) -> bool:
@@ -301,6 +305,10 @@ def read_synapses(synapses: Any, regular: Iterable[Any], words: Words, told: Any
         found.tick.append((float(synapses.clock.dt_), block))
     for runner_of in regular:
         found.tick.append((float(runner_of.clock.dt_), _code(runner_of.abstract_code, synapses, resolve, numbers)))
+    moved = {equation.varname for equation in (*aged, *timed)}
+    blocks = [p.update for p in found.pathways] + [block for _, block in found.tick]
+    assigned = {name for block in blocks for _, thing, name in block.writes if thing == synapses.name}
+    found.compared = tuple(name for name in weights if name in assigned - moved)
     return found
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from neurosim.bridges.brian_arithmetic import Key
 from neurosim.bridges.brian_code import Block, GroupCode, PathwayCode, SynapsesCode, base
 from neurosim.bridges.brian_network import Flow, Read
-from neurosim.ops import Held, Layout, Op, OpCounts
+from neurosim.ops import Held, Layout, Op, OpCounts, Source
 from neurosim.spiking.held import address_bits
 
 TABLE_WORDS = 256
@@ -28,13 +28,15 @@ TABLE_WORDS = 256
 class Happened:
     """What was counted.
 
-    steps: time steps by dt; spikes by (group, event): int64[n]; flows by a pathway's name; heard: events of Poisson inputs.
+    steps: time steps by dt; spikes by (group, event): int64[n]; flows by a pathway's name; heard: events of Poisson inputs; changed: by
+    `SYNAPSES.VARIABLE`, how often a weight was different after an assignment, where that is known.
     """
 
     steps: Mapping[float, int]
     spikes: Mapping[tuple[str, str], NDArray[np.int64]]
     flows: Mapping[str, Flow]
     heard: Mapping[str, int]
+    changed: Mapping[str, int]
 
 
 class Ledger:
@@ -112,7 +114,12 @@ class Ledger:
         for key, bits in block.work.reads.items():
             self.add(layer, phase, times, "read", bits, memory=self.memory(key))
         for key, bits in block.writes.items():
-            self.add(layer, phase, times, "write", bits, memory=self.memory(key))
+            if not self._known(key):
+                self.add(layer, phase, times, "write", bits, memory=self.memory(key))
+
+    def _known(self, key: Key) -> bool:
+        """Whether it is known how often a word has changed: then it is written as often."""
+        return key[0] == "synapse" and f"{key[1]}.{key[2]}" in self.happened.changed
 
     def _group(self, layer: int, group: GroupCode) -> None:
         for dt, n, block in group.tick:
@@ -162,6 +169,10 @@ class Ledger:
             self._travel(layer, phase, one, pathway, flow)
             self._deliver(layer, one, pathway, flow)
             self._learn(layer, pathway, flow)
+        for name in one.weights:
+            changed, bits = self.happened.changed.get(f"{one.name}.{name}", 0), self.touched["synapse", one.name, name]
+            self.add(layer, "update", changed, "weight_changed", bits)
+            self.add(layer, "update", changed, "write", bits, memory="weight")
         return total
 
     def _sent(self, code: PathwayCode) -> NDArray[np.int64]:
@@ -213,7 +224,8 @@ class Ledger:
                 self.add(layer, phase, times, "read", bits, memory=memory)
         for key, bits in block.writes.items():
             memory = "accumulator" if key in block.adds and key[0] != "synapse" else self.memory(key)
-            self.add(layer, phase, flow.events, "write", bits, memory=memory)
+            if not self._known(key):
+                self.add(layer, phase, flow.events, "write", bits, memory=memory)
 
     # ------------------------------------------------------------------ layout
 
@@ -241,7 +253,17 @@ class Ledger:
             event_bits=(0,) * (before + len(groups)),
             receivers=((),) * (before + len(groups)),
             places=(*stands, *self.place.values()),
+            sources=(
+                *map(self._source, self.read.synapses),
+                *(Source(-1, 1) for _ in self.read.inputs),
+                *(Source(-1, 0) for _ in groups),
+            ),
         )
+
+    def _source(self, one: SynapsesCode) -> Source:
+        """What spikes into synapses: a group on the chip, or the input port."""
+        whole = base(one.synapses.source)
+        return Source(-1 if self.read.groups[whole.name].outside else self.place[whole.name], whole.N)
 
     def _held_synapses(self, layer: int, one: SynapsesCode) -> list[Held]:
         n, source = len(one.synapses), len(one.synapses.source)

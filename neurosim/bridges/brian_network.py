@@ -29,7 +29,6 @@ SUPPORTED = (
     "NeuronGroup, PoissonGroup, SpikeGeneratorGroup, PoissonInput, Synapses between groups or subgroups of them, "
     "run_regularly and monitors"
 )
-HEARD = "_neurosim_heard"
 
 
 @dataclass
@@ -53,6 +52,7 @@ class Read:
     words: Words
     dt: float
     notes: list[str]
+    regular: dict[str, list[Any]]
 
 
 def objects_of(network: Any, level: int = 0) -> set[Any]:
@@ -88,10 +88,15 @@ def sorted_out(objects: Iterable[Any]) -> Sources:
         if isinstance(thing, module.SpatialNeuron):
             raise _refused(thing, "a neuron of many compartments")
         if isinstance(thing, sources):
+            if isinstance(thing, module.NeuronGroup):
+                refuse_inactive(thing)
             found.groups.append(thing)
         elif isinstance(thing, module.Synapses):
             for name in thing.summed_updaters:
                 raise _refused(thing, f"its variable {name}, summed over synapses in every step,")
+            for end, whose in ((thing.source, "spikes"), (thing.target, "variables")):
+                if isinstance(base(end), module.Synapses):
+                    raise _refused(thing, f"what it does with the {whose} of other synapses, {base(end).name},")
             found.synapses.append(thing)
         elif isinstance(thing, module.PoissonInput):
             found.inputs.append(thing)
@@ -102,6 +107,17 @@ def sorted_out(objects: Iterable[Any]) -> Sources:
         elif not isinstance(thing, (*ignored, CodeRunner)):
             raise _refused(thing, f"a {type(thing).__name__}")
     return found
+
+
+def refuse_inactive(group: Any) -> None:
+    """Refuse a group of neurons of which not all runs: what it does in a tick would be counted all the same."""
+    parts = ("state_updater", "subexpression_updater", "thresholder", "resetter")
+    runners = [group, *(part for name in parts if (part := getattr(group, name, None)) is not None)]
+    runners = [one for several in runners for one in (several.values() if isinstance(several, dict) else (several,))]
+    for one in (*runners, *(r for r in group.contained_objects if "run_regularly" in r.name)):
+        if not one.active:
+            what = "is" if one is group else f"its {one.name} is"
+            raise _refused(group, f"{what} not active (active=False), so what it does")
 
 
 def _place(thing: Any) -> list[Any]:
@@ -147,7 +163,7 @@ def read(sources: Sources, bits: Mapping[str, int] | int | None, weights: Mappin
         raise NeurosimError(f"network: its objects have different time steps ({said}): supported is one for all")
     notes += [f"{s.name}: is not active, so it is not counted" for s in sources.synapses if not s.active]
     notes += _notes(groups, joined, words)
-    return Read(groups, joined, sources.inputs, words, next(iter(steps), 1e-4), notes)
+    return Read(groups, joined, sources.inputs, words, next(iter(steps), 1e-4), notes, sources.regular)
 
 
 def _notes(groups: Mapping[str, GroupCode], joined: list[SynapsesCode], words: Words) -> list[str]:
@@ -169,7 +185,12 @@ def _notes(groups: Mapping[str, GroupCode], joined: list[SynapsesCode], words: W
         for pathway in one.pathways:
             notes += sorted(pathway.forward.work.notes | pathway.update.work.notes)
         if one.plastic:
-            notes.append(f"{one.name}: every evaluation of a rule counts as an attempted update and as a write")
+            notes.append(f"{one.name}: every evaluation of a rule counts as an attempted update")
+        for name in one.weights:
+            if one.plastic and name not in one.compared:
+                notes.append(
+                    f"{one.name}.{name}: an equation moves it, so it is not known when it is different: each update is a write"
+                )
     return list(dict.fromkeys(notes))
 
 

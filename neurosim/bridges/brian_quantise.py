@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from neurosim.bridges.brian_arithmetic import statements
 from neurosim.bridges.brian_code import Words, weights_of
 from neurosim.bridges.brian_compare import Drift, Raster, drift_of_rasters
 from neurosim.bridges.brian_device import brian2
+from neurosim.bridges.brian_hear import assigning, before_counters
 from neurosim.bridges.brian_network import objects_of, sorted_out
 from neurosim.errors import NeurosimError
 from neurosim.formats import check, check_whole
@@ -81,7 +81,7 @@ class Quantised:
         drawn = 0.5 if rounding == "nearest" else np.random.default_rng(0).random(values.shape)
         variable.set_value(np.clip(np.floor(values / step + drawn), -top, top) * step)
         lsb = f"_neurosim_lsb_{name}"
-        for thing, field in _assigning(synapses, name, regular):
+        for thing, field in assigning(synapses, name, regular):
             if lsb not in synapses.variables:
                 synapses.variables.add_constant(lsb, step, dimensions=variable.dim)
                 self._constants.append((synapses.variables, lsb))
@@ -89,7 +89,7 @@ class Quantised:
             self._codes.append((thing, field, kept))
             part = "0.5" if rounding == "nearest" else "rand()"
             line = f"{name} = clip(floor({name}/{lsb} + {part}), -{top}, {top})*{lsb}"
-            setattr(thing, field, f"{kept.rstrip()}\n{line}")
+            setattr(thing, field, before_counters(kept, line))
 
     def undo(self) -> None:
         """The weights and code of before."""
@@ -112,13 +112,6 @@ class Quantised:
 
 def _given(values: Any, name: str, default: Any) -> Any:
     return values.get(name, default) if isinstance(values, Mapping) else values
-
-
-def _assigning(synapses: Any, name: str, regular: Mapping[str, list[Any]]) -> list[tuple[Any, str]]:
-    """What changes a variable: pathways, and code that runs regularly."""
-    found = [(p, "code") for p in synapses._pathways]  # noqa: SLF001
-    found += [(r, "abstract_code") for r in regular.get(synapses.name, [])]
-    return [(t, f) for t, f in found if any(s.target == name for s in statements(getattr(t, f), t.name))]
 
 
 def quantise(

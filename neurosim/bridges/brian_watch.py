@@ -14,7 +14,8 @@ from neurosim import costs
 from neurosim.bridges.brian_code import GroupCode, PathwayCode, base
 from neurosim.bridges.brian_counts import Happened, Ledger
 from neurosim.bridges.brian_device import brian2
-from neurosim.bridges.brian_network import HEARD, Flow, Read, Rows, flow, objects_of, queued, read, sorted_out
+from neurosim.bridges.brian_hear import Hearing
+from neurosim.bridges.brian_network import Flow, Read, Rows, flow, objects_of, queued, read, refuse_inactive, sorted_out
 from neurosim.errors import NeurosimError
 from neurosim.ops import Layout, OpCounts
 
@@ -23,8 +24,8 @@ from neurosim.ops import Layout, OpCounts
 class Counted:
     """Counts of what a network has done, as one sample, and what it occupies. names: of the layers; notes: what was assumed.
 
-    tallies: by the names of Synapses, what docs/spiking.md 10 calls arrivals, events, evaluated_pre and evaluated_post; of groups and
-    PoissonInputs `ticks` and `spikes`.
+    tallies: by the names of Synapses, what docs/spiking.md 10 calls arrivals, events, evaluated_pre, evaluated_post, and of those whose
+    weights code assigns, changed; of groups and PoissonInputs `ticks` and `spikes`.
     """
 
     counts: OpCounts
@@ -38,8 +39,8 @@ class Counted:
         return costs.price(self.counts, None, self.layout, costs.load(hardware))
 
     def prices(self, *hardware: str) -> dict[str, costs.Cost]:
-        """The same on several models; on all that are shipped where none is named."""
-        return {name: self.price(name) for name in hardware or costs.names()}
+        """The same on several models; on all that are priced unasked where none is named."""
+        return {name: self.price(name) for name in hardware or costs.names(default_only=True)}
 
     def table(self, *hardware: str) -> str:
         """The prices as text, the optimistic and pessimistic ends in brackets."""
@@ -54,6 +55,7 @@ class Counted:
             lines.append(
                 f"{name:18}{energy:>28}{each:>21}{cost.latency_ns_per_sample / 1e3:>12.5g}{cost.area_um2 / 1e6:>11.4g}"
                 f"{sum(cost.cores):>7}  {cost.grade.basis}, {cost.grade.tag}"
+                + (f"; without {', '.join(cost.unpriced)}" if cost.unpriced else "")
             )
         return "\n".join(lines)
 
@@ -71,10 +73,11 @@ class Watch:
         sources = sorted_out(objects)
         self.read: Read = read(sources, bits, weights)
         timed = (*sources.groups, *sources.synapses, *(one for several in sources.regular.values() for one in several))
-        self._timed, self._dts = timed, sorted({float(one.clock.dt_) for one in timed})
+        self._timed, self._dt_of = timed, [float(one.clock.dt_) for one in timed]
+        self._dts, self._idle = sorted(set(self._dt_of)), {one.name for one in sources.synapses if not one.active}
         self._compiled = _compiles(self._device)
         self._monitors: dict[tuple[str, str], Any] = {}
-        self._codes: dict[str, tuple[Any, str]] = {}
+        self._hearing = Hearing(compiled=self._compiled)
         self._own = monitors
         if monitors:
             self._place()
@@ -97,24 +100,9 @@ class Watch:
                 self._monitors[group.name, event] = made
         for one in self.read.inputs:
             if self._compiled or one.active:
-                self._listen(one)
-
-    def _listen(self, one: Any) -> None:
-        """Let a PoissonInput add up what it draws, at each neuron, from the same random numbers."""
-        group, name = one._group, f"{HEARD}_{one.name}"  # noqa: SLF001
-        whole = base(group)
-        if name not in whole.variables:
-            whole.variables.add_array(name, size=len(whole))  # whole numbers, which Brian2 draws as real ones
-            if whole is not group:
-                group.variables.add_reference(name, whole)
-                group.variables.indices[name] = "_sub_idx"
-        drawn = next(v for v in one.variables if "binomial" in v)
-        kept = one.abstract_code
-        rest = kept.split(f"{drawn}()", 1)[1]
-        one.abstract_code = (
-            f"_neurosim_drawn = {drawn}()\n{one.target_var} += _neurosim_drawn{rest}\n{name} += _neurosim_drawn"
-        )
-        self._codes[one.name] = (one, kept)
+                self._hearing.poisson(one)
+        for synapses in self.read.synapses:
+            self._hearing.weights(synapses, self.read.regular)
 
     def _find(self, objects: Iterable[Any]) -> None:
         """The monitors that the user has made."""
@@ -169,7 +157,7 @@ class Watch:
     def counted(self) -> Counted:
         """What has happened since the watch began.
 
-        Raises: NeurosimError for synapses that were switched off or on in between.
+        Raises: NeurosimError for a network that has changed since: objects added or switched off or on, another time step.
         """
         try:
             return self._counted()
@@ -179,11 +167,7 @@ class Watch:
             ) from error
 
     def _counted(self) -> Counted:
-        for one in self.read.synapses:
-            if not (one.synapses.active and all(p.pathway.active for p in one.pathways)):
-                raise NeurosimError(
-                    f"synapses {one.name}: active=False: was switched off; watch anew for each part of the run"
-                )
+        self._refuse_changes()
         spikes = {key: np.asarray(m.count[:], np.int64) for key, m in self._monitors.items()}
         flows = {}
         for code in self._pathways:
@@ -191,24 +175,48 @@ class Watch:
             mine = spikes[base(pathway.source).name, pathway.event]
             flows[pathway.name] = flow(code, mine, self._waited[pathway.name], self._late(code, rows), rows)
         steps = {dt: self._steps(dt) - self._began[dt] for dt in self._dts}
-        heard = {
-            one.name: int(np.sum(base(one._group).variables[f"{HEARD}_{one.name}"].get_value()))  # noqa: SLF001
-            for one in self.read.inputs
-        }
-        ledger = Ledger(self.read, Happened(steps, spikes, flows, heard))
+        heard = {one.name: self._hearing.heard(one.name) or 0 for one in self.read.inputs}
+        compared = [f"{one.name}.{name}" for one in self.read.synapses for name in one.compared]
+        changed = {key: n for key in compared if (n := self._hearing.heard(key)) is not None}
+        ledger = Ledger(self.read, Happened(steps, spikes, flows, heard, changed))
         return Counted(
             ledger.counts(),
             ledger.layout(),
             ledger.names,
             tuple(self.read.notes),
-            self._tallies(spikes, flows, heard, steps),
+            self._tallies(spikes, flows, heard, changed, steps),
         )
+
+    def _refuse_changes(self) -> None:
+        """Refuse a network that is no longer the one that was read."""
+        for one in self.read.synapses:
+            if not (one.synapses.active and all(p.pathway.active for p in one.pathways)):
+                raise NeurosimError(
+                    f"synapses {one.name}: active=False: was switched off; watch anew for each part of the run"
+                )
+        for group in self.read.groups.values():
+            if not group.outside:
+                refuse_inactive(group.group)
+        for thing, dt in zip(self._timed, self._dt_of, strict=True):
+            if float(thing.clock.dt_) != dt:
+                now = float(thing.clock.dt_) * 1e3
+                raise NeurosimError(
+                    f"{thing.name}: its time step was {dt * 1e3:g} ms when the watch began and is {now:g} ms; watch anew"
+                )
+        if self._network is not self._device.magic_network:
+            found = sorted_out(objects_of(self._network))
+            known = {one.name for one in (*self._timed, *self.read.inputs)} | self._idle
+            regular = [one for several in found.regular.values() for one in several]
+            for thing in (*found.groups, *found.synapses, *found.inputs, *regular):
+                if thing.name not in known:
+                    raise NeurosimError(f"{thing.name}: was added after the watch began; watch anew")
 
     def _tallies(
         self,
         spikes: Mapping[tuple[str, str], NDArray[np.int64]],
         flows: Mapping[str, Flow],
         heard: Mapping[str, int],
+        changed: Mapping[str, int],
         steps: Mapping[float, int],
     ) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
@@ -223,6 +231,9 @@ class Watch:
                     for s in ("pre", "post")
                 },
             }
+            known = [changed[key] for key in (f"{one.name}.{name}" for name in one.compared) if key in changed]
+            if known:
+                found[one.name]["changed"] = sum(known)
         found |= {name: {"spikes": n} for name, n in heard.items()}
         ticks = steps.get(self.read.dt, 0)
         for group in self.read.groups.values():
@@ -257,17 +268,16 @@ class Watch:
         return self.counted().price(hardware)
 
     def table(self, *hardware: str) -> str:
-        """The prices as text, on the named models or on all that are shipped."""
+        """The prices as text, on the named models or on all that are priced unasked."""
         return self.counted().table(*hardware)
 
     def close(self) -> None:
-        """Take the monitors away, and give Poisson inputs their code back."""
+        """Take the monitors away, and give Poisson inputs and synapses their code back."""
         for (name, _), monitor in self._monitors.items():
             group: GroupCode = self.read.groups[name]
             if self._own and monitor in group.group.contained_objects:
                 group.group.contained_objects.remove(monitor)
-        for one, kept in self._codes.values():
-            one.abstract_code = kept
+        self._hearing.close()
 
 
 def _compiles(module: Any) -> bool:
@@ -310,5 +320,5 @@ def price(
     weights: Mapping[str, Any] | None = None,
     level: int = 0,
 ) -> dict[str, costs.Cost]:
-    """What a network with SpikeMonitors has cost since its time 0, by hardware model: on those named, or on all that are shipped."""
+    """What a network with SpikeMonitors has cost since its time 0, by hardware model: on those named, or on all that are priced unasked."""
     return count(network, bits=bits, weights=weights, level=level + 1).prices(*hardware)

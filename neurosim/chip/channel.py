@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.errors import NeurosimError
+from neurosim.fields import settle
 from neurosim.formats import Quantiser, check, check_whole
 
 MOST_WIRES = 8
@@ -71,6 +72,7 @@ class Channel:
     gain: int | tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        settle(self, "channel")
         check("channel.route", self.route, ROUTES)
         check("channel.matrix", self.matrix, MATRICES)
         check("channel.units", self.units, UNITS)

@@ -17,7 +17,7 @@ from neurosim.chip.channel import DROPOUT_BITS
 from neurosim.chip.maps import comparisons, connections, reached
 from neurosim.chip.program import quantiser_steps
 from neurosim.chip.spec import NetworkSpec
-from neurosim.ops import Held, Layout, Op, OpCounts
+from neurosim.ops import Held, Layout, Op, OpCounts, Source
 
 Crossbars = Sequence[NDArray[np.integer[Any]] | None]
 _LANE = 16
@@ -361,6 +361,11 @@ def layout(spec: NetworkSpec, crossbars: Crossbars, batch_size: int) -> Layout:
         code_bits=spec.code_bits,
         event_bits=tuple(spec.presynaptic(layer).bits for layer in range(len(spec.layers))),
         receivers=tuple(tuple(listeners.get(layer, ())) for layer in range(len(spec.layers))),
+        early_codes=spec.channel.route == "target",
+        sources=tuple(
+            Source(layer - 1, spec.n_in(layer), spec.geometry(layer) if layer < spec.convolutions else None)
+            for layer in range(len(spec.layers))
+        ),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.errors import NeurosimError
+from neurosim.fields import settle
 from neurosim.formats import Fixed, check, check_whole
 from neurosim.rng import STREAM_CONNECTION, STREAM_VALUE, words
 
@@ -48,6 +49,7 @@ class FeedbackCrossbar:
     per: Literal["neuron", "synapse"] = "neuron"
 
     def __post_init__(self) -> None:
+        settle(self, "feedback")
         check_whole("feedback.bits", self.bits, 1, 16)
         check("feedback.values", self.values, ("01", "+-1"))
         check("feedback.storage", self.storage, ("bitmap", "addresses", "regenerated"))

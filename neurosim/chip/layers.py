@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from neurosim.errors import NeurosimError
+from neurosim.fields import settle
 from neurosim.formats import Fixed, check, check_whole
+from neurosim.ops import Geometry
 
 HIDDEN = ("tanh", "logistic", "relu", "hard-tanh", "linear")
 OUTPUT = ("softmax", "logistic", "linear", "tanh")
@@ -53,6 +55,7 @@ class Dense:
     init_gain: float = 1.0
 
     def __post_init__(self) -> None:
+        settle(self, "layer")
         check_whole("layer.n", self.n, 1, 1 << 20)
         check("layer.activation", self.activation, tuple(dict.fromkeys(HIDDEN + OUTPUT + OFF_CHIP)))
         _check_layer(self)
@@ -75,39 +78,6 @@ class Dense:
     def replace(self, **changes: Any) -> Dense:
         """A copy with some fields changed."""
         return replace(self, **changes)
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Where the windows of one convolution and of its pooling lie; all sizes in positions, maps as (height, width).
-
-    inputs: (height, width, channels) of what arrives; map: of the convolution; out: of what it emits, the pooled map.
-    top, left: positions that the first window of the convolution begins above and left of the map; pool, pool_stride (both
-    1 without pooling), pool_top, pool_left: the same of the pooling windows.
-    """
-
-    inputs: tuple[int, int, int]
-    channels: int
-    kernel: int
-    stride: int
-    top: int
-    left: int
-    map: tuple[int, int]
-    pool: int
-    pool_stride: int
-    pool_top: int
-    pool_left: int
-    out: tuple[int, int]
-
-    @property
-    def positions(self) -> int:
-        """Positions of the map, before pooling."""
-        return self.map[0] * self.map[1]
-
-    @property
-    def fan_in(self) -> int:
-        """Weights of one channel, without the bias: kernel x kernel x channels of the input."""
-        return self.kernel * self.kernel * self.inputs[2]
 
 
 @dataclass(frozen=True)
@@ -140,6 +110,7 @@ class Conv2d:
     init_gain: float = 1.0
 
     def __post_init__(self) -> None:
+        settle(self, "layer")
         check_whole("layer.channels", self.channels, 1, 1 << 16)
         check_whole("layer.kernel", self.kernel, 1, 255)
         check_whole("layer.stride", self.stride, 1, 255)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.chip.layers import Geometry
 from neurosim.chip.spec import NetworkSpec
+from neurosim.ops import Geometry
 
 if TYPE_CHECKING:
     from neurosim.kernels.registers import Maps

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from neurosim.chip.channel import Channel, half_log2
-from neurosim.chip.layers import Dense, Geometry, Layer
+from neurosim.chip.layers import Dense, Layer
 from neurosim.errors import NeurosimError
+from neurosim.fields import settle
 from neurosim.formats import Fixed, check_whole
+from neurosim.ops import Geometry
 
 _MOST_BITS, _SCALE_BITS = 63, 8
 PRODUCT_WORD = Fixed(16, 12)
@@ -38,6 +40,7 @@ class NetworkSpec:
     _geometry: tuple[Geometry, ...] = field(default=(), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        settle(self, "network")
         self._check_inputs()
         check_whole("seed", self.seed, 0, (1 << 63) - 1)
         check_whole("network.input.bits", self.input.bits, 2, 16)
@@ -213,15 +216,11 @@ class NetworkSpec:
         return (times * self.presynaptic(layer).max_abs * signal).bit_length() + 1
 
     def _check_inputs(self) -> None:
-        if not isinstance(self.inputs, tuple | list):
+        if not isinstance(self.inputs, tuple):
             check_whole("network.inputs", self.inputs, 1, 1 << 20)
             return
-        if len(self.inputs) != 3:
-            msg = f"network.inputs={self.inputs!r}: must be a whole number or (height, width, channels)"
-            raise NeurosimError(msg)
         for name, n in zip(("height", "width", "channels"), self.inputs, strict=True):
             check_whole(f"network.inputs {name}", n, 1, 1 << 20)
-        object.__setattr__(self, "inputs", tuple(self.inputs))
         check_whole("network.inputs height x width x channels", self.n_inputs, 1, 1 << 20)
 
     def _found_geometry(self) -> tuple[Geometry, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from neurosim.costs.cost import Plot
 from neurosim.costs.laws import COMPONENT_OF, Laws, Quantity, quantity, together
-from neurosim.costs.schema import RegisterMemory
+from neurosim.costs.schema import CellMemory, RegisterMemory, SramMemory
 from neurosim.ops import Layout
 
 _Pair = tuple[Quantity, Quantity]  # area (um2), leakage (uW)
@@ -20,51 +20,61 @@ _Pair = tuple[Quantity, Quantity]  # area (um2), leakage (uW)
 class Floor:
     """Area by layer and component, and static power, of one layout on one model; prices of units are kept."""
 
-    def __init__(self, layout: Layout, laws: Laws, cores: tuple[int, ...]) -> None:
+    def __init__(
+        self, layout: Layout, laws: Laws, cores: tuple[int, ...], copies: Mapping[tuple[int, str], int]
+    ) -> None:
         self.laws, self.cores = laws, cores
         self._units: dict[tuple[str, int], _Pair] = {}
-        core = quantity(laws.spec.static, "power_uw_per_core").times(sum(cores))
-        self.leaks = [core]
-        self.plots: list[tuple[int, str, Quantity]] = []
+        self._bits: dict[str, tuple[_Pair, int]] = {}
+        self._arrays: dict[object, _Pair] = {}
+        self._leaks = [quantity(laws.spec.static, "power_uw_per_core").times(sum(cores))]
+        self._plots: dict[tuple[int, str], Quantity] = {}
+        bits: dict[tuple[int, str], int] = {}
         for h in layout.held:
-            area, leak = self._memory(h.memory, h.words * h.bits)
-            self.plots.append((h.layer, COMPONENT_OF[h.memory], area))
-            self.leaks.append(leak)
+            bits[h.layer, h.memory] = bits.get((h.layer, h.memory), 0) + h.words * h.bits * copies.get(
+                (h.layer, h.memory), 1
+            )
+        for (layer, memory), n in bits.items():
+            component, how = COMPONENT_OF[memory], laws.built(memory)
+            area, leak = self._scaled("register", n) if isinstance(how, RegisterMemory) else self._array(how, n)
+            _add(self._plots, (layer, component), area)
+            self._leaks.append(leak)
 
     def built(self, sizes: Mapping[tuple[int, str], int]) -> tuple[tuple[Plot, ...], Quantity, Quantity]:
         """All plots, their sum, and the static power (uW), with the units of `sizes`: width by (layer, unit)."""
-        plots, leaks = list(self.plots), list(self.leaks)
+        plots, leaks = dict(self._plots), list(self._leaks)
         for (layer, unit), width in sizes.items():
             area, leak = self._unit(unit, width)
             number = self.cores[layer] * (1 if unit in ("divide", "mixer") else self.laws.spec.core.lanes)
-            plots.append((layer, "random" if unit in ("mixer", "random lane") else "arithmetic", area.times(number)))
+            _add(plots, (layer, "random" if unit in ("mixer", "random lane") else "arithmetic"), area.times(number))
             leaks.append(leak.times(number))
-        merged: dict[tuple[int, str], Quantity] = {}
-        for layer, component, area in plots:
-            old = merged.get((layer, component))
-            merged[layer, component] = area if old is None else together(old, area)
-        rows = tuple(Plot(*key, *area[:3]) for key, area in sorted(merged.items()))
-        return rows, together(*merged.values()), together(*leaks)
+        rows = tuple(Plot(*key, *plots[key][:3]) for key in sorted(plots))
+        return rows, together(*plots.values()), together(*leaks)
 
-    def _memory(self, memory: str, bits: int) -> _Pair:
-        if isinstance(self.laws.built(memory), RegisterMemory):
-            return self._scaled("register", bits)
-        sram = self.laws.spec.sram
-        leak = quantity(sram.leakage, "power_uw_per_kb").times(bits / 8192)
-        return quantity(sram.area, "area_um2_per_bit").times(bits), leak
+    def _array(self, how: SramMemory | CellMemory, bits: int) -> _Pair:
+        name: object = "sram" if isinstance(how, SramMemory) else id(how)
+        if name not in self._arrays:
+            of = how if isinstance(how, CellMemory) else self.laws.spec.sram
+            self._arrays[name] = quantity(of.area, "area_um2_per_bit"), quantity(of.leakage, "power_uw_per_kb")
+        area, leak = self._arrays[name]
+        return area.times(bits), leak.times(bits / 8192)
 
     def _scaled(self, unit: str, width: int) -> _Pair:
         """One unit in proportion to its width (bits, or bits x by)."""
-        found: Any = getattr(self.laws.spec.unit, unit)
-        if found is None:
-            self.laws.refuse(f"unit={unit!r}", f"has no unit.{unit}")
-        share = width / (found.bits * getattr(found, "by", 1))
-        return quantity(found, "area_um2").times(share), quantity(found, "leakage_uw").times(share)
+        if unit not in self._bits:
+            found: Any = getattr(self.laws.spec.unit, unit)
+            if found is None:
+                self.laws.refuse(f"unit={unit!r}", f"has no unit.{unit}")
+            pair = quantity(found, "area_um2"), quantity(found, "leakage_uw")
+            self._bits[unit] = pair, found.bits * getattr(found, "by", 1)
+        (area, leak), bits = self._bits[unit]
+        return area.times(width / bits), leak.times(width / bits)
 
     def _unit(self, unit: str, width: int) -> _Pair:
         if (unit, width) not in self._units:
             parts = self._parts(unit, width)
-            self._units[unit, width] = together(*(a for a, _ in parts)), together(*(b for _, b in parts))
+            both = parts[0] if len(parts) == 1 else (together(*(a for a, _ in parts)), together(*(b for _, b in parts)))
+            self._units[unit, width] = both
         return self._units[unit, width]
 
     def _parts(self, unit: str, width: int) -> list[_Pair]:
@@ -81,3 +91,8 @@ class Floor:
                 ("logic", bits, r.mixer_xors if unit == "mixer" else 0),
                 ("add", bits, r.lane_adds if unit == "random lane" else 0))  # fmt: skip
         return [self._scaled(name, count * size) for name, size, used in uses if used]
+
+
+def _add(plots: dict[tuple[int, str], Quantity], key: tuple[int, str], area: Quantity) -> None:
+    old = plots.get(key)
+    plots[key] = area if old is None else together(old, area)

@@ -1,7 +1,8 @@
 """The result of pricing: parts, and everything else as sums of parts.
 
 Energies are pJ a sample, latencies ns a sample, areas um2. Every number that varies between sources comes as a band
-(low, nominal, high). Totals are `math.fsum` of parts, so parts sum to totals by construction.
+(low, nominal, high). Energies and areas are `math.fsum` of parts, so parts sum to totals by construction; a latency is the end
+of the last stage, since stages overlap.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from neurosim.ops import PHASES
+
+SCHEMA_VERSION = 2
+"""Of the JSON form of a `Cost`."""
 
 
 class Band(NamedTuple):
@@ -35,7 +39,11 @@ class Part(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """Time of one layer and phase: ns a sample; `unit` is the busiest, the one that sets the pace."""
+    """Time of one layer and phase: ns a sample; `unit` is the busiest, the one that sets the pace.
+
+    low, nominal, high: how long it works. start: when it begins, of the same sources: the optimistic path, the middle one, the
+    pessimistic one.
+    """
 
     layer: int
     phase: str
@@ -43,6 +51,12 @@ class Stage(NamedTuple):
     low: float
     nominal: float
     high: float
+    start: Band
+
+    @property
+    def end(self) -> Band:
+        """When it ends: ns after the sample began."""
+        return Band(self.start.low + self.low, self.start.nominal + self.nominal, self.start.high + self.high)
 
 
 class Plot(NamedTuple):
@@ -53,6 +67,64 @@ class Plot(NamedTuple):
     low: float
     nominal: float
     high: float
+
+
+class Stream(NamedTuple):
+    """Packets of one action and payload into one layer of counts, in one phase, a sample.
+
+    packets: sent; local: of the bias, which do not travel; deliveries: copies that arrive; flits: of one packet; east_west,
+    north_south: links that all copies crossed.
+    """
+
+    layer: int
+    phase: str
+    action: str
+    bits: int
+    packets: float
+    local: float
+    deliveries: float
+    flits: int
+    east_west: float
+    north_south: float
+
+
+class Placed(NamedTuple):
+    """Part of a layer on the core at (x, y): neurons first … last - 1; of a convolution those positions, channels low … high - 1."""
+
+    layer: int
+    first: int
+    last: int
+    low: int
+    high: int
+    x: int
+    y: int
+
+
+class Load(NamedTuple):
+    """Flits a learning sample on one link: that of the router at (x, y) in a direction (`neurosim.costs.routes.DIRECTIONS`)."""
+
+    x: int
+    y: int
+    direction: str
+    flits: float
+
+
+class Routing(NamedTuple):
+    """Where a network stands and what a learning sample sends: method of placement, its packets x hops and the snake's; (width, height).
+
+    places: the layer on whose cores each layer stands. assumed: the actions whose senders were taken to send alike, since the
+    counts are totals without units.
+    """
+
+    method: str
+    packet_hops: float
+    snake_packet_hops: float
+    mesh: tuple[int, int]
+    places: tuple[int, ...]
+    cores: tuple[Placed, ...]
+    links: tuple[Load, ...]
+    streams: tuple[Stream, ...]
+    assumed: tuple[str, ...]
 
 
 class Grade(NamedTuple):
@@ -68,8 +140,10 @@ K = TypeVar("K")
 
 COMPONENTS = (
     "arithmetic", "weight memory", "feedback memory", "state memory", "gradient memory",
-    "lookup", "random", "communication", "clock", "static",
+    "lookup", "random", "synapse", "neuron", "learning", "memory", "sample", "core", "chip", "communication", "clock", "static",
 )  # fmt: skip
+KINDS = ("operations", "clock", "static")
+CHANNEL = ("event_payload", "event_packets", "event_bit_hops", "error_code", "error_packets", "error_bit_hops")
 
 
 def total(rows: Iterable[Row]) -> Band:
@@ -90,17 +164,28 @@ def grouped(rows: Iterable[R], key: Callable[[R], K], order: Iterable[K] = ()) -
     return {k: total(g) for k, g in groups.items() if g}
 
 
+def span(stages: Iterable[Stage]) -> Band:
+    """The end of the last stage: the time of the critical path."""
+    ends = [s.end for s in stages] or [Band(0.0, 0.0, 0.0)]
+    return Band(max(e.low for e in ends), max(e.nominal for e in ends), max(e.high for e in ends))
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a run costs on one hardware model.
 
     model, digest: name and fingerprint of the model. grade: of all constants that were used. cores: cores by layer,
     0 for one that stands on another's.
-    static_power_uw: of the whole chip, at all times. energy, latency: of one learning sample.
+    static_power_uw: of the whole chip, at all times. energy, latency: of one learning sample; stages overlap, so its time is the
+    end of the last one, not their sum.
     inference_energy, inference_latency: of one sample that is only classified, reckoned from `inference_from`.
     area: of the chip, learning included. bits_moved: bits a learning sample reads and writes, by phase and memory.
     channel_bits: bits a learning sample sends: `event_payload` and `error_code` once for each layer that receives or
-    sends them, `event_packets` and `error_packets` with header, once for each core that receives them.
+    sends them, `event_packets` and `error_packets` with header, once for each core that receives them, `event_bit_hops` and
+    `error_bit_hops` once for each hop of those packets. routing: where the network stands and what travels; None where the model
+    has no mesh. unpriced: what happened and is in none of the numbers, because nobody published what it costs on that chip: activities
+    of `neurosim.costs.activities`, and ``"static"``, ``"time"`` and ``"area"``. Totals of a cost with any are lower bounds.
+    places: the layer on whose cores each layer stands; empty: each on its own. notes: what was assumed or left out.
     """
 
     model: str
@@ -116,18 +201,32 @@ class Cost:
     area: tuple[Plot, ...]
     bits_moved: Mapping[str, Mapping[str, float]]
     channel_bits: Mapping[str, float]
+    unpriced: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+    routing: Routing | None = None
 
     @cached_property
     def band(self) -> dict[str, Band]:
-        """Low, nominal and high of every total."""
-        return {
+        """Low, nominal and high of every total; powers and rates only where everything takes time.
+
+        Power lies between the least energy in the longest time and the most in the shortest; rates are of samples one by one.
+        """
+        found = {
             "energy_pj_per_sample": total(self.energy),
-            "latency_ns_per_sample": total(self.latency),
+            "latency_ns_per_sample": span(self.latency),
             "inference_energy_pj_per_sample": total(self.inference_energy),
-            "inference_latency_ns_per_sample": total(self.inference_latency),
+            "inference_latency_ns_per_sample": span(self.inference_latency),
             "area_um2": total(self.area),
             "static_power_uw": self.static_power_uw,
         }
+        for doing in ("", "inference_"):
+            energy, time = found[f"{doing}energy_pj_per_sample"], found[f"{doing}latency_ns_per_sample"]
+            if time.low > 0:  # pJ / ns is mW
+                low, high = energy.low / time.high, energy.high / time.low
+                found[f"{doing}power_uw"] = Band(1e3 * low, 1e3 * (energy.nominal / time.nominal), 1e3 * high)
+                found[f"{doing}samples_per_second"] = Band(1e9 / time.high, 1e9 / time.nominal, 1e9 / time.low)
+        return found
 
     @property
     def energy_pj_per_sample(self) -> float:
@@ -170,8 +269,13 @@ class Cost:
         return grouped(self.energy, lambda r: r.component, COMPONENTS)
 
     @property
-    def latency_by_phase(self) -> dict[str, Band]:
-        """Time of a learning sample by phase."""
+    def energy_by_kind(self) -> dict[str, Band]:
+        """Energy of a learning sample by what it is paid for: `operations` and `clock`, which are dynamic, and `static`."""
+        return grouped(self.energy, lambda r: r.component if r.component in KINDS else KINDS[0], KINDS)
+
+    @property
+    def busy_by_phase(self) -> dict[str, Band]:
+        """How long the stages of each phase work in a learning sample, all layers together; they overlap (ns)."""
         return grouped(self.latency, lambda r: r.phase, PHASES)
 
     @property
@@ -179,33 +283,59 @@ class Cost:
         """Area by component."""
         return grouped(self.area, lambda r: r.component, COMPONENTS)
 
+    @property
+    def energy_by_core(self) -> dict[tuple[int, int], Band]:
+        """Energy of a learning sample by core (x, y): that of a layer goes to its cores by the neurons that they hold."""
+        out: dict[tuple[int, int], Band] = {}
+        cores = self.routing.cores if self.routing else ()
+        for layer, energy in self.energy_by_layer.items():
+            here = [c for c in cores if c.layer == self._standing(layer)]
+            sizes = [(c.last - c.first) * (c.high - c.low) for c in here]
+            for c, n in zip(here, sizes, strict=True):
+                share = n / sum(sizes) if sum(sizes) else 1 / len(here)
+                old = out.get((c.x, c.y), Band(0.0, 0.0, 0.0))
+                out[c.x, c.y] = Band(*(a + b * share for a, b in zip(old, energy, strict=True)))
+        return out
+
+    def _standing(self, layer: int) -> int:
+        return self.routing.places[layer] if self.routing else layer
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form: the parts, from which `from_dict` makes the same object, and the sums for a reader."""
         sums = {
             "energy_by_phase": self.energy_by_phase,
             "energy_by_layer": {str(k): v for k, v in self.energy_by_layer.items()},
             "energy_by_component": self.energy_by_component,
-            "latency_by_phase": self.latency_by_phase,
+            "energy_by_kind": self.energy_by_kind,
+            "energy_by_core": {f"{x},{y}": v for (x, y), v in self.energy_by_core.items()},
+            "busy_by_phase": self.busy_by_phase,
             "area_by_component": self.area_by_component,
             "band": self.band,
         }
         return {
+            "schema": SCHEMA_VERSION,
             "model": self.model,
             "digest": self.digest,
             "grade": self.grade._asdict(),
             "cores": list(self.cores),
+            "places": list(self.places),
             **{key: band.nominal for key, band in self.band.items() if key != "static_power_uw"},
             **{name: {k: v._asdict() for k, v in table.items()} for name, table in sums.items()},
             "inference_from": self.inference_from,
             **{key: [r._asdict() for r in getattr(self, key)] for key in _PARTS},
             "bits_moved": {phase: dict(bits) for phase, bits in self.bits_moved.items()},
             "channel_bits": dict(self.channel_bits),
+            "unpriced": list(self.unpriced),
+            "notes": list(self.notes),
+            **({"routing": _routing_dict(self.routing)} if self.routing else {}),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Cost:
-        """The reverse of `to_dict`; the sums are worked out anew."""
+        """The reverse of `to_dict`; the sums are worked out anew. `data` has this `SCHEMA_VERSION`."""
         rows: dict[str, Any] = {key: tuple(kind(**r) for r in data[key]) for key, kind in _PARTS.items()}
+        for key in ("latency", "inference_latency"):
+            rows[key] = tuple(s._replace(start=Band(*s.start)) for s in rows[key])
         return cls(
             model=data["model"],
             digest=data["digest"],
@@ -215,8 +345,23 @@ class Cost:
             inference_from=data["inference_from"],
             bits_moved={phase: dict(bits) for phase, bits in data["bits_moved"].items()},
             channel_bits=dict(data["channel_bits"]),
+            unpriced=tuple(data.get("unpriced", ())),
+            places=tuple(data["places"]),
+            notes=tuple(data["notes"]),
+            routing=_routing(data["routing"]) if data.get("routing") else None,
             **rows,
         )
+
+
+def _routing_dict(routing: Routing) -> dict[str, Any]:
+    rows = {name: [r._asdict() for r in getattr(routing, name)] for name in _ROUTED}
+    return {**{k: list(v) if isinstance(v, tuple) else v for k, v in routing._asdict().items()}, **rows}
+
+
+def _routing(data: Mapping[str, Any]) -> Routing:
+    rows: dict[str, Any] = {name: tuple(kind(**r) for r in data[name]) for name, kind in _ROUTED.items()}
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return Routing(**{**plain, **rows})
 
 
 _PARTS: Mapping[str, type[Row]] = {
@@ -226,3 +371,4 @@ _PARTS: Mapping[str, type[Row]] = {
     "inference_latency": Stage,
     "area": Plot,
 }
+_ROUTED: Mapping[str, Any] = {"cores": Placed, "links": Load, "streams": Stream}

@@ -9,15 +9,19 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from neurosim.costs.schema import Choice, ModelFile, Sourced, SramMemory, Table
+from neurosim.costs.chip_schema import ChipFile
+from neurosim.costs.schema import CellMemory, Choice, ModelFile, Sourced, SramMemory, Table
 
 # Longest suffix first: the first that fits is the unit.
 _UNITS = (
+    ("_pj_per_bit_mm", "pJ/bit/mm"), ("_ns_per_flit", "ns/flit"), ("_mm", "mm"),
     ("_pj_per_sqrt_kb", "pJ/sqrt(KB)"), ("_pj_per_cycle", "pJ/cycle"), ("_pj_per_bit", "pJ/bit"), ("_pj", "pJ"),
     ("_uw_per_core", "uW/core"), ("_uw_per_kb", "uW/KB"), ("_uw", "uW"), ("_um2_per_bit", "um2/bit"), ("_um2", "um2"),
-    ("_ns", "ns"), ("_nm", "nm"), ("_mhz", "MHz"), ("_kb", "KB"), ("_bits", "bits"), ("_v", "V"),
+    ("_ns", "ns"), ("_us", "us"), ("_cycles", "cycles"), ("_nm", "nm"), ("_mhz", "MHz"), ("_kb", "KB"), ("_bits", "bits"), ("_v", "V"),
+    ("writes", "writes"),
 )  # fmt: skip
 _META = ("source", "tag", "basis", "reason", "low", "high")
+_NAMES = ("per", "component")  # these say what a constant is of
 
 
 def unit_of(key: str) -> str:
@@ -51,6 +55,9 @@ class Field(msgspec.Struct, frozen=True):
         """The values it takes."""
         if get_origin(self.value) is Literal:
             return ", ".join(f"`{a}`" for a in get_args(self.value))
+        if get_origin(self.value) is list:
+            inner = get_args(self.value)[0]
+            return "list of " + (", ".join(f"`{a}`" for a in get_args(inner)) or {str: "texts", int: "integers"}[inner])
         name = {float: "number", int: "integer", str: "text", bool: "`true`, `false`"}[self.value]
         limits = [f">= {m.ge}" for m in self.metas if m.ge is not None]
         limits += [f"> {m.gt}" for m in self.metas if m.gt is not None]
@@ -65,7 +72,7 @@ def fields_of(struct: type[Table]) -> Iterator[Field]:
         while get_origin(hint) is Annotated:
             metas += [m for m in get_args(hint)[1:] if isinstance(m, Meta)]
             hint = get_args(hint)[0]
-        many = get_origin(hint) is list
+        many = get_origin(hint) in (list, tuple)
         parts = get_args(hint) if many or get_origin(hint) in (Union, types.UnionType) else (hint,)
         tables = tuple(p for p in parts if isinstance(p, type) and issubclass(p, Table))
         yield Field(f.encode_name, hint, tables, many, tuple(metas), f.required)
@@ -76,7 +83,7 @@ def _schema_rows(struct: type[Table], path: str) -> Iterator[str]:
         here, must = f"{path}.{f.name}".lstrip("."), "yes" if f.required else "no"
         if f.name in _META:
             continue
-        if len(f.tables) > 1:  # a memory: its keys are shown once, under memory.NAME
+        if len(f.tables) > 1 and CellMemory in f.tables:  # a memory: its keys are shown once, under memory.NAME
             yield f"| `[{here}]` | choice, see `memory.NAME` | | {must} | {f.meaning} |"
         elif f.tables:
             table = f.tables[0]
@@ -88,19 +95,29 @@ def _schema_rows(struct: type[Table], path: str) -> Iterator[str]:
             yield f"| `{here}` | {f.allowed} | {unit_of(f.name)} | {must} | {f.meaning} |"
 
 
+def chip_schema_table() -> str:
+    """The schema of the kind `chip`, likewise."""
+    return (
+        "\n".join(["| key | value | unit | required | meaning |", "|---|---|---|---|---|", *_schema_rows(ChipFile, "")])
+        + "\n"
+    )
+
+
 def schema_table() -> str:
     """The schema as a Markdown table, made from the structs; `docs/hardware_models.md` holds it word for word."""
     lines = ["| key | value | unit | required | meaning |", "|---|---|---|---|---|", *_schema_rows(ModelFile, "")]
-    lines.append("| `memory.NAME.kind` | `sram`, `register` | | yes | how the memory is built |")
-    return "\n".join([*lines, *_schema_rows(SramMemory, "memory.NAME")]) + "\n"
+    lines.append("| `memory.NAME.kind` | `sram`, `register`, `cells` | | yes | how the memory is built |")
+    built = [*_schema_rows(SramMemory, "memory.NAME"), *_schema_rows(CellMemory, "memory.NAME")]
+    return "\n".join([*lines, *built]) + "\n"
 
 
 def _constant_rows(table: Sourced, path: str) -> Iterator[dict[str, Any]]:
     low, high = getattr(table, "low", None), getattr(table, "high", None)
     width = [str(getattr(table, k)) for k in ("bits", "by") if hasattr(table, k)]
     here = f"{path}[{'x'.join(width)} bits]" if width else path
+    here += "".join(f"[{getattr(table, k)}]" for k in _NAMES if hasattr(table, k))
     for f in fields_of(type(table)):
-        if f.name in (*_META, "bits", "by") or f.tables:
+        if f.name in (*_META, *_NAMES, "bits", "by") or f.tables or f.many:
             continue
         value = getattr(table, f.name)
         yield {
@@ -119,7 +136,7 @@ def _constant_rows(table: Sourced, path: str) -> Iterator[dict[str, Any]]:
 
 def _choice_rows(table: Table, path: str) -> Iterator[dict[str, Any]]:
     for f in fields_of(type(table)):
-        if f.name in _META or f.tables:
+        if f.name in _META or f.tables or f.many:
             continue
         value = getattr(table, f.name)
         yield {
@@ -144,7 +161,7 @@ def rows_of(table: Table, path: str = "") -> Iterator[dict[str, Any]]:
         yield from _choice_rows(table, path)
     for f in fields_of(type(table)):
         value = getattr(table, f.name)
-        if f.name in ("low", "high"):
+        if f.name in ("low", "high", "validation"):
             continue
         for item in value if f.many else [value]:
             if isinstance(item, Table):

@@ -20,28 +20,46 @@ from typing import Any
 
 import msgspec
 
+from neurosim.costs.chip_schema import ChipFile
 from neurosim.costs.describe import fields_of, rows_of
-from neurosim.costs.schema import Choice, LawEnd, ModelFile, Sourced, Sram, Table
+from neurosim.costs.schema import Choice, Fabric, LawEnd, ModelFile, Sourced, Sram, Table
 from neurosim.errors import NeurosimError
 
 
 @dataclass(frozen=True, eq=False)
-class HardwareModel:
-    """One checked model: `spec` holds every constant, `path` the file it came from. Compared by identity."""
-
+class _Model:
     name: str
     path: str
-    spec: ModelFile
+    spec: ModelFile | ChipFile
 
     @cached_property
     def digest(self) -> str:
-        """A fingerprint of all that the model says, inherited or not: equal digests price alike."""
-        return hashlib.sha256(msgspec.json.encode(self.spec, order="sorted")).hexdigest()[:16]
+        """A fingerprint of all that the model prices by, inherited or not: equal digests price alike."""
+        said = msgspec.structs.replace(self.spec, validation=[]) if isinstance(self.spec, ChipFile) else self.spec
+        return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()[:16]
 
     @property
     def summary(self) -> str:
         """What the model is, in a line."""
         return self.spec.summary
+
+
+@dataclass(frozen=True, eq=False)
+class HardwareModel(_Model):
+    """One checked array: `spec` holds every constant, `path` the file it came from. Compared by identity."""
+
+    spec: ModelFile
+
+
+@dataclass(frozen=True, eq=False)
+class ChipModel(_Model):
+    """One checked published chip, likewise."""
+
+    spec: ChipFile
+
+
+AnyModel = HardwareModel | ChipModel
+_KINDS: Mapping[str, type[ModelFile | ChipFile]] = {"array": ModelFile, "chip": ChipFile}
 
 
 def folder() -> Path:
@@ -51,13 +69,18 @@ def folder() -> Path:
     return inside if inside.is_dir() else package.parent / "hardware_models"
 
 
-def names(*, default_only: bool = False) -> list[str]:
-    """The names of the shipped models, sorted; with `default_only` those that a report prices unasked."""
-    found = sorted(p.stem for p in folder().glob("*.toml"))
-    return [n for n in found if load(n).spec.priced_by_default] if default_only else found
+def names(*, default_only: bool = False, kind: str | None = None) -> list[str]:
+    """The names of the shipped models, sorted.
+
+    default_only: those that a report prices unasked; kind: ``"array"`` or ``"chip"`` alone.
+    """
+    found = _shipped()
+    if default_only:
+        found = [n for n in found if load(n).spec.priced_by_default]
+    return [n for n in found if kind in (None, load(n).spec.kind)]
 
 
-def load(name_or_path: str | Path) -> HardwareModel:
+def load(name_or_path: str | Path) -> AnyModel:
     """The model of that name, or in the file at that path (which ends in ``.toml``).
 
     A file is read anew only when it, or a file that it inherits from, has changed.
@@ -70,12 +93,17 @@ def load(name_or_path: str | Path) -> HardwareModel:
     if kept is not None and all(_stamp(Path(f)) == s for f, s in kept[1].items()):
         return kept[0]
     raw, files = _compose(path, ())
-    model = HardwareModel(path.stem, str(path), _check(raw, path))
+    spec = _check(raw, path)
+    model = (
+        HardwareModel(path.stem, str(path), spec)
+        if isinstance(spec, ModelFile)
+        else ChipModel(path.stem, str(path), spec)
+    )
     _cache[key] = (model, {str(f): _stamp(f) for f in files})
     return model
 
 
-def explain(model: HardwareModel) -> list[dict[str, Any]]:
+def explain(model: AnyModel) -> list[dict[str, Any]]:
     """One row a constant: constant, low, nominal, high, unit, basis, tag, source, low_source, high_source.
 
     A designer's choice has the basis ``"choice"``, no tag, and its reason as source.
@@ -83,7 +111,7 @@ def explain(model: HardwareModel) -> list[dict[str, Any]]:
     return list(rows_of(model.spec))
 
 
-_cache: dict[str, tuple[HardwareModel, dict[str, int]]] = {}
+_cache: dict[str, tuple[AnyModel, dict[str, int]]] = {}
 
 
 def _stamp(path: Path) -> int:
@@ -142,7 +170,8 @@ def _compose(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], tuple[
             raise
         msg = f"inherits={parent!r}: {str(error).split(': ', 1)[1]} ({path})"
         raise NeurosimError(msg) from None
-    base.pop("priced_by_default", None)
+    for own in ("priced_by_default", "validation"):
+        base.pop(own, None)
     return _over(base, raw, "", path), (path, *files)
 
 
@@ -154,6 +183,9 @@ def _over(base: Mapping[str, Any], child: Mapping[str, Any], where: str, path: P
         if not (isinstance(old, dict) and isinstance(value, dict)) or "source" in old:
             out[key] = value
             continue
+        if value.get("kind", old.get("kind")) != old.get("kind"):  # built otherwise: none of the old keys says anything
+            out[key] = value
+            continue
         own = [k for k, v in value.items() if not isinstance(v, (dict, list))]
         if "reason" in old and own and "reason" not in value:
             msg = f"{here}: reason is missing; a file that changes {', '.join(own)} says why ({path})"
@@ -162,15 +194,19 @@ def _over(base: Mapping[str, Any], child: Mapping[str, Any], where: str, path: P
     return out
 
 
-def _check(raw: dict[str, Any], path: Path) -> ModelFile:
+def _check(raw: dict[str, Any], path: Path) -> ModelFile | ChipFile:
+    kind = raw.get("kind", "array")
+    if kind not in _KINDS:
+        msg = f"kind={kind!r}: must be one of {', '.join(_KINDS)} ({path})"
+        raise NeurosimError(msg)
     try:
-        spec = msgspec.convert(raw, ModelFile)
+        spec = msgspec.convert(raw, _KINDS[kind])
     except msgspec.ValidationError as error:
         raise NeurosimError(_readable(str(error), raw, path)) from None
     if spec.name != path.stem:
         msg = f"name={spec.name!r}: must be the file's name, {path.stem!r} ({path})"
         raise NeurosimError(msg)
-    for complaint in _complaints(spec, ""):
+    for complaint in (*_complaints(spec, ""), *(_chip_complaints(spec) if isinstance(spec, ChipFile) else ())):
         msg = f"{complaint} ({path})"
         raise NeurosimError(msg)
     return spec
@@ -181,7 +217,7 @@ def _readable(message: str, raw: Any, path: Path) -> str:
     text, _, where = message.partition(" - at `$")
     steps = re.findall(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]", where.rstrip("`"))
     value, label = raw, ""
-    table: type[Table] = ModelFile
+    table: type[Table] = _KINDS[raw.get("kind", "array")]
     for key, index in steps:
         label += f".{key}" if key else f"[{index}]"
         nxt = value.get(key) if isinstance(value, dict) and key else value[int(index)] if index else None
@@ -208,8 +244,9 @@ def _complaints(table: Table, where: str) -> Iterator[str]:
         value, here = getattr(table, f.name), f"{where}.{f.name}".lstrip(".")
         if isinstance(value, float) and not math.isfinite(value):
             yield f"{here}={value}: must be finite"
-        elif f.many:
-            yield from _rising(value, here)
+        elif f.many and f.tables:
+            if value and hasattr(value[0], "bits"):
+                yield from _rising(value, here)
             for i, item in enumerate(value):
                 yield from _complaints(item, f"{here}[{i}]")
         elif isinstance(value, Table):
@@ -218,6 +255,8 @@ def _complaints(table: Table, where: str) -> Iterator[str]:
         yield from _ordered(table, where)
     if isinstance(table, Sram):
         yield from _lawful(table, where)
+    if isinstance(table, Fabric):
+        yield from _meshed(table, where)
     if isinstance(table, (Sourced, Choice)):
         words = table.source if isinstance(table, Sourced) else table.reason
         if not words.strip():
@@ -258,3 +297,40 @@ def _lawful(sram: Sram, where: str) -> Iterator[str]:
             low, nominal, high = (a + b * math.sqrt(kb) for a, b in zip(offsets, slopes, strict=True))
             if not 0 < low <= nominal <= high:
                 yield f"{where}.{name} at {kb} KB: needs 0 < low <= nominal <= high, not {low}, {nominal}, {high}"
+
+
+def _chip_complaints(spec: ChipFile) -> Iterator[str]:
+    """What the types of a chip cannot say: one number for each `per`, and a clock where cycles are told."""
+    for key in ("energy", "latency", "cycles", "area"):
+        seen: set[str] = set()
+        for i, row in enumerate(getattr(spec, key)):
+            name = "component" if key == "area" else "per"
+            if getattr(row, name) in seen:
+                yield f"{key}[{i}].{name}={getattr(row, name)!r}: stands here twice"
+            seen.add(getattr(row, name))
+    if not spec.energy:
+        yield "energy: is empty; a chip has at least one [[energy]]"
+    if not spec.operating.clock_mhz and (spec.cycles or spec.idle):
+        yield "operating.clock_mhz=0: must be given where idle energy or latencies are given by the cycle"
+    if spec.operating.tick_us and (spec.latency or spec.cycles):
+        yield f"operating.tick_us={spec.operating.tick_us}: ticks of a fixed length leave no room for latencies"
+
+
+def models_table() -> str:
+    """Every shipped file, as a Markdown table; `docs/hardware_models.md` holds it word for word."""
+    lines = ["| model | kind | node, supply | priced unasked | what it is |", "|---|---|---|---|---|"]
+    for name in names():
+        spec = load(name).spec
+        unasked = "yes" if spec.priced_by_default else "no"
+        at = f"{spec.technology.node_nm:g} nm, {spec.technology.supply_v:g} V"
+        lines.append(f"| `{name}` | {spec.kind} | {at} | {unasked} | {spec.summary} |")
+    return "\n".join(lines) + "\n"
+
+
+def _meshed(fabric: Fabric, where: str) -> Iterator[str]:
+    for axis, n in (("x", fabric.width), ("y", fabric.height)):
+        at = getattr(fabric, f"input_{axis}")
+        if at >= n:
+            yield f"{where}.input_{axis}={at}: must be on the mesh, 0..{n - 1}"
+    if (fabric.wire is None) != (fabric.hop_mm == 0):
+        yield f"{where}.hop_mm={fabric.hop_mm}: must be above 0 with {where}.wire, and 0 without"

@@ -8,15 +8,17 @@ indices into `schema.TAGS` and `schema.BASES`; larger is weaker). `CHARGED` and 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from neurosim.costs.hardware import HardwareModel
-from neurosim.costs.schema import BASES, TAGS, RegisterMemory, Sourced, SramMemory
+from neurosim.costs.schema import BASES, TAGS, AnyMemory, CellMemory, RegisterMemory, SramMemory
 from neurosim.errors import NeurosimError
 
 CHARGED: Mapping[str, str] = {
-    "event": "(header + bits) x energy per bit and hop x hops, once for every core that holds the receiving layer",
+    "event": "whole flits of header and bits x energy of each hop on its way, and of the last router at every core it reaches",
     "mac": "multiply(bits x by) + add(the wider of the product and the layer's accumulator)",
     "multiply": "linear between the points on bits x by, through the origin; the last slope goes on",
     "add": "linear between the points on bits, through the origin; the last slope goes on",
@@ -25,10 +27,10 @@ CHARGED: Mapping[str, str] = {
     "divide": "bits steps of add(bits) and two register accesses of bits (restoring division)",
     "lut": "one read of `bits` from the layer's table",
     "neuron_update": "add(bits) to round and two compare(bits) to saturate",
-    "error_code": "as event, once for every core of every layer that receives it",
+    "error_code": "as event, to the cores of every layer that receives it",
     "update_pair": "as multiply",
     "random_word": "mixer_bits and wider: one run of the mixer; narrower: its lanes' multiplies and additions",
-    "read": "SRAM: words x E(KB) x sqrt(word / 64); registers: bits x energy per bit",
+    "read": "SRAM: words x E(KB) x sqrt(word / 64); registers and cells: bits x energy per bit",
     "write": "as read, with the law of writes",
 }
 FREE: Mapping[str, str] = {
@@ -70,7 +72,8 @@ class Quantity(NamedTuple):
         """The quantity `factor` times; nothing at all keeps no grade."""
         if factor == 0:
             return NOTHING
-        return Quantity(self.low * factor, self.nominal * factor, self.high * factor, self.tag, self.basis)
+        low, nominal, high, tag, basis = self
+        return Quantity(low * factor, nominal * factor, high * factor, tag, basis)
 
 
 NOTHING = Quantity(0.0, 0.0, 0.0)
@@ -78,28 +81,29 @@ NOTHING = Quantity(0.0, 0.0, 0.0)
 
 def together(*parts: Quantity) -> Quantity:
     """The sum of the parts; its grade is the weakest of those that cost anything."""
-    paid = [p for p in parts if p.high > 0]
-    return Quantity(
-        math.fsum(p.low for p in parts),
-        math.fsum(p.nominal for p in parts),
-        math.fsum(p.high for p in parts),
-        max((p.tag for p in paid), default=0),
-        max((p.basis for p in paid), default=0),
-    )
+    tag = basis = 0
+    for part in parts:
+        if part.high > 0:
+            tag = max(tag, part.tag)  # a comparison is twice as fast as a call of max
+            basis = max(basis, part.basis)
+    if len(parts) == 2:
+        a, b = parts
+        return Quantity(a.low + b.low, a.nominal + b.nominal, a.high + b.high, tag, basis)
+    low, nominal, high = zip(*(part[:3] for part in parts), strict=True) if parts else ((), (), ())
+    return Quantity(math.fsum(low), math.fsum(nominal), math.fsum(high), tag, basis)
 
 
+@lru_cache(maxsize=4096)  # models of a sweep share most of their constants, which are immutable
 def quantity(constant: Any, key: str) -> Quantity:
     """One constant of a model file, with its ends; an end that is not given is the nominal."""
-    low, high = getattr(constant, "low", None), getattr(constant, "high", None)
-    used: list[Sourced] = [c for c in (constant, low, high) if c is not None]
     nominal = getattr(constant, key)
-    return Quantity(
-        getattr(low, key) if low else nominal,
-        nominal,
-        getattr(high, key) if high else nominal,
-        max(_TAG[c.tag] for c in used),
-        max(_BASIS[c.basis] for c in used),
-    )
+    tag, basis, ends = _TAG[constant.tag], _BASIS[constant.basis], [nominal, nominal]
+    for i, side in enumerate(("low", "high")):
+        end = getattr(constant, side, None)
+        if end is not None:
+            ends[i] = getattr(end, key)
+            tag, basis = max(tag, _TAG[end.tag]), max(basis, _BASIS[end.basis])
+    return Quantity(ends[0], nominal, ends[1], tag, basis)
 
 
 class Price(NamedTuple):
@@ -121,22 +125,33 @@ LANE_UNITS = frozenset({"multiplier", "adder", "shifter", "comparator", "random 
 
 
 class _Curve:
-    """Energy by width: linear from the origin through the points; beyond the last its slope goes on."""
+    """Energy by width: linear from the origin through the points; beyond the last its slope goes on. Answers are kept."""
 
     def __init__(self, points: Sequence[Any]) -> None:
+        self._known: dict[int, Quantity] = {}
         self.xs = [0.0, *(float(p.bits * getattr(p, "by", 1)) for p in points)]
         self.ys = [NOTHING, *(quantity(p, "energy_pj") for p in points)]
 
-    def at(self, x: float) -> Quantity:
+    def at(self, x: int) -> Quantity:
         """Energy at width x; off the points the tag is at best `computed`."""
-        last = len(self.xs) - 1
-        i = next((k for k in range(1, last) if x <= self.xs[k]), last)
+        if x not in self._known:
+            self._known[x] = self._between(x)
+        return self._known[x]
+
+    def _between(self, x: int) -> Quantity:
+        i = bisect_left(self.xs, x, 1, len(self.xs) - 1)
         a, b = self.ys[i - 1], self.ys[i]
         share = (x - self.xs[i - 1]) / (self.xs[i] - self.xs[i - 1])
         if share == 1:
             return b
-        low, nominal, high = (p + (q - p) * share for p, q in zip(a[:3], b[:3], strict=True))
+        low, nominal = a.low + (b.low - a.low) * share, a.nominal + (b.nominal - a.nominal) * share
+        high = a.high + (b.high - a.high) * share
         return Quantity(low, nominal, high, max(a.tag, b.tag, _COMPUTED), max(a.basis, b.basis))
+
+
+@lru_cache(maxsize=256)
+def _curve(points: tuple[Any, ...]) -> _Curve:
+    return _Curve(points)
 
 
 class Laws:
@@ -145,10 +160,13 @@ class Laws:
     def __init__(self, model: HardwareModel) -> None:
         self.model, self.spec = model, model.spec
         lists = {k: getattr(model.spec.energy, k) for k in ("add", "multiply", "shift", "compare", "logic")}
-        self._curves = {name: _Curve(points) for name, points in lists.items() if points}
-        hop = quantity(self.spec.network.hop, "energy_pj_per_bit")
-        self.packet_bit = hop.times(self.spec.network.hops)
+        self._curves = {name: _curve(tuple(points)) for name, points in lists.items() if points}
         self.period_ns = 1000.0 / self.spec.core.clock_mhz
+        sram = self.spec.sram
+        self._sram = {
+            name: (quantity(law, "offset_pj"), quantity(law, "slope_pj_per_sqrt_kb"))
+            for name, law in (("read", sram.read), ("write", sram.write))
+        }
 
     def refuse(self, what: str, why: str) -> NoReturn:
         """Say what the model cannot price.
@@ -165,26 +183,36 @@ class Laws:
             self.refuse(f"action={unit!r}", f"has no energy.{unit}")
         return curve.at(width)
 
-    def price(self, action: str, bits: int, by: int, memory: str, context: int) -> Price | None:
-        """What one such operation costs; None for those in `FREE`. For packets, the price at one receiving core.
+    def price(self, action: str, bits: int, by: int, memory: str, context: int) -> Price:
+        """What one such operation costs, of those in `CHARGED`. For packets the cycle at a port alone: `flit` prices their way.
 
         context: bits of the layer's accumulator (mac), bits of `memory` or of the table that a core of the layer holds.
         """
-        if action in FREE:
-            return None
         if action not in CHARGED:
             self.refuse(f"action={action!r}", "has no price for it")
         self._check(action, bits, by)
         if action in ("read", "write"):
             return self._access(action, bits, memory, context)
         if action in ("event", "error_code"):
-            packet = self.spec.network.header_bits + bits
-            return Price(self.packet_bit.times(packet), "communication", "port", ONE)
+            return Price(NOTHING, "communication", "port", ONE)
         if action == "lut":
             return self._access("read", bits, "table", context)
         if action == "random_word":
             return self._random(bits)
         return self._arithmetic(action, bits, by, context)
+
+    def flit(self) -> tuple[Quantity, Quantity, Quantity]:
+        """Energy of a flit over one hop east or west, one north or south, and at the last router (pJ)."""
+        fabric = self.spec.fabric
+        bits = fabric.flit_bits
+        east_west, north_south, tile = (
+            quantity(way.energy, "energy_pj_per_bit").times(bits)
+            for way in (fabric.east_west, fabric.north_south, fabric.tile)
+        )
+        if fabric.wire is not None:
+            wire = quantity(fabric.wire, "energy_pj_per_bit_mm").times(bits * fabric.hop_mm)
+            east_west, north_south = together(east_west, wire), together(north_south, wire)
+        return east_west, north_south, tile
 
     def _check(self, action: str, bits: int, by: int) -> None:
         widest = self.spec.core.max_bits
@@ -225,13 +253,13 @@ class Laws:
     def _register(self, bits: int) -> Quantity:
         return quantity(self.spec.register, "energy_pj_per_bit").times(bits)
 
-    def built(self, memory: str) -> SramMemory | RegisterMemory:
+    def built(self, memory: str) -> AnyMemory:
         """How the model builds a memory.
 
         Raises: NeurosimError if it does not.
         """
         row = "weight" if memory == "weight_column" else memory
-        found: SramMemory | RegisterMemory | None = getattr(self.spec.memory, row, None)
+        found: AnyMemory | None = getattr(self.spec.memory, row, None)
         if found is None:
             self.refuse(f"memory={memory!r}", f"has no memory.{row}")
         return found
@@ -242,11 +270,14 @@ class Laws:
         if isinstance(how, RegisterMemory):
             # Read and written within the cycle of the operation that needs them.
             return Price(self._register(bits), component, "register", (0.0, 0.0, 0.0))
+        if isinstance(how, CellMemory):
+            energy = quantity(how.read if action == "read" else how.write, "energy_pj_per_bit").times(bits)
+            share = bits / how.row_bits
+            return Price(energy, component, f"{memory} memory", (share, share, share))
         words = self._words(how, action, bits, memory)
         word = self.word_energy(how, action, max(how.macro_kb, held_bits / 8192), memory)
-        low, nominal, high = (e * w for e, w in zip(word[:3], words, strict=True))
-        port = f"{'weight' if memory == 'weight_column' else memory} memory"
-        return Price(Quantity(low, nominal, high, word.tag, word.basis), component, port, words)
+        energy = Quantity(word.low * words[0], word.nominal * words[1], word.high * words[2], word.tag, word.basis)
+        return Price(energy, component, f"{'weight' if memory == 'weight_column' else memory} memory", words)
 
     def _words(self, how: SramMemory, action: str, bits: int, memory: str) -> tuple[float, float, float]:
         """How many words one access pays for: a share of one where neighbours share it, else whole ones."""
@@ -266,11 +297,10 @@ class Laws:
         sram = self.spec.sram
         if kb > sram.max_kb:
             self.refuse(f"memory={memory!r} of {kb:g} KB a core", f"has sram.max_kb={sram.max_kb:g}")
-        law = sram.read if action == "read" else sram.write
-        a, b = quantity(law, "offset_pj"), quantity(law, "slope_pj_per_sqrt_kb")
+        a, b = self._sram[action]
         root, width = math.sqrt(max(kb, sram.min_kb)), math.sqrt(how.word_bits / sram.word_bits)
-        low, nominal, high = ((p + q * root) * width for p, q in zip(a[:3], b[:3], strict=True))
-        return Quantity(low, nominal, high, a.tag, a.basis)
+        low, nominal, high = a.low + b.low * root, a.nominal + b.nominal * root, a.high + b.high * root
+        return Quantity(low * width, nominal * width, high * width, a.tag, a.basis)
 
 
 def laws_table() -> str:

@@ -2,227 +2,200 @@
 
     energy = static power x time + idle energy x cycles x cores + sum(count x marginal energy)
 
-Layers and phases follow one another; nothing is pipelined and nothing overlaps, so the whole chip leaks and is clocked
-while one layer works, and that is charged to the layer and phase at work. A phase of a layer takes as long as the
-busiest of its units, over the cores that hold the layer. Placement is not made here: `cores` follow from neurons and
-synapse bits alone, and every packet travels the model's mean number of hops.
+A phase of a layer, a stage, takes as long as the busiest of its units, over the cores that hold the layer, or its busiest
+link; stages overlap where nothing forbids it (`neurosim.costs.timing`), and the whole chip leaks and is clocked until the last
+has ended. Where cores stand is a `mapping.Plan`, what travels between them `noc.traffic`: neither depends on what anything
+costs.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from neurosim.costs.area import Floor
-from neurosim.costs.cost import COMPONENTS, Band, Cost, Grade, Part, Stage
-from neurosim.costs.hardware import HardwareModel
-from neurosim.costs.laws import COMPONENT_OF, LANE_UNITS, Laws, Price, Quantity, quantity
+from neurosim.costs.capacity import sound
+from neurosim.costs.chips import price_chip
+from neurosim.costs.cost import CHANNEL, COMPONENTS, Band, Cost, Grade, Load, Part, Placed, Routing, Stage, span, total
+from neurosim.costs.flows import Grid
+from neurosim.costs.hardware import AnyModel, ChipModel, HardwareModel
+from neurosim.costs.laws import LANE_UNITS, ONE, Laws, Price, Quantity, quantity
+from neurosim.costs.mapping import Plan, place
+from neurosim.costs.noc import Burst, Traffic
 from neurosim.costs.schema import BASES, TAGS
+from neurosim.costs.sheets import Key, memories, sheet
+from neurosim.costs.timing import Stop, Work, schedule_of, stages
 from neurosim.errors import NeurosimError
-from neurosim.ops import PHASES, Layout, Op, OpCounts
+from neurosim.ops import PHASES, Layout, OpCounts
 
-_Key = tuple[str, int, int, str, int]
-_SPLIT = frozenset({"weight", "target", "feedback", "gradient", "tag", "state"})
-"""Held by neuron; every core needs whole tables, activations and waiting spikes."""
 _PHASE = {name: i for i, name in enumerate(PHASES)}
 _COMPONENT = {name: i for i, name in enumerate(COMPONENTS)}
-
-
-def _sound(layout: Layout) -> Layout:
-    """Give the layout back if its layers and memories exist."""
-    layers = range(len(layout.neurons))
-    for h in layout.held:
-        if h.layer not in layers or h.memory not in COMPONENT_OF or h.words < 0 or h.bits < 0:
-            msg = f"layout.held={h}: layer must be 0..{len(layers) - 1}, memory one of {', '.join(COMPONENT_OF)}"
-            raise NeurosimError(msg)
-    for sender, receivers in enumerate(layout.receivers):
-        if any(r not in layers for r in receivers):
-            msg = f"layout.receivers[{sender}]={receivers}: must be layers 0..{len(layers) - 1}"
-            raise NeurosimError(msg)
-    places = layout.places
-    if places and (len(places) != len(layers) or any(p not in layers or places[p] != p for p in places)):
-        msg = f"layout.places={places}: must be one of {len(layers)} layers for each, and that one its own"
-        raise NeurosimError(msg)
-    return layout
+UNPRICED = ("no area is known for routers, control, event queues, wiring and pads",)
+"""What every price leaves out."""
+_ALL, _FORWARD = frozenset(PHASES), frozenset({"forward"})
 
 
 class _Chip:
-    """A layout on a model: cores by layer, what each of them holds, and the prices found so far.
+    """A plan on a model: cores by layer, and the prices found so far.
 
     cores: that work for a layer; own: without those of a layer that stands on another's, so that their sum is the chip's.
     """
 
-    def __init__(self, layout: Layout, model: HardwareModel) -> None:
-        self.layout, self.laws, core = layout, Laws(model), model.spec.core
-        self.layers = len(layout.neurons)
-        _sound(layout)
-        self.place = layout.places or tuple(range(self.layers))
-        neurons, synapses = [0] * self.layers, [0] * self.layers
-        for layer, n in enumerate(layout.neurons):
-            neurons[self.place[layer]] += n
-        for h in layout.held:
-            if h.memory in ("weight", "target"):
-                synapses[self.place[h.layer]] += h.words * h.bits
-        # A layer without neurons that nothing stands on is no part of the chip: a source that only sends.
-        used = {self.place[h.layer] for h in layout.held} | {p for p, n in enumerate(neurons) if n}
-        self.own = tuple(
-            max(1, math.ceil(neurons[layer] / core.neurons), math.ceil(synapses[layer] / core.synapse_bits))
-            if self.place[layer] == layer and (layer in used or not layout.places)
-            else 0
-            for layer in range(self.layers)
-        )
-        self.cores = tuple(self.own[p] for p in self.place)
-        self.held: dict[tuple[int, str], int] = {}
-        self.accumulator = [0] * self.layers
-        for h in layout.held:
-            here = (self.place[h.layer], h.memory)
-            self.held[here] = self.held.get(here, 0) + h.words * h.bits
-            if h.memory == "accumulator":
-                self.accumulator[h.layer] = max(self.accumulator[h.layer], h.bits)
+    def __init__(self, plan: Plan, model: HardwareModel) -> None:
+        memories(plan)  # what it holds must be known before it is priced
+        self.plan, self.laws = plan, Laws(model)
+        self.place, self.own, self.cores = plan.place, plan.own, plan.cores
         spec = model.spec
-        self.floor = Floor(layout, self.laws, self.own)
+        self.floor = Floor(plan.layout, self.laws, self.own, plan.copies)
         self.idle = quantity(spec.clock, "energy_pj_per_cycle").times(sum(self.own) / self.laws.period_ns)
-        self.hop = quantity(spec.network.router, "latency_ns").times(spec.network.hops)
-        self._prices: dict[_Key, Price | None] = {}
+        self.flit = self.laws.flit()
+        fabric = spec.fabric
+        self.pace = quantity(fabric.link, "time_ns_per_flit").times(1 / self.laws.period_ns)
+        self.delay = tuple(
+            quantity(way.latency, "latency_ns") for way in (fabric.east_west, fabric.north_south, fabric.tile)
+        )
+        self._prices: dict[Key, Price] = {}
 
-    def price(self, op: Op) -> Price | None:
-        """What one such operation costs at its layer."""
-        key = (op.action, op.bits, op.by, op.memory, self._context(op))
-        if key not in self._prices:
-            self._prices[key] = self.laws.price(*key)
-        return self._prices[key]
+    def flight(self, burst: Burst, rounds: float) -> tuple[float, float, float]:
+        """Low, nominal and high time of the longest route of a burst on free links, so many times (ns)."""
+        across, down, tile = self.delay
 
-    def _context(self, op: Op) -> int:
-        """What else its price hangs on: the accumulator's width (mac), or the bits of its memory that a core holds."""
-        if op.action == "mac":
-            return self.accumulator[op.layer]
-        memory = "table" if op.action == "lut" else "weight" if op.memory == "weight_column" else op.memory
-        held = self.held.get((self.place[op.layer], memory), 0)
-        return math.ceil(held / self.cores[op.layer]) if held and memory in _SPLIT else held
+        def longest(end: int) -> float:
+            return rounds * (max([a * across[end] + b * down[end] for a, b in burst.routes]) + tile[end])
 
-    def deliveries(self, op: Op) -> int:
-        """How many cores a packet goes to.
+        return (longest(0), longest(1), longest(2)) if burst.routes else (0.0, 0.0, 0.0)
 
-        Raises: NeurosimError if nobody receives an error code.
-        """
-        if op.action == "event":
-            return self.cores[op.layer]
-        receivers = self.layout.receivers[op.layer] if op.layer < len(self.layout.receivers) else ()
-        if not receivers:
-            msg = (
-                f"layout.receivers[{op.layer}]={receivers}: layer {op.layer} sends error codes, so some layer gets one"
-            )
-            raise NeurosimError(msg)
-        return sum(self.cores[r] for r in receivers)
+    def prices(self, keys: Sequence[Key]) -> list[Price]:
+        """What one operation costs, for each key."""
+        for key in keys:
+            if key not in self._prices:
+                self._prices[key] = self.laws.price(*key)
+        return [self._prices[key] for key in keys]
 
 
 class _Bill:
     """Marginal energy, time and traffic of one set of counts, a sample."""
 
     def __init__(self, counts: OpCounts, chip: _Chip, name: str) -> None:
-        if counts.samples < 1:
-            msg = f"{name}.samples={counts.samples}: must be at least 1, costs are given a sample"
-            raise NeurosimError(msg)
-        self.chip = chip
-        self.rounds = max(1.0, counts.ticks / counts.samples)
-        self.energy: dict[tuple[int, str, str], list[float]] = {}
-        self.busy: dict[tuple[int, str, str], list[float]] = {}
-        self.packets: dict[tuple[int, str], float] = {}
-        self.sizes: dict[tuple[int, str], int] = {}
-        self.moved: dict[str, dict[str, float]] = {}
-        self.channel = dict.fromkeys(("event_payload", "event_packets", "error_code", "error_packets"), 0.0)
-        self.tag = self.basis = 0
-        for op, count in counts.ops.items():
-            if op.layer >= chip.layers:
-                msg = f"{name}: layer={op.layer}: the layout has layers 0..{chip.layers - 1}"
-                raise NeurosimError(msg)
-            if not chip.cores[op.layer]:
-                msg = f"{name}: layer={op.layer}: works, and the layout gives it neither neurons nor memory"
-                raise NeurosimError(msg)
-            price = chip.price(op)
-            if price is not None:
-                self._charge(op, count / counts.samples, price)
+        self.sheet = found = sheet(chip.plan, counts, name)
+        prices = chip.prices(found.keys)
+        self.chip, self.traffic, self.moved = chip, found.traffic, found.moved
+        self.energy, self.busy = found.charged(prices)
+        self.sizes = found.sizes(prices)
+        self.channel = dict.fromkeys(CHANNEL, 0.0)
+        paid = [p.energy for p in prices if p.energy.high > 0]
+        self.tag, self.basis = max((q.tag for q in paid), default=0), max((q.basis for q in paid), default=0)
+        self._send()
 
-    def _charge(self, op: Op, count: float, price: Price) -> None:
-        energy, here = price.energy, (op.layer, op.phase)
-        times = count
-        if price.unit == "port":
-            times = self._send(op, count)
-            self.packets[here] = self.packets.get(here, 0.0) + count
-        elif op.memory:
-            bits = self.moved.setdefault(op.phase, {})
-            bits[op.memory] = bits.get(op.memory, 0.0) + count * op.bits
-        _add(self.energy, (*here, price.component), energy, times)
-        _add(self.busy, (*here, price.unit), price.cycles, count)
-        for unit, width in price.sizes:
-            place = self.chip.place[op.layer], unit
-            self.sizes[place] = max(width, self.sizes.get(place, 0))
-        if energy.high > 0:
-            self.tag, self.basis = max(self.tag, energy.tag), max(self.basis, energy.basis)
+    def _send(self) -> None:
+        """Charge what travels: flits by hop, and time at the busiest port and on the busiest link."""
+        flit, header = self.chip.flit, self.chip.plan.grid.header_bits
+        for s in self.traffic.streams:
+            hops = s.flits * s.east_west, s.flits * s.north_south, s.flits * s.deliveries
+            for q, n in zip(flit, hops, strict=True):
+                if n:
+                    _add(self.energy, (s.layer, s.phase, "communication"), q, n)
+                    if q.high > 0:
+                        self.tag, self.basis = max(self.tag, q.tag), max(self.basis, q.basis)
+            payload, packets, hopped = CHANNEL[:3] if s.action == "event" else CHANNEL[3:]
+            self.channel[payload] += (s.packets + s.local) * s.bits
+            self.channel[packets] += s.deliveries * (header + s.bits)
+            self.channel[hopped] += (s.east_west + s.north_south) * (header + s.bits)
+        for b in self.traffic.bursts:
+            _add(self.busy, (b.layer, b.phase, "port"), ONE, b.arrivals)
+            _add(self.busy, (b.layer, b.phase, "link"), self.chip.pace, b.hottest)
 
-    def _send(self, op: Op, count: float) -> float:
-        sent = count * self.chip.deliveries(op)
-        packet = self.chip.laws.spec.network.header_bits + op.bits
-        is_event = op.action == "event"
-        self.channel["event_payload" if is_event else "error_code"] += count * op.bits
-        self.channel["event_packets" if is_event else "error_packets"] += sent * packet
-        return sent
+    def work(self) -> dict[Stop, Work]:
+        """Time by layer and phase: the busiest unit or link, the filling of the core's pipeline, and the longest route of packets.
 
-    def stages(self) -> tuple[Stage, ...]:
-        """Time by layer and phase: the busiest unit, and the hops where packets travel first: once a tick, if there are as many packets."""
-        chip, lanes = self.chip, self.chip.laws.spec.core.lanes
-        found: dict[tuple[int, str], tuple[str, list[float]]] = {}
-        for (layer, phase, unit), cycles in self.busy.items():
-            width = 1 if unit == "port" else chip.cores[layer] * (lanes if unit in LANE_UNITS else 1)
-            ns = [c * chip.laws.period_ns / width for c in cycles]
-            name, longest = found.get((layer, phase), ("", [0.0, 0.0, 0.0]))
-            pace = unit if ns[1] > longest[1] else name
-            found[layer, phase] = pace, [max(a, b) for a, b in zip(ns, longest, strict=True)]
-        out = []
-        for here, (unit, ns) in found.items():
-            rounds = min(self.rounds, max(1.0, self.packets[here])) if here in self.packets else 0.0
-            hop = chip.hop.times(rounds)[:3]
-            out.append(Stage(*here, unit, *(a + b for a, b in zip(ns, hop, strict=True))))
-        return tuple(sorted(out, key=lambda s: (s.layer, _PHASE[s.phase])))
+        Pipelines fill and packets travel once a sample, with ticks once a tick, but not more often than there is work or a packet.
+        """
+        chip, core, sheet = self.chip, self.chip.laws.spec.core, self.sheet
+        found: dict[Stop, list[Any]] = {}
+        for (layer, phase, unit), (low, nominal, high) in self.busy.items():
+            width = 1 if unit in ("port", "link") else chip.cores[layer] * (core.lanes if unit in LANE_UNITS else 1)
+            share = chip.laws.period_ns / width
+            pace = found.setdefault((layer, phase), ["", 0.0, 0.0, 0.0])
+            if nominal * share > pace[2]:
+                pace[0], pace[2] = unit, nominal * share
+            pace[1] = max(pace[1], low * share)
+            pace[3] = max(pace[3], high * share)
+        flights = {(b.layer, b.phase): b for b in self.traffic.bursts}
+        out: dict[Stop, Work] = {}
+        for here, (unit, low, nominal, high) in found.items():
+            fill = min(sheet.rounds, sheet.operations.get(here, 0.0)) * core.pipeline * chip.laws.period_ns
+            a = b = c = 0.0
+            if here in flights:
+                a, b, c = chip.flight(flights[here], min(sheet.rounds, max(1.0, flights[here].packets)))
+            out[here] = Work(unit, (low + fill + a, nominal + fill + b, high + fill + c))
+        return out
 
-    def parts(self, stages: tuple[Stage, ...], static: Quantity) -> tuple[Part, ...]:
-        """Marginal energy by layer, phase and component; clocking and static power of the whole chip by stage."""
-        idle = self.chip.idle
-        rows = [Part(*key, *band) for key, band in self.energy.items()]
-        for s in stages:
-            time = s.low, s.nominal, s.high
-            rows.append(Part(s.layer, s.phase, "clock", *(a * b for a, b in zip(idle[:3], time, strict=True))))
-            leak = (a * b * 1e-3 for a, b in zip(static[:3], time, strict=True))  # uW x ns = 1e-3 pJ
-            rows.append(Part(s.layer, s.phase, "static", *leak))
-        return tuple(sorted(rows, key=lambda r: (r.layer, _PHASE[r.phase], _COMPONENT[r.component])))
+    def timed(self, phases: frozenset[str]) -> tuple[Stage, ...]:
+        """The stages of these phases on their critical path."""
+        work = {key: w for key, w in self.work().items() if key[1] in phases}
+        plan = self.chip.plan
+        return stages(work, schedule_of(plan.layout, plan.place, self.sheet.crossed, ticked=self.sheet.ticked))
+
+    def parts(self, timed: tuple[Stage, ...], phases: frozenset[str], static: Quantity) -> tuple[Part, ...]:
+        """Energy by layer, phase and component.
+
+        The whole chip is clocked and leaks for the critical path; stages share that by how long they work, nominally.
+        """
+        rows = [Part(*key, *band) for key, band in self.energy.items() if key[1] in phases]
+        path, busy = span(timed), total(timed).nominal
+        clock = [a * b for a, b in zip(self.chip.idle[:3], path, strict=True)]
+        leak = [a * b * 1e-3 for a, b in zip(static[:3], path, strict=True)]  # uW x ns = 1e-3 pJ
+        for s in timed:
+            share = s.nominal / busy if busy else 0.0
+            rows.append(Part(s.layer, s.phase, "clock", *(e * share for e in clock)))
+            rows.append(Part(s.layer, s.phase, "static", *(e * share for e in leak)))
+        return tuple(sorted(rows, key=lambda r: (r[0], _PHASE[r[1]], _COMPONENT[r[2]])))
+
+
+def _plan(layout: Layout, model: HardwareModel, plan: Plan | None) -> Plan:
+    if plan is None:
+        return place(layout, model)
+    grid = Grid.of(model.spec.fabric)
+    if plan.layout != layout or plan.grid != grid:
+        what = "layout" if plan.layout != layout else f"mesh, {plan.grid}"
+        msg = f"plan: was made for another {what}; make one for this layout and model ({model.path})"
+        raise NeurosimError(msg)
+    return plan
 
 
 @lru_cache(maxsize=64)
-def _chip(layout: Layout, model: HardwareModel) -> _Chip:
-    return _Chip(layout, model)
+def _chip(plan: Plan, model: HardwareModel) -> _Chip:
+    return _Chip(plan, model)
 
 
-def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: HardwareModel) -> Cost:
+def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: AnyModel, plan: Plan | None = None) -> Cost:
     """What a run costs, a sample.
 
     train: counts of the run that learned. test: counts of classifying alone (phase ``forward``); None takes the
-    forward phase of `train` for that. layout: what the network occupies.
+    forward phase of `train` for that. layout: what the network occupies. plan: where it stands, from `mapping.place`; None: placed
+    automatically, as if every sender sent once a sample, so that runs of one network stand alike.
 
     Raises: NeurosimError on counts without samples, a layer that the layout lacks, test counts of learning phases, an
-    error code that nobody receives, or an action, width or memory that the model lacks.
+    error code that nobody receives, an action, width or memory that the model lacks, or a plan for another mesh;
+    CapacityError if the layout does not fit.
     """
-    chip = _chip(layout, model)
+    if isinstance(model, ChipModel):
+        if plan is not None:
+            msg = f"plan: {model.name!r} is a published chip, whose packets travel the mean hops of its file ({model.path})"
+            raise NeurosimError(msg)
+        return price_chip(train, test, sound(layout), model)
+    chip = _chip(_plan(layout, model, plan), model)
     learned = _Bill(train, chip, "counts of training")
     bills = [learned] if test is None else [learned, _tested(test, chip)]
     sizes = dict(learned.sizes)
     for key, width in bills[-1].sizes.items():
         sizes[key] = max(width, sizes.get(key, 0))
     plots, area, static = chip.floor.built(sizes)
-    stages = [b.stages() for b in bills]
-    parts = [b.parts(s, static) for b, s in zip(bills, stages, strict=True)]
-    if test is None:
-        stages.append(tuple(s for s in stages[0] if s.phase == "forward"))
-        parts.append(tuple(p for p in parts[0] if p.phase == "forward"))
+    classified = learned if test is None else bills[1]
+    taken = ((learned, _ALL), (classified, _FORWARD))
+    timed = [bill.timed(phases) for bill, phases in taken]
+    parts = [bill.parts(line, phases, static) for (bill, phases), line in zip(taken, timed, strict=True)]
     return Cost(
         model=model.name,
         digest=model.digest,
@@ -230,13 +203,34 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: Hardwar
         cores=chip.own,
         static_power_uw=Band(*static[:3]),
         energy=parts[0],
-        latency=stages[0],
+        latency=timed[0],
         inference_energy=parts[1],
-        inference_latency=stages[1],
+        inference_latency=timed[1],
         inference_from="forward phase of the training counts" if test is None else "test counts",
         area=plots,
         bits_moved=learned.moved,
         channel_bits=learned.channel,
+        places=chip.place,
+        notes=UNPRICED,
+        routing=_routing(learned.traffic),
+    )
+
+
+@lru_cache(maxsize=64)
+def _routing(moved: Traffic) -> Routing:
+    plan = moved.plan
+    cores = tuple(Placed(s.layer, s.first, s.last, s.low, s.high, *plan.at[s.core]) for s in plan.slices)
+    loads = tuple(Load(*link, flits) for link, flits in moved.loads().items())
+    hops = (plan.cost_packet_hops, plan.snake_packet_hops)
+    return Routing(
+        plan.method,
+        *hops,
+        (plan.grid.width, plan.grid.height),
+        plan.homes.place,
+        cores,
+        loads,
+        moved.streams,
+        moved.assumed,
     )
 
 
@@ -250,7 +244,7 @@ def _tested(test: OpCounts, chip: _Chip) -> _Bill:
 
 def _grade(bills: list[_Bill], chip: _Chip, *others: Quantity) -> Grade:
     """The weakest basis and tag among all constants that cost energy, time or area."""
-    used = [chip.idle, *others, *([chip.hop] if any(b.packets for b in bills) else [])]
+    used = [chip.idle, *others, *([chip.pace, *chip.delay] if any(b.traffic.bursts for b in bills) else [])]
     paid = [q for q in used if q.high > 0]
     tag = max([b.tag for b in bills] + [q.tag for q in paid])
     basis = max([b.basis for b in bills] + [q.basis for q in paid])
@@ -263,7 +257,10 @@ def _add(
     band: tuple[float, ...],
     times: float,
 ) -> None:
-    kept = table.setdefault(key, [0.0, 0.0, 0.0])
+    kept = table.get(key)
+    if kept is None:
+        table[key] = [band[0] * times, band[1] * times, band[2] * times]
+        return
     kept[0] += band[0] * times
     kept[1] += band[1] * times
     kept[2] += band[2] * times

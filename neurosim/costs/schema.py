@@ -20,7 +20,7 @@ BASES: tuple[str, ...] = get_args(Basis)
 Text = Annotated[str, Meta(min_length=8, description="free text, at least 8 characters")]
 
 
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True, gc=False):
     """Any table of the file: unknown keys are errors."""
 
 
@@ -187,7 +187,39 @@ class RegisterMemory(Choice, frozen=True, kw_only=True, tag_field="kind", tag="r
     """A memory of flip-flops."""
 
 
-AnyMemory = SramMemory | RegisterMemory
+class CellAccessEnd(Sourced, frozen=True, kw_only=True):
+    """Energy of one bit of a cell array, with the circuit that reads or writes it."""
+
+    energy_pj_per_bit: Annotated[
+        float, Meta(ge=0, description="one bit, with its share of the circuit around the cells")
+    ]
+
+
+class CellAccess(CellAccessEnd, frozen=True, kw_only=True):
+    """Energy of one bit of a cell array, with its ends."""
+
+    low: CellAccessEnd | None = None
+    high: CellAccessEnd | None = None
+
+
+class Endurance(Sourced, frozen=True, kw_only=True):
+    """How often a cell may be written: for the reader, no law uses it."""
+
+    writes: Annotated[float, Meta(gt=0, description="writes that a cell of the weakest survives")]
+
+
+class CellMemory(Choice, frozen=True, kw_only=True, tag_field="kind", tag="cells"):
+    """A memory of single-bit cells (SRAM, RRAM ...) in an array of its own, priced by the bit, whatever its size."""
+
+    row_bits: Annotated[int, Meta(ge=1, description="bits that the array gives or takes in a cycle")]
+    read: CellAccess
+    write: CellAccess
+    area: Density
+    leakage: Leakage
+    endurance: Endurance | None = None
+
+
+AnyMemory = SramMemory | RegisterMemory | CellMemory
 
 
 class Memories(Table, frozen=True, kw_only=True):
@@ -218,6 +250,12 @@ class Core(Choice, frozen=True, kw_only=True):
         Literal["packed", "word"],
         Meta(description="reads of weights across the rows: a whole word each, or a share as along the rows"),
     ]
+    pipeline: Annotated[int, Meta(ge=0, description="cycles from a stage's first operand to its first result")] = 0
+    feedback_bits: Annotated[int, Meta(ge=0, description="bits of feedback memory a core holds; 0: no limit")] = 0
+    axons_in: Annotated[int, Meta(ge=0, description="senders a core can hear; 0: no limit")] = 0
+    axons_out: Annotated[
+        int, Meta(ge=0, description="destinations of a core's neurons, each core one without multicast; 0: no limit")
+    ] = 0
 
 
 class Random(Choice, frozen=True, kw_only=True):
@@ -236,7 +274,7 @@ class Random(Choice, frozen=True, kw_only=True):
 class HopEnd(Sourced, frozen=True, kw_only=True):
     """Energy of a bit over one hop."""
 
-    energy_pj_per_bit: Annotated[float, Meta(ge=0, description="router and wire, one bit over one hop")]
+    energy_pj_per_bit: Annotated[float, Meta(ge=0, description="one bit of a flit over one hop")]
 
 
 class Hop(HopEnd, frozen=True, kw_only=True):
@@ -249,7 +287,7 @@ class Hop(HopEnd, frozen=True, kw_only=True):
 class DelayEnd(Sourced, frozen=True, kw_only=True):
     """Latency of one hop."""
 
-    latency_ns: Annotated[float, Meta(ge=0, description="one hop of one packet")]
+    latency_ns: Annotated[float, Meta(ge=0, description="one hop of a packet's first flit, on free links")]
 
 
 class Delay(DelayEnd, frozen=True, kw_only=True):
@@ -259,13 +297,60 @@ class Delay(DelayEnd, frozen=True, kw_only=True):
     high: DelayEnd | None = None
 
 
-class Network(Choice, frozen=True, kw_only=True):
-    """What carries events and error codes."""
+class Hops(Table, frozen=True, kw_only=True):
+    """Hops of one direction."""
 
-    header_bits: Annotated[int, Meta(ge=0, description="address bits of a packet")]
-    hops: Annotated[float, Meta(gt=0, description="mean hops from core to core")]
-    hop: Hop
-    router: Delay
+    energy: Hop
+    latency: Delay
+
+
+class PaceEnd(Sourced, frozen=True, kw_only=True):
+    """How long a flit keeps a link busy."""
+
+    time_ns_per_flit: Annotated[float, Meta(ge=0, description="from one flit on a link to the next")]
+
+
+class Pace(PaceEnd, frozen=True, kw_only=True):
+    """How long a flit keeps a link busy, with its ends."""
+
+    low: PaceEnd | None = None
+    high: PaceEnd | None = None
+
+
+class WireEnd(Sourced, frozen=True, kw_only=True):
+    """Energy of the wire between two cores."""
+
+    energy_pj_per_bit_mm: Annotated[float, Meta(ge=0, description="one bit over one mm")]
+
+
+class Wire(WireEnd, frozen=True, kw_only=True):
+    """Energy of the wire between two cores, with its ends."""
+
+    low: WireEnd | None = None
+    high: WireEnd | None = None
+
+
+class Fabric(Choice, frozen=True, kw_only=True):
+    """The mesh that carries events and error codes."""
+
+    width: Annotated[int, Meta(ge=1, le=1024, description="columns of cores")]
+    height: Annotated[int, Meta(ge=1, le=1024, description="rows of cores")]
+    cast: Annotated[
+        Literal["unicast", "multicast"],
+        Meta(description="a copy of a packet for each core that receives it, or one that branches on its way"),
+    ]
+    flit_bits: Annotated[int, Meta(ge=1, le=1024, description="width of a link; packets are whole flits")]
+    header_bits: Annotated[int, Meta(ge=0, le=1024, description="address bits of a packet")]
+    input_x: Annotated[int, Meta(ge=0, description="column at which inputs enter")]
+    input_y: Annotated[int, Meta(ge=0, description="row at which inputs enter")]
+    hop_mm: Annotated[
+        float, Meta(ge=0, description="length of a link, with `wire`; 0: the wire is in the hop's energy")
+    ] = 0.0
+    east_west: Annotated[Hops, Meta(description="a router and the link to the east or west of it")]
+    north_south: Annotated[Hops, Meta(description="a router and the link to the north or south of it")]
+    tile: Annotated[Hops, Meta(description="the router at which a packet leaves the mesh, and the way into the core")]
+    link: Pace
+    wire: Annotated[Wire | None, Meta(description="wires of links, where they are not in the hop's energy")] = None
 
 
 class IdleEnd(Sourced, frozen=True, kw_only=True):
@@ -305,6 +390,7 @@ class ModelFile(Table, frozen=True, kw_only=True):
     """One file: one technology and one organisation of cores."""
 
     schema: Annotated[Literal[1], Meta(description="version of this schema")]
+    kind: Annotated[Literal["array"], Meta(description="an array of cores, from the bottom up")] = "array"
     name: Annotated[str, Meta(pattern="^[a-z0-9_]+$", description="the file's name without .toml")]
     summary: Text
     inherits: Annotated[str, Meta(description="a model to start from; what is given here replaces it")] = ""
@@ -317,6 +403,6 @@ class ModelFile(Table, frozen=True, kw_only=True):
     sram: Sram
     memory: Memories
     random: Random
-    network: Network
+    fabric: Fabric
     clock: Idle
     static: Static

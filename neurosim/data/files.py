@@ -62,12 +62,13 @@ Arrays: TypeAlias = tuple[Array, Array, Array, Array]  # train inputs, train lab
 
 
 class Recording(NamedTuple):
-    """One event-camera recording: x, y: uint8[n] 0..33; polarity: uint8[n], 1 = ON; time_us: int64[n]."""
+    """One event-camera recording: x, y: uint8[n] 0..33; polarity: uint8[n], 1 = ON; time_us: int64[n]; name: its file, in messages."""
 
     x: Array
     y: Array
     polarity: Array
     time_us: Array
+    name: str = "recording"
 
 
 @dataclass(frozen=True)
@@ -357,7 +358,7 @@ def read_recording(path: Path) -> Recording:
     x, y, polarity = events[:, 0], events[:, 1], events[:, 2] >> 7
     for axis, values in (("x", x), ("y", y)):
         check_values(f"{path}: {axis}", values, values >= NMNIST_SIDE, f"0..{NMNIST_SIDE - 1}")
-    return Recording(x, y, polarity, time_us[~overflow])
+    return Recording(x, y, polarity, time_us[~overflow], str(path))
 
 
 def read_nmnist(root: Path) -> Arrays:
@@ -367,7 +368,7 @@ def read_nmnist(root: Path) -> Arrays:
         paths, labels = recordings(root / "N-MNIST", part)
         images = np.empty((len(paths), 2, NMNIST_SIDE, NMNIST_SIDE), np.uint8)
         for image, path in zip(images, paths, strict=True):
-            x, y, polarity, _ = read_recording(path)
+            x, y, polarity, *_ = read_recording(path)
             cells = np.ravel_multi_index((polarity, y, x), image.shape)
             image[...] = np.minimum(np.bincount(cells, minlength=image.size), 255).reshape(image.shape)
         arrays |= {f"{part}_inputs": images, f"{part}_labels": labels}

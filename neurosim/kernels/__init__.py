@@ -47,7 +47,8 @@ try:
     numba.config.CACHE_DIR = CACHE_FOLDER or _users_folder
     for _name in (
         "registers", "lanes", "words", "rng", "dense", "matmul", "channel", "update", "forward", "backward", "engine",
-        "conv", "conv_update", "conv_engine", "tiles", "maps", "real", "spike_registers", "spike_states", "spike_synapses", "spike_engine",
+        "conv", "conv_update", "conv_engine", "tiles", "maps", "real", "spike_registers", "spike_states", "spike_synapses",
+        "spike_lanes", "spike_delivery", "spike_engine",
     ):  # fmt: skip
         importlib.import_module(f"{__name__}.{_name}")
 finally:

@@ -7,6 +7,7 @@ counting the references of every view of every array took a third of a sample's 
 from __future__ import annotations
 
 import numba
+import numpy as np
 
 from neurosim.kernels import CACHE_FOLDER
 
@@ -24,3 +25,6 @@ calling_blas = numba.njit(cache=CACHE_FOLDER is not None, nogil=True, _nrt=True)
 inlined = numba.njit(inline="always")
 """For the bodies of inner loops: copied into their callers before LLVM sees them. A call would pass every array by value
 and count its references, which costs more than a row of weights takes."""
+
+unsigned = np.uint64
+"""Of an index that is not negative, in loops of scalars: of every other Numba asks whether it counts from the end."""

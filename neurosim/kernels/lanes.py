@@ -151,6 +151,23 @@ def nonzero_bits(typing_context, array, at):
     return types.int64(array, at), codegen
 
 
+@intrinsic
+def prefetch(typing_context, array, at):
+    """Bring what lies around array[at] near: it changes nothing but the time."""
+
+    def codegen(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.gep(data, [context.cast(builder, arguments[1], signature.args[1], types.intp)])
+        word = ir.IntType(32)
+        place = builder.bitcast(place, ir.PointerType(ir.IntType(8)))
+        function = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
+        named = cgutils.get_or_insert_function(builder.module, function, "llvm.prefetch.p0")
+        builder.call(named, [place, ir.Constant(word, 0), ir.Constant(word, 3), ir.Constant(word, 1)])
+        return context.get_dummy_value()
+
+    return types.void(array, at), codegen
+
+
 # ---------------------------------------------------------------------- lanes
 
 
@@ -263,6 +280,18 @@ def where_equal(typing_context, a, b, x, y):
         return builder.select(builder.icmp_unsigned("==", p, q), chosen, other)
 
     return x(a, b, x, y), codegen
+
+
+@intrinsic
+def where_bits(typing_context, bits, x, y):
+    """The lanes of x whose bit is 1, else those of y; bits: an int64, bit i for lane i."""
+
+    def codegen(context, builder, signature, arguments):
+        mask = builder.trunc(arguments[0], ir.IntType(x.lanes))
+        chosen = builder.bitcast(mask, ir.VectorType(ir.IntType(1), x.lanes))
+        return builder.select(chosen, arguments[1], arguments[2])
+
+    return x(types.int64, x, y), codegen
 
 
 @intrinsic

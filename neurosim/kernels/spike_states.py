@@ -6,11 +6,12 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from neurosim.kernels.jit import inlined, inner
+from neurosim.kernels.jit import inlined, inner, unsigned
 from neurosim.kernels.lanes import (
     HALF,
     add,
     bit_and,
+    bits_above,
     load_32,
     maximum,
     minimum,
@@ -19,11 +20,11 @@ from neurosim.kernels.lanes import (
     splat_32,
     store,
     subtract,
-    where_above,
+    where_bits,
     where_equal,
 )
 from neurosim.kernels.rng import fold
-from neurosim.kernels.spike_registers import FLOW, SHIFTING, STATE
+from neurosim.kernels.spike_registers import FLOW, POPULATION, SHIFTING, STATE
 
 _POWERS = 2.0 ** -np.arange(-64.0, 65.0)
 _UPPER = np.uint64(32)
@@ -70,6 +71,12 @@ def _is_real(x):
 
 
 @inlined
+def is_held(memory, neuron):
+    """Whether a neuron, by its number among all, is refractory in this tick."""
+    return (np.int64(memory.held[neuron // HALF]) >> (neuron % HALF)) & 1
+
+
+@inlined
 def noise(registers, tick, item):
     """The noise of one neuron."""
     word = fold(fold(np.uint64(registers[STATE.noise_key]), tick), item)
@@ -78,7 +85,7 @@ def noise(registers, tick, item):
 
 
 @inlined
-def _any(v, terms):
+def _rounded(v, terms):
     """Floor of v + push, and for negative v also + tilt; where that is 0, the sign of v, or 0 where least is 0."""
     shift, push, tilt, least = terms
     sign = shift_right(v, splat_32(31))
@@ -98,63 +105,103 @@ def _terms(shift, mode):
 
 @inlined
 def _quotient(v, terms, plain):
-    return shift_right(v, terms[0]) if plain else _any(v, terms)
+    return shift_right(v, terms[0]) if plain else _rounded(v, terms)
 
 
 @inlined
-def _flow(flows, k, at):
-    """(where flow k's state begins less `at`, its factor and the terms of its rounding); of what lies beyond the list the last."""
+def _flow(flows, k):
+    """(where flow k's state begins, its factor and the terms of its rounding); of what lies beyond the list the last."""
     f = flows[min(k, flows.shape[0] - 1)]
     factor = splat_32(f[FLOW.numerator] << max(0, -f[FLOW.shift]))
-    return f[FLOW.at] - at, factor, _terms(max(0, f[FLOW.shift]), f[FLOW.round])
+    return f[FLOW.at], factor, _terms(max(0, f[FLOW.shift]), f[FLOW.round])
 
 
-def _narrow(plain):
-    """The update of a state in 32-bit lanes; plain: where all roundings are floors."""
+def _narrow(plain, most, whole):
+    """The update of a state in 32-bit lanes, compiled for what it has, so that all of it stays in registers.
+
+    plain: all roundings are floors; most: it has so many flows, of 3 that or more; whole: it may hold, and spike.
+    """
 
     @inner
-    def update(x, inputs, wait, first, n, registers, flows):
-        at, arriving = registers[STATE.at], registers[STATE.input]
-        zero = splat_32(0)
-        bias, low, high = (
-            splat_32(registers[STATE.bias]),
+    def update(x, inputs, held, over, n, word, registers, flows):
+        at, arriving, flow = registers[STATE.at], registers[STATE.input], registers[STATE.flow]
+        n_flows = registers[STATE.flow_end] - flow
+        zero, bias = splat_32(0), splat_32(registers[STATE.bias])
+        low, high, limit = (
             splat_32(registers[STATE.low]),
             splat_32(registers[STATE.high]),
+            splat_32(registers[STATE.limit]),
         )
-        leaks, leak = registers[STATE.leak_numerator], splat_32(registers[STATE.leak_numerator])
-        leak_terms = _terms(registers[STATE.leak_shift], registers[STATE.leak_round])
-        flow, flow_end, holds = registers[STATE.flow], registers[STATE.flow_end], registers[STATE.holds]
-        at_0, factor_0, terms_0 = _flow(flows, flow, at)  # of two flows everything stays in registers
-        at_1, factor_1, terms_1 = _flow(flows, flow + 1, at)
-        for i in range(at, at + n, HALF):
-            before = load_32(x, i)
-            y = add(before, bias)
-            if leaks:
-                y = subtract(y, _quotient(multiply(before, leak), leak_terms, plain))
+        leak, leak_terms = (
+            splat_32(registers[STATE.leak_numerator]),
+            _terms(registers[STATE.leak_shift], registers[STATE.leak_round]),
+        )
+        holds, spiking = -registers[STATE.holds], registers[STATE.spiking]
+        at_word = unsigned(word)
+        biased, stays = registers[STATE.bias] != 0, registers[STATE.stays]
+        at_0, factor_0, terms_0 = _flow(flows, flow)
+        at_1, factor_1, terms_1 = _flow(flows, flow + 1)
+        for i in range(0, n, HALF):
+            before = load_32(x, at + i)
+            y = subtract(before, _quotient(multiply(before, leak), leak_terms, plain))
+            if biased:
+                y = add(y, bias)
             if arriving >= 0:
-                y = add(y, load_32(inputs, arriving + i - at))
-                store(inputs, arriving + i - at, zero)
-            if flow_end > flow:
-                y = add(y, _quotient(multiply(load_32(x, i + at_0), factor_0), terms_0, plain))
-            if flow_end > flow + 1:
-                y = add(y, _quotient(multiply(load_32(x, i + at_1), factor_1), terms_1, plain))
-            for k in range(flow + 2, flow_end):
-                at_k, factor, terms = _flow(flows, k, at)
-                y = add(y, _quotient(multiply(load_32(x, i + at_k), factor), terms, plain))
-            y = minimum(maximum(y, low), high)
-            if holds:
-                y = where_above(load_32(wait, first + i - at), zero, before, y)
-            store(x, i, y)
+                y = add(y, load_32(inputs, arriving + i))
+                store(inputs, arriving + i, zero)
+            if most in (1, 2) or n_flows > 0:
+                y = add(y, _quotient(multiply(load_32(x, at_0 + i), factor_0), terms_0, plain))
+            if most == 2 or n_flows > 1:
+                y = add(y, _quotient(multiply(load_32(x, at_1 + i), factor_1), terms_1, plain))
+            if most > 2:
+                for k in range(flow + 2, flow + n_flows):
+                    at_k, factor, terms = _flow(flows, k)
+                    y = add(y, _quotient(multiply(load_32(x, at_k + i), factor), terms, plain))
+            if not stays:
+                y = minimum(maximum(y, low), high)
+            if whole:
+                holding = np.int64(held[at_word])
+                y = where_bits(holding & holds, before, y)
+                if spiking:
+                    over[at_word] = bits_above(y, limit) & ~holding
+                at_word += unsigned(1)
+            store(x, at + i, y)
 
     return update
 
 
-_update_plain, _update_any = _narrow(True), _narrow(False)
+_plain_0, _plain_1, _plain_2 = _narrow(True, 0, False), _narrow(True, 1, False), _narrow(True, 2, False)
+_plain_whole_0, _plain_whole_1, _plain_whole_2 = _narrow(True, 0, True), _narrow(True, 1, True), _narrow(True, 2, True)
+_any = _narrow(False, 3, True)
+
+
+@inlined
+def _update_narrow(memory, population, registers, flows):
+    """Whichever of these is the state's."""
+    x, inputs, held, over = memory.x, memory.inputs, memory.held, memory.over
+    n, word = population[POPULATION.n], population[POPULATION.first] // HALF
+    n_flows = registers[STATE.flow_end] - registers[STATE.flow]
+    if registers[STATE.plain] == 0 or n_flows > 2:
+        _any(x, inputs, held, over, n, word, registers, flows)
+    elif registers[STATE.holds] or registers[STATE.spiking]:
+        if n_flows == 0:
+            _plain_whole_0(x, inputs, held, over, n, word, registers, flows)
+        elif n_flows == 1:
+            _plain_whole_1(x, inputs, held, over, n, word, registers, flows)
+        else:
+            _plain_whole_2(x, inputs, held, over, n, word, registers, flows)
+    elif n_flows == 0:
+        _plain_0(x, inputs, held, over, n, word, registers, flows)
+    elif n_flows == 1:
+        _plain_1(x, inputs, held, over, n, word, registers, flows)
+    else:
+        _plain_2(x, inputs, held, over, n, word, registers, flows)
 
 
 @inner
-def _update_one(x, inputs, wait, first, n, registers, flows, tick):
-    """The same, neuron by neuron, in 64 bits or real numbers, with noise."""
+def _update_one(memory, population, registers, flows, tick):
+    """The same, neuron by neuron, in 64 bits or real numbers, with noise; it leaves spikes to be found."""
+    x, inputs, n, first = memory.x, memory.inputs, population[POPULATION.n], population[POPULATION.first]
     at, arriving = registers[STATE.at], registers[STATE.input]
     for i in range(n):
         before = x[at + i]
@@ -172,26 +219,24 @@ def _update_one(x, inputs, wait, first, n, registers, flows, tick):
         if registers[STATE.noise]:
             y += noise(registers, tick, i)
         y = min(max(y, registers[STATE.low]), registers[STATE.high])
-        if not (registers[STATE.holds] and wait[first + i] > 0):
+        if not (registers[STATE.holds] and is_held(memory, first + i)):
             x[at + i] = y
 
 
-def update_state(x, inputs, wait, first, n, registers, flows, tick):
+def update_state(memory, population, registers, flows, tick):
     """One state of a population, in integers or in real numbers."""
     raise NotImplementedError
 
 
-@overload(update_state)
-def _update_state(x, inputs, wait, first, n, registers, flows, tick):
-    def integers(x, inputs, wait, first, n, registers, flows, tick):
+@overload(update_state, inline="always")
+def _update_state(memory, population, registers, flows, tick):
+    def integers(memory, population, registers, flows, tick):
         if not registers[STATE.narrow]:
-            _update_one(x, inputs, wait, first, n, registers, flows, tick)
-        elif registers[STATE.plain]:
-            _update_plain(x, inputs, wait, first, n, registers, flows)
+            _update_one(memory, population, registers, flows, tick)
         else:
-            _update_any(x, inputs, wait, first, n, registers, flows)
+            _update_narrow(memory, population, registers, flows)
 
-    def reals(x, inputs, wait, first, n, registers, flows, tick):
-        _update_one(x, inputs, wait, first, n, registers, flows, tick)
+    def reals(memory, population, registers, flows, tick):
+        _update_one(memory, population, registers, flows, tick)
 
-    return reals if isinstance(x.dtype, types.Float) else integers
+    return reals if isinstance(memory.types[0].dtype, types.Float) else integers

@@ -24,15 +24,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.chip.crossbar import FeedbackCrossbar
-from neurosim.errors import NeurosimError
+from neurosim.fields import settle
 from neurosim.formats import Fixed, Quantiser, check, check_whole
-from neurosim.spiking.neurons import EVERY_TICK, Flow, Leak, Poisson, Population, Source, State, Threshold, trace
+from neurosim.spiking.neurons import EVERY_TICK, MOST, Flow, Leak, Poisson, Population, Source, State, Threshold, trace
 from neurosim.spiking.plasticity import Plasticity, Term, erbp
 from neurosim.spiking.projection import Connect, Pairs, Projection
 from neurosim.spiking.spec import SpikingSpec
 
 if TYPE_CHECKING:
     from neurosim.spiking.network import SpikingNetwork
+
+
+_RANGES = (
+    *((name, 1, 1 << 24) for name in ("n_in", "hidden", "classes")),
+    *((name, 1, MOST) for name in ("threshold", "error_threshold")),
+    *((name, -15, 16) for name in ("gains", "error_gain")),
+    *((name, 0, 46) for name in ("rate", "feedback_rate")),
+    *((name, -127, 127) for name in ("error_input", "error_output")),
+    ("gates", 0, MOST), ("reach", 0, (1 << 15) - 1), ("refractory", 0, 1 << 20), ("blank_out", 0, 255),
+    ("feedback_weight", 0, (1 << 15) - 1),
+    ("label", 0, EVERY_TICK), ("bits", 2, 32), ("slow", 1, 30), ("seed", 0, (1 << 63) - 1),
+)  # fmt: skip
+"""Of the settings that are numbers; what must fit together is refused by the network."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +93,13 @@ class Erbp:
     slow: int = 7
 
     def __post_init__(self) -> None:
-        for name in ("gains", "reach", "gates"):
-            if len(getattr(self, name)) != 2:
-                raise NeurosimError(f"erbp.{name}={getattr(self, name)}: must be two numbers, see its meaning")
+        settle(self, "erbp")
         check("erbp.adaptive", self.adaptive, (False, True, "stdp"))
-        check_whole("erbp.slow", self.slow, 1, 30)
+        for name, low, high in _RANGES:
+            values = getattr(self, name)
+            for value in values if isinstance(values, tuple) else (values,):
+                if value is not None:  # the rate of feedback that follows the other
+                    check_whole(f"erbp.{name}", value, low, high)
 
     def replace(self, **changes: Any) -> Erbp:
         """A copy with some settings changed."""
@@ -146,7 +161,7 @@ class Erbp:
         return found
 
     def _feedback(self, layer: int, name: str) -> list[Projection]:
-        """The crossbar to a hidden layer's dendrites: the same for positive and, with the other sign, for negative errors."""
+        """The crossbar to a hidden layer's dendrites, one for positive and, with the other sign, for negative errors."""
         matrix = self.feedback.draw(self.seed, layer, self.classes, self.hidden[layer])
         sources, targets = np.nonzero(matrix)
         entries: NDArray[np.int64] = matrix[sources, targets] * self.feedback_weight
@@ -155,8 +170,10 @@ class Erbp:
         if self.adaptive is not False:
             word = Fixed(word.bits, 0, rounding=self.weight.rounding)
         return [
-            Projection(error, name, "u", word, sign * entries, pairs, plasticity=self._taught(sign), phase="feedback")
-            for error, sign in (("positive", 1), ("negative", -1))
+            Projection(
+                error, name, "u", word, sign * entries, pairs, plasticity=self._taught(sign), phase="feedback", shares=lender
+            )
+            for error, sign, lender in (("positive", 1, ""), ("negative", -1, f"positive->{name}"))
         ]  # fmt: skip
 
     def _taught(self, sign: int) -> Plasticity | None:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from neurosim.data import Recording, load_events
 from neurosim.data.files import NMNIST_SIDE, read_npz, refuse
 from neurosim.errors import NeurosimError
+from neurosim.fields import settle
 from neurosim.formats import check, check_whole
 
 Sample = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -45,6 +46,7 @@ class Pixels:
     side: int = NMNIST_SIDE
 
     def __post_init__(self) -> None:
+        settle(self, "pixels")
         for name in ("ticks", "tick_us"):
             check_whole(f"pixels.{name}", getattr(self, name), 1, 1 << 30)
         check_whole("pixels.side", self.side, 1, 1 << 12)
@@ -66,11 +68,11 @@ class Pixels:
         for axis in ("x", "y"):
             values = getattr(recording, axis)
             if len(values) and int(values.max()) >= self.side:
-                raise NeurosimError(f"recording.{axis}={values.max()}: must be 0..{self.side - 1}")
+                raise NeurosimError(f"{recording.name}: {axis}={values.max()}: must be 0..{self.side - 1}")
         y, x = (np.asarray(axis, np.int64) // self.pool for axis in (recording.y, recording.x))
         polarity = np.asarray(recording.polarity, np.int64) if self.polarities == "both" else 0
         address = (polarity * self.rows + y) * self.rows + x
-        return binned(recording.time_us, address, self.n, units=self.tick_us, ticks=self.ticks, name="recording")
+        return binned(recording.time_us, address, self.n, units=self.tick_us, ticks=self.ticks, name=recording.name)
 
 
 def binned(

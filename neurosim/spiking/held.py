@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.chip.crossbar import FeedbackCrossbar
-from neurosim.ops import PHASES, Held, Layout
+from neurosim.errors import NeurosimError
+from neurosim.ops import PHASES, Held, Layout, Source
 from neurosim.spiking.neurons import Population, State, Threshold
 from neurosim.spiking.plasticity import Kernel
-from neurosim.spiking.projection import Projection, Synapses
+from neurosim.spiking.projection import Projection, Synapses, delays_of
 from neurosim.spiking.spec import SpikingSpec
 
+_CHUNK = 1 << 22
 TICK_BITS = 32
 """Of the tick of a neuron's last spike."""
 
@@ -65,8 +67,7 @@ def arriving(
         target = spec.number(projection.target)
         n = spec.populations[target].n
         if projection.plasticity is None:
-            sizes: Any = np.abs(np.asarray(w, np.float64))
-            sums = np.bincount(joined.target, weights=sizes, minlength=n).astype(np.int64)
+            sums = _sums(joined.target, w, n)
         else:
             most = max(abs(projection.low), abs(projection.high))  # type: ignore[arg-type]
             sums = np.bincount(joined.target, minlength=n) * most
@@ -76,9 +77,31 @@ def arriving(
     return {key: int(sums.max(initial=0)) for key, sums in worst.items()}
 
 
+def _sums(targets: NDArray[np.int32], weights: NDArray[Any], n: int) -> NDArray[np.int64]:
+    """The sum of all magnitudes at each of n targets, some at a time: whole lists in 64 bits would outweigh the network."""
+    found = np.zeros(n)
+    for first in range(0, len(targets), _CHUNK):
+        some = slice(first, first + _CHUNK)
+        found += np.bincount(targets[some], weights=np.abs(np.asarray(weights[some], np.float64)), minlength=n)
+    return found.astype(np.int64)
+
+
+def check_shared(spec: SpikingSpec, synapses: Sequence[Synapses]) -> None:
+    """Raise NeurosimError for a projection that shares the lists of one with other synapses."""
+    for projection, mine in zip(spec.projections, synapses, strict=True):
+        lender = spec.lender(projection)
+        if lender is None:
+            continue
+        for what, field in (("pairs", "start"), ("pairs", "target"), ("delays", "delay")):
+            if not np.array_equal(getattr(mine, field), getattr(synapses[lender], field)):
+                raise NeurosimError(
+                    f"{projection.title}: shares={projection.shares!r}: its {what} are others; give both the same"
+                )
+
+
 def rows_of(projection: Projection, synapses: Synapses, weights: NDArray[Any], n_target: int) -> Rows:
     """How a projection's synapses are held, its weights being what they are now."""
-    connect, delays = projection.connect, tuple(int(d) for d in np.unique(synapses.delay)) or (0,)
+    connect, delays = projection.connect, delays_of(synapses)
     n_source, n = len(synapses.start) - 1, len(synapses.target)
     feeds = projection.phase == "feedback"
     memory, lists = ("feedback", "feedback") if feeds else ("weight", "target")
@@ -94,10 +117,9 @@ def rows_of(projection: Projection, synapses: Synapses, weights: NDArray[Any], n
         if connect.storage == "regenerated":
             return Rows("feedback", 0, "feedback", 0, 0, 0, True, delays)
         return Rows("feedback", int(signed), "feedback", address, start, 0, False, delays)
-    sizes = np.unique(np.abs(weights))
     # Off the forward path a fixed line of one magnitude is a wire with a sign: the magnitude is held once.
     bits = projection.weight.bits
-    if fixed and projection.phase != "forward" and len(sizes) <= 1:
+    if fixed and projection.phase != "forward" and len(np.unique(np.abs(weights))) <= 1:
         bits = int(n > 0 and weights.min() != weights.max())
     ordered = np.arange(n_target)
     whole = n == n_source * n_target and bool((synapses.target.reshape(n_source, n_target) == ordered).all())
@@ -121,7 +143,7 @@ class Holding:
         )
         most = arriving(spec, synapses, weights)
         self.accumulator = {key: value.bit_length() + 1 for key, value in most.items()}
-        self._most = most
+        self._most, self._weights = most, tuple(weights)
 
     def layer(self, population: int) -> int:
         """The layer of a population."""
@@ -184,18 +206,27 @@ class Holding:
             event_bits=(0,) * (len(fan_in) + len(populations)),
             receivers=(*errors, *(() for _ in populations)),
             places=(*(self.layer(spec.number(p.target)) for p in spec.projections), *map(self.layer, populations)),
+            sources=(*map(self._source, spec.projections), *(Source(-1, 0) for _ in populations)),
         )
+
+    def _source(self, projection: Projection) -> Source:
+        """What spikes into a projection: a population on the chip, or the input port."""
+        source = self.spec.population(projection.source)
+        return Source(self.layer(self.spec.number(projection.source)) if source.states else -1, source.n)
 
     def _held_synapses(self, p: int, projection: Projection) -> list[Held]:
         rows, synapses = self.rows[p], self.synapses[p]
         n, source = len(synapses.target), self.spec.population(projection.source)
         n_target, sending = self.spec.population(projection.target).n, int(self.senders(p).sum())
-        held = [
-            Held(p, rows.memory, n, rows.weight),
-            Held(p, rows.memory, source.n * n_target, rows.planes),
-            Held(p, rows.lists, n, rows.address),
-            Held(p, rows.lists, source.n * len(rows.delays) + 1, rows.start),
-        ]
+        lender = self.spec.lender(projection)
+        held = []
+        if lender is None or not self._lends_weights(p, lender):
+            held += [Held(p, rows.memory, n, rows.weight), Held(p, rows.memory, source.n * n_target, rows.planes)]
+        if lender is None:
+            held += [
+                Held(p, rows.lists, n, rows.address),
+                Held(p, rows.lists, source.n * len(rows.delays) + 1, rows.start),
+            ]
         longest = max(rows.delays)
         if longest:  # a neuron spikes once in refractory + 1 ticks at most
             waiting = -(-longest // (source.refractory + 1))
@@ -204,6 +235,13 @@ class Holding:
         if rule is not None and rule.eligibility is not None:
             held.append(Held(p, "tag", n, rule.eligibility.word.bits))
         return held
+
+    def _lends_weights(self, p: int, lender: int) -> bool:
+        """Whether the weights of a projection are those of the one that lends it lists, or their negatives, for good."""
+        fixed = all(self.spec.projections[k].plasticity is None for k in (p, lender))
+        mine, its = self._weights[p], self._weights[lender]
+        same = self.rows[p][:2] == self.rows[lender][:2]
+        return fixed and same and (np.array_equal(mine, its) or np.array_equal(-mine, its))
 
     def _held_states(self, q: int, population: Population) -> list[Held]:
         layer, n = self.layer(q), population.n

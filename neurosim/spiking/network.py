@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.errors import NeurosimError
+from neurosim.fields import shown
 from neurosim.formats import check_whole
 from neurosim.kernels.spike_engine import run_spikes
 from neurosim.kernels.spike_registers import POPULATION, STATE, TERM, Raster, SpikeMemory
@@ -17,38 +17,23 @@ from neurosim.ops import Layout, OpCounts
 from neurosim.spiking.counting import operations
 from neurosim.spiking.held import Holding
 from neurosim.spiking.neurons import EVERY_TICK, Events, Poisson
-from neurosim.spiking.program import MOST_SLOWER, Compiler, sorted_events
+from neurosim.spiking.program import Compiler, sorted_events
 from neurosim.spiking.projection import Synapses
+from neurosim.spiking.recorded import Spikes, in_order, unrecorded
 from neurosim.spiking.spec import SpikingSpec
 from neurosim.spiking.tallies import LEARNING, TESTING, WAITING, Tallies
+from neurosim.spiking.terms import MOST_SLOWER
 
 _ROOM = 1 << 16
 """Spikes recorded before the room grows."""
-
-
-@dataclass(frozen=True)
-class Spikes:
-    """Recorded spikes: by population, ticks int64[spikes], rising, and neurons int64[spikes], rising within a tick."""
-
-    by_name: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
-
-    def __getitem__(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return self.by_name[name]
-
-    def values(self) -> Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Ticks and neurons of all populations, in their order."""
-        return self.by_name.values()
-
-    @property
-    def total(self) -> int:
-        """Spikes of all populations."""
-        return sum(len(ticks) for ticks, _ in self.by_name.values())
 
 
 class SpikingNetwork:
     """A network in motion. real: in real numbers (docs/spiking.md 9). Raises NeurosimError for a description that does not fit."""
 
     def __init__(self, spec: SpikingSpec, *, real: bool = False) -> None:
+        if not isinstance(spec, SpikingSpec):
+            raise NeurosimError(f"network={shown(spec)}: must be a SpikingSpec")
         self.spec, self.real = spec, real
         self._compiler = Compiler(spec, real=real)
         self._program = self._compiler.program()
@@ -59,6 +44,7 @@ class SpikingNetwork:
         self._cleared = self._presented = self.samples = 0
         self._shown: dict[int, tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
         self._event_start: dict[int, int] = {}
+        self._held: Holding | None = None
         self._place_events()
         self._seek(0)
 
@@ -94,6 +80,7 @@ class SpikingNetwork:
         populations by class, int[classes, n]; by default their own for the neuron of the class. learn: from burn_in on. rest: neurons
         begin each sample anew. order: indices of samples, all in their order by default. Raises NeurosimError for what does not fit.
         """
+        check_whole("ticks", ticks, 0, 1 << 40)
         check_whole("burn_in", burn_in, 0, ticks)
         given = self._inputs(inputs)
         n_samples = len(next(iter(given.values()))) if given else len(labels if labels is not None else ())
@@ -246,19 +233,7 @@ class SpikingNetwork:
                     raster = Raster(np.empty(room, np.int64), np.empty(room, np.int32), np.zeros(1, np.int64))
         used = int(raster.used[0])
         parts.append((raster.tick[:used].copy(), raster.neuron[:used].copy()))
-        return self._sorted(parts) if record else Spikes({p.name: (_EMPTY, _EMPTY) for p in self.spec.populations})
-
-    def _sorted(self, parts: Sequence[tuple[NDArray[np.int64], NDArray[np.int32]]]) -> Spikes:
-        ticks = np.concatenate([part[0] for part in parts])
-        neurons = np.concatenate([part[1] for part in parts]).astype(np.int64)
-        found = {}
-        for number, population in enumerate(self.spec.populations):
-            first = int(self._compiler.populations[number, POPULATION.first])
-            mine = (neurons >= first) & (neurons < first + population.n)
-            at, who = ticks[mine], neurons[mine] - first
-            order = np.lexsort((who, at))
-            found[population.name] = at[order], who[order]
-        return Spikes(found)
+        return in_order(self.spec, self._compiler.populations, parts) if record else unrecorded(self.spec)
 
     # ------------------------------------------------------------------ what it holds
 
@@ -304,6 +279,7 @@ class SpikingNetwork:
         if array.shape != (n,) or (n and (array.min() < described.low or array.max() > described.high)):
             raise NeurosimError(f"{described.title}: weights must be {n} numbers {described.low}..{described.high}")
         self._memory.weight[self._compiler.places[number].order] = array
+        self._held = None  # how fixed weights are held depends on what they are
 
     def tags(self, projection: int | str) -> NDArray[Any]:
         """The tags of a projection with an eligibility: int16[synapses]."""
@@ -353,8 +329,11 @@ class SpikingNetwork:
     def _holding(self) -> Holding:
         if self.real:
             raise NeurosimError("real=True: counts and layout are of integer hardware; make the network without it")
-        numbers = range(len(self.spec.projections))
-        return Holding(self.spec, [self.synapses(p) for p in numbers], [self.weights(p) for p in numbers])
+        if self._held is None:
+            places = self._compiler.places
+            weights = [self._memory.weight[place.order] for place in places]
+            self._held = Holding(self.spec, [place.synapses for place in places], weights)
+        return self._held
 
     # ------------------------------------------------------------------ checkpoints
 
@@ -375,16 +354,22 @@ class SpikingNetwork:
                 raise NeurosimError(
                     f"checkpoint.{key}: {found}, and this network needs {value.dtype}{list(value.shape)}"
                 )
-        self._memory = SpikeMemory(**{key: arrays[f"memory_{key}"].copy() for key in SpikeMemory._fields})
+        for key, array in self._memory._asdict().items():
+            given = arrays[f"memory_{key}"]
+            if given.shape == array.shape:
+                array[:] = given  # where it lies, since it lies aligned
+            else:
+                self._memory = self._memory._replace(**{key: given.copy()})
+        self._held = None
         self._tallies.restore(arrays)
         self.tick, self._cleared, self._presented, self.samples = map(int, arrays["progress"])
 
 
-_EMPTY = np.zeros(0, np.int64)
-
-
 def _probabilities(name: str, values: Any, n: int) -> NDArray[np.int64]:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        array = np.array(None)
     if array.ndim != 2 or array.shape[1] != n or array.dtype.kind not in "iu":
         raise NeurosimError(f"{name}: {array.dtype}{list(array.shape)}: must be whole numbers [rows, {n}]")
     if array.size and (array.min() < 0 or array.max() > EVERY_TICK):

@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.errors import NeurosimError
-from neurosim.formats import check, check_whole
+from neurosim.fields import settle
+from neurosim.formats import check, check_all_whole, check_factor, check_whole
 
 ROUNDINGS = ("floor", "zero", "away", "least")
 Shifting = Literal["floor", "zero", "away", "least"]
 MOST = (1 << 31) - 1
 """The largest magnitude of a state."""
+MOST_FACTOR = (1 << 16) - 1
+"""The largest magnitude of the numerator of a leak, a flow or a term."""
 EVERY_TICK = 1 << 16
 """A Poisson source's code of certainty."""
 
@@ -37,14 +40,15 @@ class Leak:
     rounding: Shifting = "floor"
 
     def __post_init__(self) -> None:
+        settle(self, "leak")
         check_whole("leak.shift", self.shift, 0, 30)
-        check_whole("leak.numerator", self.numerator, 1, (1 << 16) - 1)
+        check_whole("leak.numerator", self.numerator, 1, MOST_FACTOR)
         check("leak.rounding", self.rounding, ROUNDINGS)
 
     @classmethod
     def of(cls, share: float, bits: int = 12, rounding: Shifting = "floor") -> Leak:
         """The leak nearest to a share of the state a tick, such as dt / tau or 1 - exp(-dt / tau), with so many bits."""
-        if not 0 < share <= 1:
+        if not isinstance(share, int | float | np.floating) or not 0 < share <= 1:
             raise NeurosimError(f"leak share={share!r}: must be above 0, at most 1")
         return cls(bits, max(1, round(share * 2**bits)), rounding)
 
@@ -64,8 +68,9 @@ class Flow:
     rounding: Shifting = "floor"
 
     def __post_init__(self) -> None:
+        settle(self, "flow")
         check_whole("flow.shift", self.shift, -16, 30)
-        check_whole("flow.numerator", abs(self.numerator), 1, (1 << 16) - 1)
+        check_factor("flow.numerator", self.numerator, MOST_FACTOR)
         check("flow.rounding", self.rounding, ROUNDINGS)
 
 
@@ -91,6 +96,7 @@ class State:
     high: int | None = None
 
     def __post_init__(self) -> None:
+        settle(self, "state")
         if not self.name.isidentifier() or self.name in ("i", "j", "t", "w", "c", "wait", "last", "dt"):
             raise NeurosimError(
                 f"state.name={self.name!r}: must be a Python name, and not i, j, t, w, c, wait, last or dt"
@@ -132,6 +138,10 @@ class Threshold:
     value: int
     state: str = ""
 
+    def __post_init__(self) -> None:
+        settle(self, "threshold")
+        check_whole("threshold.value", self.value, -MOST, MOST)
+
 
 @dataclass(frozen=True, eq=False)
 class Poisson:
@@ -144,8 +154,9 @@ class Poisson:
     role: Literal["fixed", "input", "label"] = "fixed"
 
     def __post_init__(self) -> None:
+        settle(self, "poisson")
         check("poisson.role", self.role, ("fixed", "input", "label"))
-        _check_all("poisson.probability", self.probability, 0, EVERY_TICK)
+        check_all_whole("poisson.probability", self.probability, 0, EVERY_TICK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +167,9 @@ class Regular:
     phase: int | Sequence[int] | NDArray[Any] = 0
 
     def __post_init__(self) -> None:
-        _check_all("regular.period", self.period, 0, MOST)
-        _check_all("regular.phase", self.phase, 0, MOST)
+        settle(self, "regular")
+        check_all_whole("regular.period", self.period, 0, MOST)
+        check_all_whole("regular.phase", self.phase, 0, MOST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,26 +184,21 @@ class Events:
     role: Literal["fixed", "input"] = "fixed"
 
     def __post_init__(self) -> None:
+        settle(self, "events")
         check("events.role", self.role, ("fixed", "input"))
+        check_all_whole("events.ticks", self.ticks, 0, 1 << 40)
+        check_all_whole("events.neurons", self.neurons, 0, MOST)
         ticks, neurons = np.asarray(self.ticks), np.asarray(self.neurons)
         if ticks.shape != neurons.shape or ticks.ndim != 1:
             raise NeurosimError(
                 f"events: {list(ticks.shape)} ticks and {list(neurons.shape)} neurons must be lists of one length"
             )
-        _check_all("events.ticks", ticks, 0, 1 << 40)
         falls = np.flatnonzero(np.diff(ticks) < 0)
         if len(falls):
             raise NeurosimError(f"events.ticks: {ticks[falls[0] + 1]} after {ticks[falls[0]]}: must not fall")
 
 
 Source = Poisson | Regular | Events
-
-
-def _check_all(name: str, values: Any, low: int, high: int) -> None:
-    array = np.asarray(values)
-    if array.size and (array.dtype.kind not in "iu" or array.min() < low or array.max() > high):
-        shown = f"{array.min()}..{array.max()}" if array.dtype.kind in "iuf" else str(array.dtype)
-        raise NeurosimError(f"{name}={shown}: must be whole numbers {low}..{high}")
 
 
 @dataclass(frozen=True)
@@ -208,6 +215,7 @@ class Population:
     refractory: int = 0
 
     def __post_init__(self) -> None:
+        settle(self, "population")
         if not self.name.isidentifier():
             raise NeurosimError(f"population.name={self.name!r}: must be a Python name")
         where = f"population {self.name}"
@@ -229,7 +237,6 @@ class Population:
             if not self.spikes.state:
                 object.__setattr__(self, "spikes", replace(self.spikes, state=names[-1]))
             check(f"{where}: threshold.state", self.spikes.state, tuple(names))
-            check_whole(f"{where}: threshold.value", self.spikes.value, -MOST, MOST)
         else:
             self._check_source(where)
 
@@ -239,7 +246,7 @@ class Population:
             if values.ndim and values.shape != (self.n,):
                 raise NeurosimError(f"{where}: {name} has shape {list(values.shape)}, and it has {self.n} neurons")
         if isinstance(self.spikes, Events) and np.size(self.spikes.neurons):
-            _check_all(f"{where}: events.neurons", self.spikes.neurons, 0, self.n - 1)
+            check_all_whole(f"{where}: events.neurons", self.spikes.neurons, 0, self.n - 1)
 
     @property
     def is_source(self) -> bool:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neurosim.errors import NeurosimError
-from neurosim.formats import Fixed, Quantiser, check, check_whole
-from neurosim.spiking.neurons import Leak
+from neurosim.fields import settle
+from neurosim.formats import Fixed, Quantiser, check, check_factor, check_whole
+from neurosim.spiking.neurons import MOST_FACTOR, Leak
 
 MOST_BITS = 62
 """Of one stochastic rounding."""
@@ -27,6 +28,7 @@ class Kernel:
     segments: tuple[tuple[int, int, int], ...]
 
     def __post_init__(self) -> None:
+        settle(self, "kernel")
         if not 1 <= len(self.segments) <= 8:
             raise NeurosimError(f"kernel.segments: {len(self.segments)} of them; must be 1..8")
         before = 0
@@ -48,6 +50,7 @@ class Gate:
     outside: bool = False
 
     def __post_init__(self) -> None:
+        settle(self, "gate")
         check_whole("gate.low", self.low, -(1 << 32), 1 << 32)
         check_whole("gate.high", self.high, self.low, 1 << 32)
 
@@ -68,7 +71,8 @@ class Term:
     error: Quantiser | None = None
 
     def __post_init__(self) -> None:
-        check_whole("term.numerator", abs(self.numerator), 1, (1 << 16) - 1)
+        settle(self, "term")
+        check_factor("term.numerator", self.numerator, MOST_FACTOR)
         check_whole("term.shift", self.shift, 0, 46)
         for name in (self.of, self.times, *(gate.state for gate in self.gates)):
             if isinstance(name, str) and name != "1" and name.partition(".")[0] not in ("pre", "post"):
@@ -102,7 +106,8 @@ class Eligibility:
     word: Fixed = Fixed(16, 0)
 
     def __post_init__(self) -> None:
-        check_whole("eligibility.numerator", abs(self.numerator), 1, (1 << 16) - 1)
+        settle(self, "eligibility")
+        check_factor("eligibility.numerator", self.numerator, MOST_FACTOR)
         check_whole("eligibility.shift", self.shift, 0, 46)
         check_whole("eligibility.word.bits", self.word.bits, 2, 16)
         check("eligibility.word.signed", self.word.signed, (True,))
@@ -120,6 +125,7 @@ class Plasticity:
     eligibility: Eligibility | None = None
 
     def __post_init__(self) -> None:
+        settle(self, "plasticity")
         if self.on_pre is None and self.on_post is None:
             raise NeurosimError("plasticity: on_pre and on_post are both None; give one, or no plasticity")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neurosim.errors import NeurosimError
+from neurosim.fields import settle
 from neurosim.formats import check, check_whole
 from neurosim.spiking.neurons import Population
 from neurosim.spiking.plasticity import MOST_BITS, Kernel, Term
@@ -24,7 +25,7 @@ class SpikingSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "populations", tuple(self.populations))
+        settle(self, "network")
         object.__setattr__(self, "projections", tuple(self._completed(p) for p in self.projections))
         check_whole("seed", self.seed, 0, (1 << 63) - 1)
         names = [p.name for p in self.populations]
@@ -32,8 +33,10 @@ class SpikingSpec:
             raise NeurosimError(f"populations={names}: at least one, each name once")
         for population in self.populations:
             _check_sums(population)
-        for projection in self.projections:
+        for number, projection in enumerate(self.projections):
             self._check_plasticity(projection)
+            if projection.shares:
+                self._check_shared(number, projection)
 
     def _completed(self, projection: Projection) -> Projection:
         names = tuple(p.name for p in self.populations)
@@ -80,6 +83,23 @@ class SpikingSpec:
             population, state = self.side(projection, rule.eligibility.factor)
             bits = rule.eligibility.word.bits + population.states[state].reach.bit_length()
             _check_bits(projection.title + ": eligibility", bits + abs(rule.eligibility.numerator).bit_length())
+
+    def _check_shared(self, number: int, projection: Projection) -> None:
+        """Refuse to share lists that could not be one, whatever the synapses are, which are drawn later."""
+        earlier = tuple(p.name or f"{p.source}->{p.target}" for p in self.projections[:number])
+        where = f"{projection.title}: shares"
+        check(where, projection.shares, earlier)
+        other = self.projections[earlier.index(projection.shares)]
+        check(f"{where}: target of {projection.shares}", other.target, (projection.target,))
+        check(f"{where}: phase of {projection.shares}", other.phase, (projection.phase,))
+        if other.shares:
+            raise NeurosimError(f"{where}={projection.shares!r}: must be one with lists of its own: {other.shares}")
+        mine, its = (self.population(p.source).n for p in (projection, other))
+        check_whole(f"{where}: neurons of the source of {projection.shares}", its, mine, mine)
+
+    def lender(self, projection: Projection) -> int | None:
+        """The number of the projection whose lists a projection shares."""
+        return self.projection(projection.shares) if projection.shares else None
 
     def _check_term(self, projection: Projection, term: Term) -> None:
         bits = abs(term.numerator).bit_length()

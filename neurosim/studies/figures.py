@@ -1,17 +1,15 @@
-"""The figures of a run: learning curve, energy by component, traffic of the learning channel. PNG and SVG."""
+"""The figures of a run: learning curve, energy by component (`cost_figures`), traffic of the learning channel. PNG and SVG."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from neurosim.costs.cost import COMPONENTS
-from neurosim.ops import PHASES
-from neurosim.studies.experiment import Record
 from neurosim.studies.files import write
+from neurosim.studies.record import Record
 
 _STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -23,7 +21,7 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "neurosim",
     "figure.dpi": 110,
 }
-_COLOURS = {"forward": "#4477aa", "error": "#ccbb44", "feedback": "#ee6677", "update": "#228833"}
+PHASE_COLOURS = {"forward": "#4477aa", "error": "#ccbb44", "feedback": "#ee6677", "update": "#228833"}
 
 
 @contextmanager
@@ -75,41 +73,6 @@ def learning_curve(record: Record, path: Path) -> None:
         axis.legend(loc="lower right")
 
 
-def energy_by_component(record: Record, path: Path) -> None:
-    """Energy of a learning sample by component, stacked by phase; the band of the sum of each as a line."""
-    models = list(record.cost.values())
-    names = [c for c in COMPONENTS if any(c in m.energy_by_component for m in models)]
-    with figure(
-        path, "Energy of one learning sample, by component", (8.0, 1.4 + 0.32 * len(names) * len(models))
-    ) as axis:
-        height = 0.8 / max(1, len(models))
-        for m, model in enumerate(models):
-            for row, name in enumerate(names):
-                left, y = 0.0, row + (m - (len(models) - 1) / 2) * height
-                for phase in PHASES:
-                    width = sum(p.nominal for p in model.energy if p.component == name and p.phase == phase) / 1e3
-                    label = phase if m == 0 and row == 0 else None
-                    axis.barh(y, width, height * 0.9, left=left, color=_COLOURS[phase], label=label)
-                    left += width
-                if name in model.energy_by_component:
-                    band = model.energy_by_component[name]
-                    axis.plot([band.low / 1e3, band.high / 1e3], [y, y], color="#333333", linewidth=1)
-                    axis.annotate(
-                        model.model.removeprefix("digital_"),
-                        (max(left, band.high / 1e3), y),
-                        xytext=(4, -3),
-                        textcoords="offset points",
-                        fontsize=7,
-                        color="#666666",
-                    )
-        axis.set_yticks(range(len(names)), names)
-        axis.invert_yaxis()
-        axis.set_xlabel("nJ (lines: from low to high sources)")
-        axis.margins(x=0.08)
-        axis.grid(axis="x", alpha=0.25)
-        axis.legend(loc="lower right")
-
-
 def channel_traffic(record: Record, path: Path) -> None:
     """Bits a learning sample sends: events into each layer, error codes out of each."""
     counts, layout = record.train_counts, record.layout
@@ -119,8 +82,8 @@ def channel_traffic(record: Record, path: Path) -> None:
         events = [counts.total("event", layer=i) * layout.event_bits[i] / per for i in layers]
         codes = [counts.total("error_code_bit", layer=i) / per for i in layers]
         for values, offset, colour, label in (
-            (events, -0.2, _COLOURS["forward"], "events into the layer"),
-            (codes, 0.2, _COLOURS["feedback"], "error codes out of the layer"),
+            (events, -0.2, PHASE_COLOURS["forward"], "events into the layer"),
+            (codes, 0.2, PHASE_COLOURS["feedback"], "error codes out of the layer"),
         ):
             bars = axis.barh([i + offset for i in layers], values, 0.38, color=colour, label=label)
             axis.bar_label(bars, [f"{v:,.1f}" if v else "" for v in values], padding=3, fontsize=8)
@@ -132,15 +95,15 @@ def channel_traffic(record: Record, path: Path) -> None:
         axis.get_figure().legend(loc="outside lower center", ncols=2)
 
 
-FIGURES = {
-    "learning_curve": learning_curve,
-    "energy_by_component": energy_by_component,
-    "channel_traffic": channel_traffic,
-}
-
-
 def draw(record: Record, folder: Path) -> list[Path]:
     """All figures of a run into a folder; returns the PNG files."""
-    for name, make in FIGURES.items():
-        make(record, folder / name)
-    return [folder / f"{name}.png" for name in FIGURES]
+    from neurosim.studies.cost_figures import energy_by_component
+
+    made: dict[str, Callable[[Path], None]] = {
+        "learning_curve": lambda path: learning_curve(record, path),
+        "energy_by_component": lambda path: energy_by_component(record.cost, path),
+        "channel_traffic": lambda path: channel_traffic(record, path),
+    }
+    for name, make in made.items():
+        make(folder / name)
+    return [folder / f"{name}.png" for name in made]

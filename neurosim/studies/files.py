@@ -62,14 +62,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def prepare(folder: Path) -> None:
-    """Make an output folder and make sure that it can be written, before any work is done."""
+def prepare(folder: Path, flag: str = "out") -> None:
+    """Make an output folder, given under that flag, and make sure that it can be written, before any work is done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise NeurosimError(f"out={str(folder)!r}: cannot be written: {error.strerror}; name another folder") from None
+        raise NeurosimError(
+            f"{flag}={str(folder)!r}: cannot be written: {error.strerror}; name another folder"
+        ) from None
 
 
 def save_checkpoint(path: Path, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.costs import Cost, HardwareModel, price
+from neurosim.costs import AnyModel, Cost, price
 from neurosim.costs.cost import COMPONENTS
 from neurosim.errors import NeurosimError
 from neurosim.formats import check_whole
-from neurosim.spiking.network import Spikes, SpikingNetwork
+from neurosim.spiking.network import SpikingNetwork
+from neurosim.spiking.recorded import Spikes
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Slices:
 
 
 def run_in_slices(
-    net: SpikingNetwork, ticks: int, every: int, models: Mapping[str, HardwareModel], *, learn: bool = True
+    net: SpikingNetwork, ticks: int, every: int, models: Mapping[str, AnyModel], *, learn: bool = True
 ) -> Slices:
     """Run a network so many ticks and price every so many of them; the last slice may be shorter.
 

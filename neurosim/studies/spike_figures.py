@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.spiking.network import Spikes, SpikingNetwork
+from neurosim.spiking.network import SpikingNetwork
+from neurosim.spiking.recorded import Spikes
 from neurosim.studies.figures import figure, figures
 from neurosim.studies.spike_energy import Slices
 

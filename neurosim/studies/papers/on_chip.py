@@ -59,6 +59,13 @@ def chip(rule: str, hidden: Sequence[int] = (100,) * 4, frozen: Sequence[int] = 
     return Setting(net, replace(TRAINING, rate=2.0 ** -RATES.get(rule, 6)), engine="fixed")
 
 
+def finer(setting: Setting, bits: int) -> Setting:
+    """The same with hidden and output weights of so many bits within the same range."""
+    weight = Fixed(bits, bits, rounding="stochastic")
+    layers = tuple(replace(layer, weight=weight) for layer in setting.network.layers)
+    return setting.replace(network=setting.network.replace(layers=layers))
+
+
 def floats(setting: Setting) -> Setting:
     """The same steps from the same codes without rounding or quantisers."""
     channel = setting.network.channel.replace(error=None, place=())

@@ -18,6 +18,7 @@ from typing import Any
 from neurosim.errors import NeurosimError
 from neurosim.ops import Layout, OpCounts
 from neurosim.studies.config import Config
+from neurosim.studies.record import versions
 
 _mine = threading.local()
 
@@ -71,7 +72,7 @@ def simulate(settings: Mapping[str, Any], stop_below: Sequence[float] = (), fing
         "started": begun.isoformat(timespec="milliseconds"),
         "host": platform.node(),
         "pid": os.getpid(),
-        "versions": json.dumps(experiment.versions(), sort_keys=True),
+        "versions": json.dumps(versions(), sort_keys=True),
     }
 
 

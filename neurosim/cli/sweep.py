@@ -10,23 +10,6 @@ from typing import Any, NoReturn
 from neurosim.errors import NeurosimError
 
 
-def add(commands: Any) -> None:
-    """Register the commands with an argparse parser's subparsers."""
-    one = commands.add_parser("sweep", help="run a study: many configurations, from a study file to results in SQLite")
-    one.add_argument("study", metavar="STUDY.toml", help="factors, seeds, objectives, constraints, search, budget")
-    one.add_argument("--workers", metavar="N", help="local processes (default: one a core)")
-    one.add_argument("--cluster", metavar="ADDRESS", help="of a Dask scheduler that is to run the points, instead")
-    one.add_argument("--resume", action="store_true", help="go on with the results that are there")
-    one.add_argument(
-        "--changed", action="store_true", help="go on, although the study has changed; what still fits is kept"
-    )
-    one.add_argument("--results", metavar="FILE", help="the results file (default: the study's, ending in .sqlite)")
-    one.add_argument("--quiet", action="store_true", help="no progress and no summary")
-    told = commands.add_parser("report", help="make a page of a sweep's results, with figures and tables")
-    told.add_argument("study", metavar="STUDY", help="the study's .toml, or its results file")
-    told.add_argument("--out", metavar="DIR", help="where to write (default: beside the results)")
-
-
 def _count(text: str | None) -> int | None:
     if text is None:
         return None

@@ -1,0 +1,138 @@
+"""What holds for any model and any counts: sums, signs, order, and that more is never cheaper."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurosim.costs import Cost, HardwareModel, load, names, place, price
+from neurosim.costs.cost import span, total
+from neurosim.costs.laws import CHARGED
+from neurosim.costs.schema import ModelFile
+from neurosim.ops import MEMORIES, PHASES, Op, OpCounts
+from tests.test_pricing import layout, srbp
+
+ENDS = ("low", "nominal", "high")
+ARRAYS = [name for name in names() if isinstance(load(name), HardwareModel)]
+
+
+@cache
+def raw(name: str) -> bytes:
+    return msgspec.json.encode(load(name).spec)
+
+
+def scaled(table: Any, factor: Any) -> Any:
+    """A model file with every constant times a factor of its own: a list of points and the ends of a constant keep one."""
+    if isinstance(table, list):
+        one = factor()
+        return [scaled(item, lambda: one) for item in table]
+    if not isinstance(table, dict):
+        return table
+    if "source" in table:
+        one = factor()
+        kept = {"bits", "by"}
+        return {
+            k: scaled(v, lambda: one)
+            if isinstance(v, dict)
+            else v * one
+            if isinstance(v, float) and k not in kept
+            else v
+            for k, v in table.items()
+        }
+    return {k: scaled(v, factor) for k, v in table.items()}
+
+
+@st.composite
+def models(draw: st.DrawFn) -> HardwareModel:
+    """A shipped model with other constants and another core."""
+    name = draw(st.sampled_from(ARRAYS))
+    table = scaled(json.loads(raw(name)), lambda: draw(st.sampled_from([0.0, 0.01, 0.3, 1.0, 7.0, 100.0])))
+    for law in (table["sram"]["read"], table["sram"]["write"]):
+        if not law["slope_pj_per_sqrt_kb"]:  # a law must cost something
+            law.update({"offset_pj": 0.1, "slope_pj_per_sqrt_kb": 0.1, "low": None, "high": None})
+    table["core"] |= {
+        "lanes": draw(st.integers(1, 64)), "clock_mhz": draw(st.floats(1, 2000)), "neurons": draw(st.integers(8, 2000)),
+        "pipeline": draw(st.integers(0, 9)), "synapse_bits": draw(st.integers(10_000, 1_000_000)),
+    }  # fmt: skip
+    return HardwareModel("random", "random.toml", msgspec.convert(table, ModelFile))
+
+
+def operations() -> st.SearchStrategy[Op]:
+    def build(layer: int, phase: str, action: str, bits: int, by: int, memory: str) -> Op:
+        layer = 2 if action == "error_code" else layer
+        product = action in ("mac", "multiply", "update_pair")
+        return Op(layer, phase, action, bits, by if product else 0, memory if action in ("read", "write") else "")
+
+    return st.builds(
+        build, st.integers(0, 2), st.sampled_from(list(PHASES)), st.sampled_from(sorted(CHARGED)), st.integers(1, 60),
+        st.integers(1, 60), st.sampled_from(list(MEMORIES)),
+    )  # fmt: skip
+
+
+@st.composite
+def counted(draw: st.DrawFn) -> OpCounts:
+    """Some of a network's counts, and some that make no sense together."""
+    samples = draw(st.integers(1, 50))
+    ops = draw(st.dictionaries(operations(), st.integers(1, 10**6), min_size=1, max_size=8))
+    kept = draw(st.lists(st.sampled_from(sorted(srbp(samples).ops.items())), max_size=20))
+    ticks = draw(st.sampled_from([0, 0, samples * 20]))
+    return OpCounts(samples, samples, {**dict(kept), **ops}, ticks=ticks)
+
+
+def rows(cost: Cost) -> list[tuple[float, float, float]]:
+    found: list[tuple[float, float, float]] = [
+        (p.low, p.nominal, p.high) for p in (*cost.energy, *cost.inference_energy)
+    ]
+    found += [(s.low, s.nominal, s.high) for s in (*cost.latency, *cost.inference_latency)]
+    found += [tuple(s.start) for s in (*cost.latency, *cost.inference_latency)]
+    return found + [(p.low, p.nominal, p.high) for p in cost.area]
+
+
+@settings(deadline=None, max_examples=150)
+@given(model=models(), counts=counted())
+def test_sums_signs_and_order(model: HardwareModel, counts: OpCounts) -> None:
+    cost = price(counts, None, layout(), model)
+    for row in [*rows(cost), *cost.band.values()]:
+        assert all(math.isfinite(v) and v >= 0 for v in row)
+        assert row[0] <= row[1] * (1 + 1e-12) and row[1] <= row[2] * (1 + 1e-12), row
+    for by in (cost.energy_by_phase, cost.energy_by_layer, cost.energy_by_component, cost.energy_by_kind):
+        for end, name in enumerate(ENDS):
+            assert math.isclose(
+                math.fsum(b[end] for b in by.values()), cost.band["energy_pj_per_sample"][end], rel_tol=1e-13
+            ), name
+    assert total(cost.energy) == cost.band["energy_pj_per_sample"]
+    for line in (cost.latency, cost.inference_latency):
+        for end, path in enumerate(span(line)):
+            assert max((s[3 + end] for s in line), default=0.0) <= path <= total(line)[end] * (1 + 1e-12)
+    again = Cost.from_dict(json.loads(json.dumps(cost.to_dict(), allow_nan=False)))
+    assert again == cost
+
+
+@settings(deadline=None, max_examples=150)
+@given(model=models(), counts=counted(), op=operations(), more=st.integers(1, 10**6))
+def test_more_events_are_never_cheaper(model: HardwareModel, counts: OpCounts, op: Op, more: int) -> None:
+    few, many = (price(c, None, layout(), model) for c in (counts, counts + OpCounts(0, 0, {op: more})))
+    for key, band in few.band.items():
+        if "power" not in key and "second" not in key:
+            assert all(a <= b * (1 + 1e-9) for a, b in zip(band, many.band[key], strict=True)), key
+
+
+@settings(deadline=None, max_examples=100)
+@given(model=models(), counts=counted(), far=st.integers(2, 5))
+def test_more_hops_are_never_cheaper(model: HardwareModel, counts: OpCounts, far: int) -> None:
+    """The same cores, every way between them and from the port so many times as long."""
+    near = place(layout(), model)
+    far = min(far, 63 // max(1, *(max(at) for at in near.at)))
+    manual: dict[int, list[tuple[int, int]]] = {}
+    for s in near.slices:
+        x, y = near.at[s.core]
+        manual.setdefault(s.layer, []).append((x * far, y * far))
+    costs = [price(counts, None, layout(), model, plan) for plan in (near, place(layout(), model, manual=manual))]
+    for key in ("energy_pj_per_sample", "latency_ns_per_sample"):
+        assert all(a <= b * (1 + 1e-9) for a, b in zip(costs[0].band[key], costs[1].band[key], strict=True))
