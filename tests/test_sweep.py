@@ -240,3 +240,28 @@ def test_the_command_prints_the_best_and_leaves_the_environment(copy, capsys):
     assert "error_bits" in out
     assert "4/4 points done" in err
     assert dict(os.environ) == before
+
+
+def test_what_is_the_machines_fault_fails_and_is_tried_again(tmp_path, monkeypatch):
+    from neurosim.studies.sweep import plan
+    from neurosim.studies.sweep.simulate import simulate
+
+    assert simulate(sweeps.TINY, (), "another")["state"] == "failed"
+    assert simulate(sweeps.TINY | {"data": "nowhere.npz"})["state"] == "failed"
+    assert simulate(sweeps.TINY | {"train_samples": 10**9})["state"] == "refused"
+    study, path = Study.of(base=sweeps.TINY, factors={"error_bits": [1, 2]}), tmp_path / "r.sqlite"
+    right = plan.fingerprint("digits")
+    monkeypatch.setattr(plan, "fingerprint", lambda _: "another")
+    status = sweep(study, path, workers=1)
+    assert (status.failed, "is another data set" in status.last_mistake) == (2, True)
+    assert sweep(study, path, workers=1, resume=True).failed == 2
+    monkeypatch.setattr(plan, "fingerprint", lambda _: right)
+    assert sweep(study, path, workers=1, resume=True).failed == 0
+    assert [row["state"] for row in sweeps_rows(path)] == ["finished"] * 2
+
+
+def sweeps_rows(path):
+    store = Store(path)
+    found = store.rows("SELECT * FROM results ORDER BY number")
+    store.close()
+    return found

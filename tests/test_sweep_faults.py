@@ -1,11 +1,18 @@
 """Processes killed at random moments: at the end every point is there once, none was repeated, all bits as in an undisturbed sweep."""
 
+import os
 import random
+import signal
+import socket
+import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
+from neurosim.studies.sweep.study import Study
+from neurosim.studies.sweep.sweep import sweep
 from tests import sweeps
 
 pytestmark = [
@@ -71,3 +78,89 @@ def test_two_sweeps_at_once_share_the_points(tmp_path, undisturbed):
     for process in (first, second):
         sweeps.finish(process)
     assert sweeps.contents(results) == undisturbed
+
+
+def test_an_interrupted_sweep_says_how_to_go_on_and_leaves_nobody(tmp_path, undisturbed):
+    path = study(tmp_path, "study.toml")
+    process = sweeps.start(path, "--workers", 2)
+    wait_until(path.with_suffix(".sqlite"), 30, process)
+    workers = sweeps.workers_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "neurosim: interrupted; finished points are kept, go on with --resume"
+    assert not any(sweeps.alive(pid) for pid in workers)
+    runs = sweeps.contents(path.with_suffix(".sqlite"))[0]
+    assert 30 <= len(runs) < POINTS
+    assert set(runs) <= set(undisturbed[0])
+
+
+# ---------------------------------------------------------------------- on a Dask cluster
+
+
+@pytest.mark.filterwarnings("ignore")  # Dask complains of its own dead workers
+def test_killed_workers_of_a_cluster_lose_and_repeat_nothing(tmp_path, undisturbed):
+    pytest.importorskip("distributed", reason="Dask, the extra `cluster`, is not installed")
+    from distributed import Client, LocalCluster
+
+    path, moments = study(tmp_path, "study.toml"), sorted(random.Random(5).sample(range(1, POINTS - 20), 3))
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+
+        def progress(status):
+            if moments and status.run_here > moments[0]:
+                moments.pop(0)
+                sweeps.kill(next(iter(client.run(os.getpid).values())))
+
+        status = sweep(Study.load(path), cluster=cluster.scheduler_address, progress=progress)
+    assert moments == []
+    assert status.done == POINTS
+    assert sweeps.contents(path.with_suffix(".sqlite")) == undisturbed
+
+
+@contextmanager
+def dask(port):
+    """A scheduler and a worker, as processes that can be killed."""
+    here = f"tcp://127.0.0.1:{port}"
+    commands = (
+        ["dask_scheduler", "--port", str(port), "--host", "127.0.0.1", "--no-dashboard"],
+        ["dask_worker", here, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "30"],
+    )
+    started = []
+    try:
+        for module, *arguments in commands:
+            command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
+            started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                with socket.socket() as one:
+                    if one.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.1)
+        yield started[0], here
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def test_a_killed_scheduler_loses_and_repeats_nothing(tmp_path, undisturbed):
+    pytest.importorskip("distributed", reason="Dask, the extra `cluster`, is not installed")
+    path = study(tmp_path, "study.toml")
+    results = path.with_suffix(".sqlite")
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    with dask(port) as (scheduler, here):
+        process = sweeps.start(path, "--cluster", here)
+        wait_until(results, 60, process)
+        scheduler.kill()
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert said.splitlines()[-1].endswith("its scheduler has gone; finished points are kept, go on with --resume")
+    seen = sweeps.started(results)
+    assert len(seen) >= 60
+    with dask(port) as (_, here):
+        sweeps.finish(sweeps.start(path, "--cluster", here, "--resume"))
+    assert sweeps.contents(results) == undisturbed
+    final = sweeps.started(results)
+    assert {run: final[run] for run in seen} == seen

@@ -1,4 +1,4 @@
-"""Searches that learn: they find, they resume, they keep to constraints; a Dask cluster gives the bits that local processes give."""
+"""Searches that learn: they find, they resume, they keep to constraints, they open in Optuna."""
 
 import pytest
 
@@ -87,29 +87,6 @@ def test_constraints_reach_the_search(tmp_path, optuna):
         )
         store.close()
         assert trial.constraints == {"test_accuracy": pytest.approx((0.15 - found[1][0][0]) / 0.15)}
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_a_cluster_gives_the_same_bits_and_survives_killed_workers(tmp_path):
-    pytest.importorskip("distributed", reason="Dask, the extra `cluster`, is not installed")
-    from distributed import Client, LocalCluster
-
-    factors = {"error_bits": [1, 2, 3, 4], "feedback_density": {"from": 0.1, "to": 1.0, "count": 5}}
-    study = sweeps.write(tmp_path / "study.toml", factors, seeds=3)
-    sweep(Study.load(study), tmp_path / "local.sqlite", workers=1)
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
-        killed = []
-
-        def progress(status):
-            if status.run_here > 10 * (len(killed) + 1) and len(killed) < 2:
-                killed.append(next(iter(client.scheduler_info()["workers"])))
-                sweeps.kill(next(iter(client.run(__import__("os").getpid).values())))
-
-        status = sweep(Study.load(study), cluster=cluster.scheduler_address, progress=progress)
-    assert status.done == 60
-    assert killed
-    assert sweeps.contents(tmp_path / "study.sqlite") == sweeps.contents(tmp_path / "local.sqlite")
 
 
 def test_an_address_where_nobody_answers(tmp_path, capsys):

@@ -73,9 +73,9 @@ def test_keys_hold_what_decides_bits_and_nothing_else():
     assert base == plan.key_of(Config(hardware=("digital_28nm",), execution="event", data="digits"), "a")
     others = [
         plan.key_of(Config(**change), "a")
-        for change in ({"seed": 1}, {"epochs": 4}, {"error_bits": 3}, {"train_samples": 9})
+        for change in ({"seed": 1}, {"epochs": 4}, {"error_bits": 3}, {"train_samples": 9}, {"strict": ("weight",)})
     ]
-    assert len({base, plan.key_of(Config(), "b"), *others}) == 6
+    assert len({base, plan.key_of(Config(), "b"), *others}) == 7
 
 
 def test_a_file_and_python_are_the_same(tmp_path):

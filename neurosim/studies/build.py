@@ -16,9 +16,9 @@ from neurosim.formats import Fixed, Quantiser, check, check_whole
 from neurosim.studies.config import Config, exponent_of
 
 
-def data_set(config: Config) -> data.DataSet:
-    """The data of a run, cut to the samples asked for."""
-    found = data.load(config.data)
+def data_set(config: Config, found: data.DataSet | None = None) -> data.DataSet:
+    """The data of a run, cut to the samples asked for; found: the whole set, where it has been loaded already."""
+    found = found or data.load(config.data)
     return found.head(config.train_samples or None, config.test_samples or None)
 
 

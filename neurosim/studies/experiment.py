@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim import costs
+from neurosim import costs, data
 from neurosim.chip.network import Network
 from neurosim.errors import NeurosimError
 from neurosim.rng import sample_order
@@ -47,6 +47,11 @@ class Shelf:
             del shelf[old]
         return shelf[key]
 
+    def data(self, name: str) -> data.DataSet:
+        """A data set, whole. Raises NeurosimError for one that is not here."""
+        found: data.DataSet = self.take("data", name, lambda: data.load(name))
+        return found
+
 
 class _Run:
     """One run in progress: a network, its data, where it stands."""
@@ -56,7 +61,7 @@ class _Run:
         self.config, self.out = config, out
         self.models = [costs.load(name) for name in config.hardware or DEFAULT_HARDWARE]
         samples = (config.data, config.train_samples, config.test_samples)
-        self.data = shelf.take("data", samples, lambda: build.data_set(config))
+        self.data = build.data_set(config, shelf.data(config.data))
         spec = build.network(config, self.data)
         self.network = Network(spec, strict=set(config.strict) | {"accumulator", "state", "decode"})
         self._check_last_rate()

@@ -6,6 +6,7 @@ each, do not hear Ctrl-C, and end when this process does, however it ends.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -76,6 +77,7 @@ class Cluster:
         except ImportError:
             raise NeurosimError("cluster: needs Dask; install the extra `cluster`") from None
         try:
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told here, in one line
             connect: Any = distributed.Client
             self.client: Any = connect(address, timeout=10, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:

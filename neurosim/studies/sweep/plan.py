@@ -21,7 +21,7 @@ from neurosim.studies.config import RESULTS, Config
 from neurosim.studies.sweep.factors import Level, Scalar
 from neurosim.studies.sweep.study import Study
 
-_DECIDES_NO_BIT = ("hardware", "execution", "seed", "strict")
+_DECIDES_NO_BIT = ("hardware", "execution", "seed")  # the seed stands by itself
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Candidate:
 def key_of(config: Config, fingerprint: str) -> str:
     """What names a run's results: 16 hex digits. Settings at their defaults do not count, so new ones keep old results.
 
-    fingerprint: of the data set. `strict` only stops runs, and a stopped one has no results.
+    fingerprint: of the data set, in whose place its name does not count.
     """
     said = {
         knob.name: getattr(config, knob.name)

@@ -93,6 +93,7 @@ def draw_front(study: Study, columns: Mapping[str, Sequence[Any]], stem: Path) -
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
 
     others = [name for name in ("test_accuracy", "energy_pj_per_sample") if name not in study.objectives]
     y, x = sorted([*study.objectives, *others][:2], key=lambda name: MEASURES[name].unit != "share")
@@ -126,6 +127,8 @@ def draw_front(study: Study, columns: Mapping[str, Sequence[Any]], stem: Path) -
         )
         if points[0][0] > 0 and points[-1][0] > 10 * points[0][0]:
             axes.set_xscale("log")
+        else:
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.set_xlabel(title(x))
         axes.set_ylabel(title(y))
         axes.set_title(study.name, loc="left")

@@ -43,11 +43,12 @@ def prepare(settings: Mapping[str, Any]) -> str:
     return ""
 
 
-def simulate(settings: Mapping[str, Any], stop_below: Sequence[float] = ()) -> dict[str, Any]:
+def simulate(settings: Mapping[str, Any], stop_below: Sequence[float] = (), fingerprint: str = "") -> dict[str, Any]:
     """Simulate a point: the columns of its run, and `counts`, which `counts_of` reads.
 
-    state: ``finished``; ``stopped`` early, as hopeless; ``refused``, where the settings contradict one another or a loss that they
-    name happened; ``failed``, where memory was too small.
+    fingerprint: of the data set that the sweep has. state: ``finished``; ``stopped`` early, as hopeless; ``refused``, where the
+    settings contradict one another or a loss that they name happened; ``failed``, where memory was too small or the data set is not
+    on this machine, or another one.
     """
     from neurosim.studies import experiment
 
@@ -56,9 +57,12 @@ def simulate(settings: Mapping[str, Any], stop_below: Sequence[float] = ()) -> d
         config = Config(**settings)
         if not config.epochs:
             raise NeurosimError("epochs=0: must be from 1 up in a sweep")
+        _check_data(config.data, fingerprint)
         record, stopped = experiment.simulate(config, _shelf(), stop_below)
+    except _NotHereError as error:
+        found: dict[str, Any] = {"state": "failed", "error": str(error)}
     except NeurosimError as error:
-        found: dict[str, Any] = {"state": "refused", "error": str(error)}
+        found = {"state": "refused", "error": str(error)}
     except MemoryError:
         found = {"state": "failed", "error": "not enough memory"}
     else:
@@ -70,6 +74,19 @@ def simulate(settings: Mapping[str, Any], stop_below: Sequence[float] = ()) -> d
         "pid": os.getpid(),
         "versions": json.dumps(versions(), sort_keys=True),
     }
+
+
+class _NotHereError(NeurosimError):
+    """It is the machine's fault and not the point's."""
+
+
+def _check_data(name: str, fingerprint: str) -> None:
+    try:
+        found = _shelf().data(name)
+    except NeurosimError as error:
+        raise _NotHereError(f"{error} (on {platform.node()})") from None
+    if fingerprint and found.fingerprint != fingerprint:
+        raise _NotHereError(f"data={name!r}: is another data set on {platform.node()} than where the sweep runs")
 
 
 def _results(record: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Status:
     failed: int = 0
     stopped: int = 0
     flying: int = 0
+    preparing: bool = False
     began: float = field(default_factory=time.monotonic)
     last_mistake: str = ""
     front: list[dict[str, Any]] = field(default_factory=list)

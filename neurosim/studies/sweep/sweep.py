@@ -232,9 +232,10 @@ class _Sweep:
 
     def run(self, pool: Local | Cluster) -> None:
         """Until nothing is left, or the budget is spent."""
+        self.status.preparing = True
         for config in plan.kinds(self.study):
             self._wait_for(pool, pool.submit(prepare, config))
-        self.status.began = time.monotonic()
+        self.status.began, self.status.preparing = time.monotonic(), False
         over = False
         while True:
             over = over or bool(self.study.hours and time.monotonic() - self.status.began > 3600 * self.study.hours)
@@ -275,7 +276,8 @@ class _Sweep:
         else:
             config = self.study.config(candidate.levels, seed).replace(hardware=())
             self.same[key] = [job]
-            self.flying[pool.submit(simulate, config.to_dict(), self._stop_below())] = key
+            task = (config.to_dict(), self._stop_below(), plan.fingerprint(config.data))
+            self.flying[pool.submit(simulate, *task)] = key
         return True
 
     def _look_elsewhere(self) -> bool:

@@ -49,6 +49,8 @@ class Watch:
 def line(status: Status) -> str:
     """A status in a line."""
     of = f"/{status.total:,}" if status.total is not None else ""
+    if status.preparing:
+        return f"{status.done:,}{of} points done, kernels are loaded or compiled"
     odd = [
         f"{n:,} {what}"
         for n, what in ((status.stopped, "stopped early"), (status.refused, "refused"), (status.failed, "failed"))
@@ -66,11 +68,12 @@ def table(status: Status) -> Table:
         title=line(status), title_justify="left", title_style="", box=None, pad_edge=False, header_style="bold"
     )
     factors = [one.name for one in study.factors] + (["hardware"] if len(study.hardware) > 1 else [])
-    for name in (*study.objectives, *factors, "seed"):
+    judged = list(dict.fromkeys([*study.objectives, *study.constraints]))
+    for name in (*judged, *factors, "seed"):
         shown.add_column(name, overflow="fold")
     first, way = next(iter(study.objectives.items()))
     for row in sorted(status.front, key=lambda row: row[first], reverse=way == "max")[:_SHOWN]:
-        values = [number(name, row[name]) for name in study.objectives]
+        values = [number(name, row[name]) for name in judged]
         shown.add_row(*values, *(_text(row[name]) for name in factors), str(row["seed"]))
     return shown
 
