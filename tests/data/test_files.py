@@ -231,8 +231,8 @@ def test_recordings_round_trip(recordings):
     assert first.y.tolist() == [0] + [2] * 301
     assert first.polarity.tolist() == [1] + [0] * 300 + [1]
     assert first.time_us.tolist() == [2**23 - 1] + [5 + 2**13] * 300 + [7 + 2**14]
-    assert [array.tolist() for array in second] == [[0], [33], [0], [65_536]]
-    assert [array.dtype for array in first] == [np.uint8, np.uint8, np.uint8, np.int64]
+    assert [array.tolist() for array in second[:4]] == [[0], [33], [0], [65_536]]
+    assert [array.dtype for array in first[:4]] == [np.uint8, np.uint8, np.uint8, np.int64]
     limited, labels = data.load_events(None, "train", limit=1)
     assert len(limited) == len(labels) == 1
     images = data.load("n-mnist").train_inputs
