@@ -55,7 +55,7 @@ class Field(msgspec.Struct, frozen=True):
         """The values it takes."""
         if get_origin(self.value) is Literal:
             return ", ".join(f"`{a}`" for a in get_args(self.value))
-        if get_origin(self.value) is list:
+        if get_origin(self.value) in (list, tuple):
             inner = get_args(self.value)[0]
             return "list of " + (", ".join(f"`{a}`" for a in get_args(inner)) or {str: "texts", int: "integers"}[inner])
         name = {float: "number", int: "integer", str: "text", bool: "`true`, `false`"}[self.value]
