@@ -10,8 +10,9 @@ from neurosim.kernels.jit import inlined, inner, kernel
 from neurosim.kernels.lanes import HALF, bits_above, load_32, lowest_bit, maximum, splat_32, store, subtract
 from neurosim.kernels.rng import fold, step_key
 from neurosim.kernels.spike_registers import KIND, PART, POPULATION, SPIKE_TALLY, STATE
+from neurosim.kernels.spike_rows import receive, transmit
 from neurosim.kernels.spike_states import update_state
-from neurosim.kernels.spike_synapses import consolidate, depart, receive, transmit
+from neurosim.kernels.spike_synapses import consolidate, depart
 
 _ONE, _UPPER_16 = np.int64(1), np.uint64(48)
 

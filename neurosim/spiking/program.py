@@ -197,26 +197,29 @@ class Compiler:
         self.parts[-1][PART.lanes] = self._fits_lanes(projection, self.parts[-1])
 
     def _fits_lanes(self, projection: Projection, part: NDArray[np.int64]) -> bool:
-        """Whether a row can be met in 32-bit lanes: dense, and its rule for arrivals looks at the target alone, within 32 bits."""
+        """Whether a row can be met in lanes: dense, and its rule for arrivals looks at the target alone, in integers within 32 bits."""
         rule = projection.plasticity
-        if self.real or not part[PART.dense] or projection.gain < 0:
+        if not part[PART.dense] or (projection.gain < 0 and not self.real):
             return False
         if rule is None or rule.on_pre is None:
             return True
         term, target = rule.on_pre, self.spec.population(projection.target)
         sides = [term.of, *(gate.state for gate in term.gates)]
-        if rule.eligibility is not None or term.times != "1" or len(term.gates) > 1 or term.shift > 30 - MOST_SLOWER:
+        if rule.eligibility is not None or term.times != "1" or len(term.gates) > 1:
             return False
-        if any(gate.outside or max(abs(gate.low), abs(gate.high)) > _HIGHEST_32 for gate in term.gates):
+        if any(gate.outside or max(abs(gate.low), abs(gate.high)) > _HIGHEST_32 for gate in term.gates) or not all(
+            isinstance(side, str) and side.startswith("post.") for side in sides
+        ):
             return False
-        if not all(isinstance(side, str) and side.startswith("post.") for side in sides):
-            return False
+        if self.real:
+            return term.error is None
         assert isinstance(term.of, str)
         size = target.states[target.state(term.of.partition(".")[2])].reach
         largest = max(size, max(map(abs, term.error.decoded_in(0))) if term.error is not None else 0)
         rounding = projection.weight.rounding
         return (
             rounding in ("stochastic", "floor")
+            and term.shift <= 30 - MOST_SLOWER
             and largest * abs(term.numerator) + (2 << (term.shift + MOST_SLOWER)) <= _HIGHEST_32
         )
 
