@@ -59,6 +59,8 @@ def arrive_in_lanes(program, memory, part, i, tick, learn, counts):
     takes = learns and part[PART.round] == ROUNDING.stochastic and shift > 0
     word = fold(step_key(part[PART.pre_key], tick), i) if takes else np.uint64(0)
     drawn, drawn_step, drawn_mask, drawn_shift = _along(word, max(1, shift))
+    nearest = part[PART.round] == ROUNDING.nearest and shift > 0
+    below_half, one = splat_32((1 << max(0, shift - 1)) - 1), splat_32(1)
     of, gate = term[TERM.of_at], term[TERM.gate_0]
     low, high = splat_32(part[PART.low]), splat_32(part[PART.high])
     above, below = splat_32(term[TERM.low_0]), splat_32(term[TERM.high_0])
@@ -87,6 +89,8 @@ def arrive_in_lanes(program, memory, part, i, tick, learn, counts):
             if takes:
                 v = add(v, shift_right_unsigned(drawn, drawn_shift))
                 drawn = bit_and(add(drawn, drawn_step), drawn_mask)
+            if nearest:  # ties to even
+                v = add(add(v, below_half), bit_and(shift_right(v, places), one))
             after = minimum(maximum(add(w, shift_right(v, places)), low), high)
             after = where_equal(acts, zero, w, after)
             attempted += count_different(acts, zero)

@@ -218,7 +218,7 @@ class Compiler:
         largest = max(size, max(map(abs, term.error.decoded_in(0))) if term.error is not None else 0)
         rounding = projection.weight.rounding
         return (
-            rounding in ("stochastic", "floor")
+            rounding in ("stochastic", "floor", "nearest")
             and term.shift <= 30 - MOST_SLOWER
             and largest * abs(term.numerator) + (2 << (term.shift + MOST_SLOWER)) <= _HIGHEST_32
         )
