@@ -1,6 +1,6 @@
 """How far weights of 8, 6 and 4 bits move spikes, and what they cost in accuracy, against the same network in real numbers.
 
-python examples/few_bits.py [--data mnist] [--seed 0] [--samples 10000] [--quick]
+python examples/few_bits.py [--data mnist] [--seed 0] [--quick]
 
 A network learns in real numbers. Its weights are then rounded, its states are integers, and the same samples are shown: spikes move. And
 it learns anew with weights of so few bits, rounded at random. `neurosim reproduce spiking` has the whole of it.
@@ -18,15 +18,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", choices=("mnist", "n-mnist", "digits"), default="mnist")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--samples", type=int, default=10_000, help="to learn from, of MNIST")
     parser.add_argument("--quick", action="store_true", help="the embedded digits, 500 of them")
     given = parser.parse_args()
     cells = {cell.name: cell.setting for cell in spiking.cells()}
-    setting = cells[spiking.EVENTS if given.data == "n-mnist" else spiking.WHOLE]
+    setting = cells[spiking.EVENTS if given.data == "n-mnist" else spiking.MNIST]
     if given.quick or given.data == "digits":
         setting = setting.replace(network=ns.Erbp(n_in=64, gains=(3, 3)), data="digits", train_samples=500)
-    elif given.data == "mnist":
-        setting = setting.replace(train_samples=given.samples)
     try:
         real = run(setting.replace(engine="float", rounded=spiking.BITS), given.seed)
     except ns.NeurosimError as error:
