@@ -43,7 +43,7 @@ def main() -> None:
     settings = ns.Erbp(n_in=images.shape[1], gains=(2, 3) if images.shape[1] > 100 else (3, 3), seed=given.seed)
     net = ns.SpikingNetwork(settings.network(), real=given.real)
     shown, tested = (probabilities(x, full_scale, BRIGHTEST) for x in (images, test))
-    lesson = Lesson(epochs=given.epochs)
+    lesson = Lesson(epochs=given.epochs, shuffled=False)
     for slower, learned in train(net, shown, labels, lesson):
         right = accuracy(net, tested[:1000], wanted[:1000], lesson)
         print(f"eta 2^-{settings.rate + slower}: as they came {learned:.2%}, tested {right:.2%}", flush=True)

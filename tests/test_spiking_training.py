@@ -42,6 +42,8 @@ def test_a_lesson_shows_every_sample_once_an_epoch(epochs, parts):
     assert all(sorted(order) == list(range(11)) for order in shown)
     assert not np.array_equal(shown[0], np.arange(11))
     assert not np.array_equal(shown[0], np.concatenate(lesson.parts(4, 11))[:11])
+    given = np.concatenate(lesson.replace(shuffled=False).parts(3, 11))
+    assert np.array_equal(given, np.tile(np.arange(11), epochs))
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,15 @@ class Lesson:
     """How samples are shown.
 
     ticks: of a sample; burn_in: of these, the first that neither teach nor count; epochs: passes over all samples; slower: all that is
-    shown falls into so many equal parts, in each of which weights change by 2**-slower as much.
+    shown falls into so many equal parts, in each of which weights change by 2**-slower as much; shuffled: each pass has an order of its
+    own, otherwise samples come as they are given.
     """
 
     ticks: int = 110
     burn_in: int = 30
     epochs: int = 1
     slower: tuple[int, ...] = (0, 1, 2, 3, 4)
+    shuffled: bool = True
 
     def __post_init__(self) -> None:
         check_whole("lesson.ticks", self.ticks, 1, 1 << 30)
@@ -47,8 +49,11 @@ class Lesson:
         return replace(self, **changes)
 
     def parts(self, seed: int, n_samples: int) -> list[NDArray[np.int64]]:
-        """The samples of each part, in the order in which they are shown, a new one each epoch: int64[shown]."""
-        orders = [sample_order(seed, epoch, n_samples) for epoch in range(self.epochs)]
+        """The samples of each part, in the order in which they are shown: int64[shown]."""
+        orders = [
+            sample_order(seed, epoch, n_samples) if self.shuffled else np.arange(n_samples)
+            for epoch in range(self.epochs)
+        ]
         return np.array_split(np.concatenate(orders), len(self.slower))
 
 

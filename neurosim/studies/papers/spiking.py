@@ -53,8 +53,8 @@ _NOTES = (
     "states of 16. The same descriptions in real numbers. N-MNIST: the first 1,000 training and 100 test recordings, "
     f"{PIXELS.n} inputs (2 x 2 pixels share one), 300 ticks of 1 ms, 12 passes in four such parts; 100 test recordings are few: one "
     "is a point. The read-out is softmax regression on how often each input spoke. eRBPx, eRBP+ and NSAT have the published "
-    "parameters, with the departures that `Erbp.neftci` and `Erbp.nsat` state, and samples of 250 and 1,500 ticks; eRBP+ and eRBPx are "
-    "in real numbers.",
+    "parameters, with the departures that `Erbp.neftci` and `Erbp.nsat` state, and samples of 250 and 1,500 ticks, and the same "
+    "falling rates, where the published ones are constant; eRBP+ and eRBPx are in real numbers.",
     f"Spikes of two runs coincide that are within {WITHIN_TICKS} ticks; distance: van Rossum's with {TAU_TICKS:g} ticks, a spike alone "
     "is 1. Both are of 20 test samples, after the weights that real numbers have learned were rounded to the nearest, with integer "
     "states.",
