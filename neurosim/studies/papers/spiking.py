@@ -150,7 +150,7 @@ def study(task: Task) -> Findings:
 
 def _draw(r: Results, path: Path, *, quick: bool) -> None:
     kept = [cell for cell in r.cells if cell.series != "BP in floats"]
-    bars(replace(r, cells=kept), path, "eRBP in spikes", left=0 if quick else 75)
+    bars(replace(r, cells=kept), path, "eRBP in spikes", left=0 if quick else 60)
 
 
 # ---------------------------------------------------------------------- what was said
