@@ -3,20 +3,18 @@
 784-200-10 in spikes: weights of 8 bits, states of 16, single-bit feedback from error neurons to dendrites, stochastic rounding. Learning
 slows down by half every fifth of the pass. Without MNIST the embedded digits take its place.
 
-python examples/erbp_mnist.py [--quick] [--epochs N] [--real] [--out FOLDER]
+python examples/erbp_mnist.py [--quick] [--epochs N] [--seed N] [--real] [--out FOLDER]
 """
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import neurosim as ns
-from neurosim.spiking.erbp import answers, probabilities
+from neurosim.spiking.erbp import probabilities
+from neurosim.spiking.training import Lesson, accuracy, train
 
-TICKS, BURN_IN, BRIGHTEST = 110, 30, 0.3
-SLOWER = (0, 1, 2, 3, 4)
+BRIGHTEST = 0.3
 
 
 def load(name: str) -> tuple[Any, ...]:
@@ -38,23 +36,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the embedded digits, one pass")
     parser.add_argument("--epochs", type=int, default=1, help="passes over 50,000 samples")
     parser.add_argument("--real", action="store_true", help="the same network in real numbers")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="a folder for figures")
     given = parser.parse_args()
     images, labels, test, wanted, full_scale = load("digits" if given.quick else "mnist")
-    settings = ns.Erbp(n_in=images.shape[1], gains=(2, 3) if images.shape[1] > 100 else (3, 3))
+    settings = ns.Erbp(n_in=images.shape[1], gains=(2, 3) if images.shape[1] > 100 else (3, 3), seed=given.seed)
     net = ns.SpikingNetwork(settings.network(), real=given.real)
     shown, tested = (probabilities(x, full_scale, BRIGHTEST) for x in (images, test))
-    parts = np.array_split(np.tile(np.arange(len(labels)), given.epochs), len(SLOWER))
-    for slower, part in zip(SLOWER, parts, strict=True):
-        net.slow(slower)
-        counts = net.present(shown, labels, ticks=TICKS, burn_in=BURN_IN, output="out", order=part)
-        learned = (answers(counts) == labels[part]).mean()
-        sample = slice(0, 1000)
-        found = answers(net.present(tested[sample], ticks=TICKS, burn_in=BURN_IN, output="out", learn=False))
-        right = (found == wanted[sample]).mean()
-        print(f"eta 2^-{settings.rate + slower}: {len(part):,} samples, as they came {learned:.2%}, tested {right:.2%}")
-    found = answers(net.present(tested, ticks=TICKS, burn_in=BURN_IN, output="out", learn=False))
-    print(f"test: {(found == wanted).mean():.2%} of {len(wanted):,}")
+    lesson = Lesson(epochs=given.epochs, shuffled=False)
+    for slower, learned in train(net, shown, labels, lesson):
+        right = accuracy(net, tested[:1000], wanted[:1000], lesson)
+        print(f"eta 2^-{settings.rate + slower}: as they came {learned:.2%}, tested {right:.2%}", flush=True)
+    print(f"test: {accuracy(net, tested, wanted, lesson):.2%} of {len(wanted):,}")
     if given.real:
         return
     cost = ns.price(net.counts(), net.test_counts(), net.layout(), ns.load_hardware("digital_45nm"))

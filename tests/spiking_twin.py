@@ -493,10 +493,14 @@ def a_table(r, spec, classes):
 
 
 def same(name, found, expected):
-    """Raises AssertionError that shows the first difference; returns how many integers were compared."""
+    """Raises AssertionError that shows the first difference; returns how many numbers were compared: integers exactly.
+
+    Real numbers up to the order of their sums, which the document leaves open.
+    """
     found, expected = np.asarray(found), np.asarray(expected)
     assert found.shape == expected.shape, f"{name}: shape {found.shape}, not {expected.shape}"
-    different = np.argwhere(found != expected)
+    real = found.dtype.kind == "f"
+    different = np.argwhere(~np.isclose(found, expected, rtol=1e-9, atol=1e-9) if real else found != expected)
     assert not len(different), (
         f"{name}: {len(different)} of {expected.size} differ, the first at {different[0].tolist()}: "
         f"{found[tuple(different[0])]}, not {expected[tuple(different[0])]}"
@@ -537,9 +541,9 @@ def same_network(spec, net, naive):
     return compared
 
 
-def compare(case, make, pieces=1):
-    """A network against its slow twin. make: SpikingNetwork; pieces: runs that the ticks are split into. Returns integers compared."""
-    net, naive = make(case.spec), NaiveSpiking(as_dict(case.spec))
+def compare(case, make, pieces=1, *, real=False):
+    """A network against its slow twin. make: SpikingNetwork; pieces: runs that the ticks are split into. Returns numbers compared."""
+    net, naive = make(case.spec, real=real), NaiveSpiking(as_dict(case.spec), real=real)
     compared, left = 0, case.ticks
     for piece in range(pieces, 0, -1):
         ticks = left // piece

@@ -25,6 +25,7 @@ from neurosim.spiking.neurons import Events, Flow, Leak, Poisson, Population, Re
 from neurosim.spiking.plasticity import Eligibility, Gate, Kernel, Plasticity, Term
 from neurosim.spiking.projection import Connect, Pairs, Projection
 from neurosim.spiking.spec import SpikingSpec
+from neurosim.spiking.training import Lesson
 
 CELLS = Population("cells", 2, (State("v", Leak(2), (Flow("u"),)), State("u")), Threshold(9))
 EXAMPLES = (
@@ -49,6 +50,8 @@ EXAMPLES = (
     Plasticity(Term()),
     SpikingSpec((CELLS,), (Projection("cells", "cells"),), 3),
     Erbp(n_in=4, hidden=(3,), classes=2, feedback_rate=3),
+    Erbp.neftci(additive=True, hidden=(5, 4)),
+    Lesson(slower=(0, 2)),
     Pixels(),
     Channel(gain=1),
     Channel(route="relay", relays=(3,)),
@@ -59,7 +62,7 @@ EXAMPLES = (
     Conv2d(2, pool=2, pool_stride=1),
     NetworkSpec(5, (Dense(4), Dense(2, "softmax"))),
 )
-NOT_WRITTEN = {"Geometry", "Tallies", "Step", "Sizes", "_Sizes", "Spikes", "_Stretch"}
+NOT_WRITTEN = {"Geometry", "Tallies", "Step", "Sizes", "_Sizes", "Spikes", "_Stretch", "Drift"}
 """Dataclasses that the package makes for itself."""
 BAD = ("ten", "", 3.5, float("nan"), float("inf"), True, None, -(10**30), 10**30, (), (1, 2), [], [[1], [2, 3]], [None], {}, b"x", object(),
        np.array(["a"]), np.zeros((2, 2)), np.float64("nan"), 1j, int, CELLS, Leak(1), Fixed(8, 0))  # fmt: skip
@@ -149,6 +152,14 @@ def test_tuples_may_be_lists_of_numpy_numbers():
             "population.spikes=3: must be a Threshold or a Poisson or a Regular or a Events",
         ),
         (lambda: Leak.of("x"), "leak share='x'"),
+        (lambda: Erbp(hidden=(), gates=(9,)), r"erbp.gates=\(9,\): must be 2 numbers$"),
+        (
+            lambda: Erbp(hidden=(3, 4, 5), reach=(1, 2, 3)),
+            r"erbp.reach=\(1, 2, 3\): must be 2 numbers, or 4, one a layer",
+        ),
+        (lambda: Erbp(hidden=(3, 4), gains=(1, 2, 17)), r"erbp.gains=17: must be a whole number -15..16"),
+        (lambda: Erbp(noise=-1), "erbp.noise=-1: must be a whole number 0"),
+        (lambda: Erbp(centred=1), "erbp.centred=1: must be True or False"),
         (lambda: Dense("ten"), "layer.n='ten': must be a whole number"),
         (lambda: NetworkSpec(5, (Dense(4),), channel="rbp"), "network.channel='rbp': must be a Channel"),
     ],

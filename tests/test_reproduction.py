@@ -10,6 +10,7 @@ from neurosim.chip.network import Network
 from neurosim.cli import main
 from neurosim.errors import NeurosimError
 from neurosim.floats.network import FloatNetwork
+from neurosim.spiking.network import SpikingNetwork
 from neurosim.studies.papers.protocol import mnist
 from neurosim.studies.reproduction import (
     GRADES,
@@ -21,6 +22,7 @@ from neurosim.studies.reproduction import (
     reproduce,
     run_cells,
 )
+from neurosim.studies.spikes import SpikingSetting
 
 
 def module(name):
@@ -46,7 +48,14 @@ def invented(setting, seed, *, checkpoint=None, progress=None):
     )
     progress("invented")
     measures = {name: float(rng.uniform(50, 98)) for name in names}
-    costs = {"learning_nj": 100.0, "channel_bits": 20.0, "update_pairs": 9.0}
+    costs = {
+        "learning_nj": 100.0,
+        "channel_bits": 20.0,
+        "update_pairs": 9.0,
+        "synops": 1e6,
+        "synops_formula": 1e6,
+        "samples": 1e4,
+    }
     return {**measures, **costs, "angle_signal_curve": curve, "symmetry_curve": curve, "curve": curve}
 
 
@@ -91,7 +100,9 @@ def test_cells_have_names_and_settings_of_their_own(name, engine):
     for cell in cells:
         if name == "cifar10":
             continue  # a gigabyte of maps; its network is made in tests of maps
-        if cell.setting.engine == "float":
+        if isinstance(cell.setting, SpikingSetting):
+            SpikingNetwork(cell.setting.spec(0), real=cell.setting.engine == "float")
+        elif cell.setting.engine == "float":
             FloatNetwork(cell.setting.network, from_codes=False)
         else:
             Network(cell.setting.network)

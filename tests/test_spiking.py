@@ -720,6 +720,10 @@ def test_kernels_equal_the_twin(make):
     assert sum(compare(case, make, pieces=1) for case in cases(150, "kernels")) > 60_000
 
 
+def test_kernels_equal_the_twin_in_real_numbers(make):
+    assert sum(compare(case, make, real=True) for case in cases(150, "reals")) > 60_000
+
+
 def test_kernels_equal_the_twin_in_pieces(make):
     for number, case in enumerate(cases(40, "pieces")):
         compare(case, make, pieces=(2, 3, 7, case.ticks)[number % 4])

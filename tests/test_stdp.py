@@ -192,21 +192,36 @@ def patterns(n_in, classes, samples, seed=0):
 def small(**changes):
     return Erbp(
         n_in=40, hidden=(50,), classes=4, blank_out=0, soma=Leak(3, rounding="least"), dendrite=Leak(5, rounding="least"),
-        error_output=127, error_threshold=1024, feedback_weight=32, gates=(3000, 3000), gains=(3, 3), rate=8, threshold=300, **changes,
-    )  # fmt: skip
+        error_output=127, error_threshold=1024, feedback_weight=32, gates=(3000, 3000), gains=(3, 3), rate=8, threshold=300,
+    ).replace(**changes)  # fmt: skip
 
 
-@pytest.mark.parametrize("adaptive", [True, "stdp"])
-@pytest.mark.parametrize("real", [False, True])
-def test_learning_feedback_comes_to_resemble_the_forward_weights(adaptive, real):
-    inputs, labels = patterns(40, 4, 300)
-    net = SpikingNetwork(small(adaptive=adaptive).network(), real=real)
+def aligned(adaptive, real, seed, **changes):
+    """The alignment after 200 samples, and the share of right answers on 100 others."""
+    inputs, labels = patterns(40, 4, 300, seed)
+    net = SpikingNetwork(small(adaptive=adaptive, seed=seed, **changes).network(), real=real)
     before = alignment(net)
     assert abs(before) < 0.35
     net.present(inputs[:200], labels[:200], ticks=60, output="out")
     found = net.present(inputs[200:], ticks=60, output="out", learn=False).argmax(axis=1)
-    assert alignment(net) > before + 0.15
-    assert np.mean(found == labels[200:]) > 0.8
+    return alignment(net), np.mean(found == labels[200:])
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_adaptive_feedback_comes_to_resemble_the_forward_weights(real):
+    # C begins at one code, too little for the weights to come to resemble C (feedback alignment): what they share C has learned.
+    fixed, adaptive = (
+        np.mean([aligned(adaptive, real, seed, feedback_weight=1, feedback_rate=8)[0] for seed in range(3)])
+        for adaptive in (False, True)
+    )
+    assert abs(fixed) < 0.25
+    assert adaptive > 0.7
+
+
+@pytest.mark.parametrize("adaptive", [True, "stdp"])
+@pytest.mark.parametrize("real", [False, True])
+def test_networks_whose_feedback_learns_learn(adaptive, real):
+    assert np.mean([aligned(adaptive, real, seed)[1] for seed in range(3)]) > 0.8
 
 
 def test_what_adaptive_feedback_keeps():

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.bridges.brian_build import Objects, build
-from neurosim.bridges.brian_compare import Agreement, Drift, Trace, drift_of, first_difference, narrowed, van_rossum
+from neurosim.bridges.brian_compare import Agreement, Trace, drift_of, first_difference
 from neurosim.bridges.brian_device import TARGETS, brian2, compiled, settings
 from neurosim.bridges.brian_listing import listing
 from neurosim.bridges.brian_model import Model, model, variable
@@ -26,6 +26,7 @@ from neurosim.bridges.brian_random import bits_function, random_bits
 from neurosim.bridges.brian_watch import Counted, Watch, count, price, watch
 from neurosim.errors import NeurosimError
 from neurosim.formats import check, check_whole
+from neurosim.spiking.drift import Drift, narrowed, van_rossum
 from neurosim.spiking.projection import Synapses
 from neurosim.spiking.spec import SpikingSpec
 

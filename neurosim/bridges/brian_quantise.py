@@ -10,12 +10,12 @@ from typing import Any, Self
 import numpy as np
 
 from neurosim.bridges.brian_code import Words, weights_of
-from neurosim.bridges.brian_compare import Drift, Raster, drift_of_rasters
 from neurosim.bridges.brian_device import brian2
 from neurosim.bridges.brian_hear import assigning, before_counters
 from neurosim.bridges.brian_network import objects_of, sorted_out
 from neurosim.errors import NeurosimError
 from neurosim.formats import check, check_whole
+from neurosim.spiking.drift import Drift, Raster, drift_of_rasters
 
 ROUNDINGS = ("nearest", "stochastic")
 

@@ -8,7 +8,7 @@ from numba.extending import overload
 
 from neurosim.kernels.jit import inlined, unsigned
 from neurosim.kernels.lanes import HALF, add, load_32, multiply, prefetch, splat_32, store
-from neurosim.kernels.spike_lanes import arrive_in_lanes, learn_columns, learn_rows
+from neurosim.kernels.spike_lanes import arrive_along, arrive_in_lanes, learn_columns, learn_rows
 from neurosim.kernels.spike_registers import PART, SPIKE_TALLY
 from neurosim.kernels.spike_synapses import arrive, depart
 
@@ -59,9 +59,10 @@ def _add_row(memory, part, i, factor):
             store(inputs, to + j, add(load_32(inputs, to + j), arriving))
 
     def reals(memory, part, i, factor):
-        first, to = part[PART.weight] + i * part[PART.stride], part[PART.input]
-        for j in range(part[PART.columns]):
-            memory.inputs[to + j] += memory.weight[first + j] * factor
+        first, to, columns = part[PART.weight] + i * part[PART.stride], part[PART.input], part[PART.columns]
+        arriving, row = memory.inputs[to : to + columns], memory.weight[first : first + columns]
+        for j in range(columns):
+            arriving[j] += row[j] * factor
 
     return reals if isinstance(memory.types[0].dtype, types.Float) else integers
 
@@ -110,7 +111,10 @@ def _receive(program, memory, part, ring, n, tick, learn, counts):
             transmit(program, memory, part, ring, n, counts)
 
     def reals(program, memory, part, ring, n, tick, learn, counts):
-        arrive(program, memory, part, ring, n, tick, learn, counts)
+        if part[PART.lanes]:
+            arrive_along(program, memory, part, ring, n, tick, learn, counts)
+        else:
+            arrive(program, memory, part, ring, n, tick, learn, counts)
 
     return reals if isinstance(memory.types[0].dtype, types.Float) else integers
 

@@ -1,4 +1,4 @@
-"""Synapses that lose or learn in vectors of 16, where 32 bits hold all (docs/spiking.md 4 and 5)."""
+"""Synapses that lose or learn in vectors: of 16 where 32 bits hold all, or dense rows in real numbers (docs/spiking.md 4, 5 and 9)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from neurosim.kernels.lanes import (
     where_equal,
 )
 from neurosim.kernels.registers import ROUNDING
-from neurosim.kernels.rng import fold, step_key
+from neurosim.kernels.rng import column_bits, fold, step_key
 from neurosim.kernels.spike_registers import FACTOR, PART, SPIKE_TALLY, TERM
 from neurosim.kernels.spike_synapses import BLANK_BITS
 
@@ -44,7 +44,7 @@ def _along(word, bits):
 
 @inlined
 def _row_in_lanes(program, memory, part, i, tick, learn, counts):
-    """`arrive` at a dense row whose rule looks at the target alone, in vectors of 16 synapses: see `Compiler` for when it may."""
+    """`arrive` at a dense row whose rule looks at the target alone, in vectors of 16 synapses: see `Terms.fits_rows`."""
     x, inputs, weight, levels = memory.x, memory.inputs, memory.weight, program.levels
     first, to, columns = part[PART.weight] + i * part[PART.stride], part[PART.input], part[PART.columns]
     zero, ones, factor = splat_32(0), splat_32(-1), splat_32(1 << part[PART.gain])
@@ -57,6 +57,8 @@ def _row_in_lanes(program, memory, part, i, tick, learn, counts):
     takes = learns and part[PART.round] == ROUNDING.stochastic and shift > 0
     word = fold(step_key(part[PART.pre_key], tick), i) if takes else np.uint64(0)
     drawn, drawn_step, drawn_mask, drawn_shift = _along(word, max(1, shift))
+    nearest = part[PART.round] == ROUNDING.nearest and shift > 0
+    below_half, one = splat_32((1 << max(0, shift - 1)) - 1), splat_32(1)
     of, gate = term[TERM.of_at], term[TERM.gate_0]
     low, high = splat_32(part[PART.low]), splat_32(part[PART.high])
     above, below = splat_32(term[TERM.low_0]), splat_32(term[TERM.high_0])
@@ -85,6 +87,8 @@ def _row_in_lanes(program, memory, part, i, tick, learn, counts):
             if takes:
                 v = add(v, shift_right_unsigned(drawn, drawn_shift))
                 drawn = bit_and(add(drawn, drawn_step), drawn_mask)
+            if nearest:  # ties to even
+                v = add(add(v, below_half), bit_and(shift_right(v, places), one))
             after = minimum(maximum(add(w, shift_right(v, places)), low), high)
             after = where_equal(acts, zero, w, after)
             attempted += count_different(acts, zero)
@@ -108,6 +112,48 @@ def arrive_in_lanes(program, memory, part, ring, n, tick, learn, counts):
     """`arrive` at dense rows whose rule looks at the target alone."""
     for s in range(n):
         _row_in_lanes(program, memory, part, np.int64(memory.spikes[ring + s]), tick, learn, counts)
+
+
+@inlined
+def _row_along(program, memory, part, i, tick, learn, counts):
+    """The same in real numbers, which have no vectors of their own: choices in the place of branches let the compiler make them."""
+    first, columns = part[PART.weight] + i * part[PART.stride], part[PART.columns]
+    weight, blank = memory.weight[first : first + columns], part[PART.blank]
+    inputs = memory.inputs[part[PART.input] : part[PART.input] + columns]
+    blank_word = fold(step_key(part[PART.blank_key], tick), i) if blank else np.uint64(0)
+    learns, term, factor = learn and part[PART.pre] >= 0, program.terms[max(0, part[PART.pre])], 2.0 ** part[PART.gain]
+    u, eta = memory.x[term[TERM.of_at] : term[TERM.of_at] + columns], 2.0 ** -term[TERM.shift]
+    gated, gate = term[TERM.gates] != 0, memory.x[term[TERM.gate_0] : term[TERM.gate_0] + columns]
+    above, below, numerator = term[TERM.low_0], term[TERM.high_0], term[TERM.numerator]
+    low, high = part[PART.low], part[PART.high]
+    blanked, attempted, changed = np.int64(0), np.int64(0), np.int64(0)
+    for j in range(columns):
+        met = column_bits(blank_word, j, BLANK_BITS) >= blank
+        before = after = weight[j]
+        blanked += not met
+        if learns:
+            v = u[j] * numerator
+            acts = met & (v != 0) & (not gated or (above < gate[j]) & (gate[j] < below))
+            after = min(max(before + v * eta, low), high) if acts else before
+            attempted += acts
+            changed += after != before
+            weight[j] = after
+        inputs[j] += after * factor if met else 0.0
+    counts[SPIKE_TALLY.arrivals] += 1
+    counts[SPIKE_TALLY.events] += columns
+    counts[SPIKE_TALLY.random_words] += blank != 0
+    counts[SPIKE_TALLY.random_lanes] += columns if blank else 0
+    counts[SPIKE_TALLY.blanked] += blanked
+    counts[SPIKE_TALLY.evaluated_pre] += columns - blanked if learns else 0
+    counts[SPIKE_TALLY.attempted_pre] += attempted
+    counts[SPIKE_TALLY.changed] += changed
+
+
+@inner
+def arrive_along(program, memory, part, ring, n, tick, learn, counts):
+    """`arrive_in_lanes` in real numbers."""
+    for s in range(n):
+        _row_along(program, memory, part, np.int64(memory.spikes[ring + s]), tick, learn, counts)
 
 
 @inlined

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from neurosim.formats import Quantiser
 from neurosim.kernels.spike_registers import ELIGIBILITY, FACTOR, POPULATION, SHIFTING, STATE, TERM
-from neurosim.spiking.plasticity import Eligibility, Kernel, Plasticity, Term
+from neurosim.spiking.plasticity import Eligibility, Kernel, Term
 from neurosim.spiking.projection import Projection
 from neurosim.spiking.spec import SpikingSpec
 
@@ -88,20 +88,24 @@ class Terms:
         if term.times != "1" or term.gates or term.error is not None or not isinstance(term.of, str) or term.of == "1":
             return False
         population, state = self.spec.side(projection, term.of)
-        return _fits_32(projection, term, population.states[state].reach)
+        return projection.weight.rounding != "nearest" and _fits_32(projection, term, population.states[state].reach)
 
-    def fits_rows(self, projection: Projection, rule: Plasticity | None) -> bool:
-        """Whether dense rows can be met in 32-bit lanes: their rule for arrivals looks at the target alone."""
-        if self.real or rule is None or rule.on_pre is None:
-            return not self.real
+    def fits_rows(self, projection: Projection) -> bool:
+        """Whether dense rows can be met in vectors, of 32 bits or real numbers: their rule for arrivals looks at the target alone."""
+        rule = projection.plasticity
+        if projection.gain < 0 and not self.real:
+            return False
+        if rule is None or rule.on_pre is None:
+            return True
         term = rule.on_pre
         sides = (term.of, *(gate.state for gate in term.gates))
-        if rule.eligibility is not None or term.times != "1" or len(term.gates) > 1:
+        hears = all(isinstance(side, str) and side.startswith("post.") for side in sides)
+        if not hears or rule.eligibility is not None or term.times != "1" or len(term.gates) > 1:
             return False
         if any(gate.outside or max(abs(gate.low), abs(gate.high)) > HIGHEST_32 for gate in term.gates):
             return False
-        if not all(isinstance(side, str) and side.startswith("post.") for side in sides):
-            return False
+        if self.real:
+            return term.error is None
         population, state = self.spec.side(projection, str(term.of))
         decoded = term.error.decoded_in(0) if term.error is not None else []
         return _fits_32(projection, term, int(max(population.states[state].reach, *map(abs, decoded), 0)))
@@ -110,7 +114,7 @@ class Terms:
 def _fits_32(projection: Projection, term: Term, largest: int) -> bool:
     """Whether a term whose state, or error, is at most so large can be rounded in 32 bits, slowed down or not."""
     return (
-        projection.weight.rounding in ("stochastic", "floor")
+        projection.weight.rounding in ("stochastic", "floor", "nearest")
         and term.shift <= 30 - MOST_SLOWER
         and largest * abs(term.numerator) + (2 << (term.shift + MOST_SLOWER)) <= HIGHEST_32
     )

@@ -118,11 +118,11 @@ class Wiring:
 
     def _fits_lanes(self, projection: Projection, r: NDArray[np.int64]) -> bool:
         rule = projection.plasticity
-        if projection.gain < 0:
-            return False
         if r[PART.dense]:
-            return self.terms.fits_rows(projection, rule)
-        return rule is not None and not projection.blank_out and self.terms.fits_lists(projection, rule.on_pre)
+            return self.terms.fits_rows(projection)
+        if rule is None or projection.gain < 0 or projection.blank_out:
+            return False
+        return self.terms.fits_lists(projection, rule.on_pre)
 
     def _dense(
         self, number: int, projection: Projection, synapses: Synapses

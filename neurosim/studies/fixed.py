@@ -45,6 +45,7 @@ class FixedRun:
 
     def __init__(self, setting: Setting, spec: NetworkSpec, problem: Problem) -> None:
         self.training, self.problem = setting.training, problem
+        self.epochs, self.scored = setting.training.epochs, problem.scored
         self.rate = exponent(setting.training)
         self.net = Network(spec)
         scale = round(1 / problem.scale) if problem.scale != 1 else None

@@ -26,6 +26,7 @@ class FloatRun:
 
     def __init__(self, setting: Setting, spec: NetworkSpec, problem: Problem) -> None:
         self.setting, self.problem = setting, problem
+        self.epochs, self.scored = setting.training.epochs, problem.scored
         self.net = FloatNetwork(spec, from_codes=setting.start == "codes")
         self.trainer = Trainer(
             self.net, setting.training, problem.train_inputs, problem.train_wanted, scale=problem.scale

@@ -121,6 +121,7 @@ STUDIES = {
     "symmetries": "non-linear channels, channels of their own shape, adaptation towards symmetry",
     "recirculation": "autoencoders that learn by recirculation",
     "local-errors": "errors from a fixed random classifier at each layer",
+    "spiking": "learning in spikes: eRBP in real numbers, integers and few bits, MNIST and N-MNIST",
 }
 """Studies by name: what they reproduce. The module is the name with underscores, in `neurosim.studies.papers`."""
 
@@ -391,12 +392,5 @@ def findings_of(
                 *([results.gap(cell)] if compared else []),
             )
         )
-    return Findings(
-        title,
-        header,
-        [[_cell_text(row.get(name, "")) for name in header] for row in rows],
-        verdicts,
-        draw,
-        table,
-        notes,
-    )
+    written = [[_cell_text(row.get(name, "")) for name in header] for row in rows]
+    return Findings(title, header, written, verdicts, draw, table, notes)

@@ -1,6 +1,7 @@
 """One cell of a study: a network, trained one way, on one data set, by one engine; and running it.
 
-A setting is data. What it says decides its results to the last bit, so its `key` names them: a finished run is never repeated.
+`Setting` is of networks that answer in steps; `neurosim.studies.spikes` has those that answer by spikes. A setting is data. What it says
+decides its results to the last bit, so its `key` names them: a finished run is never repeated.
 """
 
 from __future__ import annotations
@@ -72,8 +73,21 @@ class Setting:
 
     def key(self, seed: int) -> str:
         """What names this run's results: 12 hex digits. Fields at their defaults do not count, so new fields keep old results."""
-        text = json.dumps([RESULTS, seed, _plain(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return key_of(self, seed)
+
+    def begin(self, seed: int) -> FixedRun | FloatRun:
+        """The run, before its first epoch. Raises NeurosimError."""
+        found = load(self.data, self.target, seed, self.train_samples, self.test_samples)
+        network = self.network.replace(seed=seed)
+        if found.n_inputs != network.n_inputs:
+            raise NeurosimError(f"network.inputs={network.inputs}: {self.data} has {found.n_inputs}")
+        return (FixedRun if self.engine == "fixed" else FloatRun)(self, network, found)
+
+
+def key_of(setting: Any, seed: int) -> str:
+    """What names the results of a setting, any dataclass, with a seed."""
+    text = json.dumps([RESULTS, seed, _plain(setting)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _plain(value: Any) -> Any:
@@ -89,7 +103,10 @@ def _plain(value: Any) -> Any:
 
 
 class _Run(Protocol):
-    """A run in progress, of either engine."""
+    """A run in progress, of any engine: epochs of them in all; scored: the measure that `score` gives."""
+
+    epochs: int
+    scored: str
 
     @property
     def epoch(self) -> int: ...
@@ -101,18 +118,21 @@ class _Run(Protocol):
     def load(self, notes: dict[str, Any], state: dict[str, NDArray[Any]]) -> None: ...
 
 
+class _Runnable(Protocol):
+    """What a cell has: a description that names its results and begins their run."""
+
+    def key(self, seed: int) -> str: ...
+    def begin(self, seed: int) -> _Run: ...
+
+
 def run(
-    setting: Setting, seed: int, *, checkpoint: Path | None = None, progress: Progress = lambda _: None
+    setting: _Runnable, seed: int, *, checkpoint: Path | None = None, progress: Progress = lambda _: None
 ) -> dict[str, Any]:
     """Train and evaluate; returns the measures by name, accuracies in per cent.
 
     checkpoint: a file that is written after an epoch, at most every 20 s, and taken up where it exists. Raises NeurosimError.
     """
-    found = load(setting.data, setting.target, seed, setting.train_samples, setting.test_samples)
-    network = setting.network.replace(seed=seed)
-    if found.n_inputs != network.n_inputs:
-        raise NeurosimError(f"network.inputs={network.inputs}: {setting.data} has {found.n_inputs}")
-    one: _Run = (FixedRun if setting.engine == "fixed" else FloatRun)(setting, network, found)
+    one = setting.begin(seed)
     curve: list[float] = []
     seconds, last_saved = 0.0, time.monotonic()
     if checkpoint is not None and checkpoint.exists():
@@ -123,12 +143,12 @@ def run(
         except NeurosimError as error:  # a damaged one costs this run's beginning, not the study
             progress(f"starts anew: {error}")
             checkpoint.unlink(missing_ok=True)
-    while one.epoch < setting.training.epochs:
+    while one.epoch < one.epochs:
         start = time.perf_counter()
         one.train_epoch(progress)
         curve.append(one.score())
         seconds += time.perf_counter() - start
-        progress(f"epoch {one.epoch}/{setting.training.epochs}, test {curve[-1]:.4g}")
+        progress(f"epoch {one.epoch}/{one.epochs}, test {curve[-1]:.4g}")
         if checkpoint is not None and time.monotonic() - last_saved > _SAVED_EVERY_S:
             files.save_checkpoint(checkpoint, one.notes() | {"curve": curve, "seconds": seconds}, one.state())
             last_saved = time.monotonic()
@@ -136,6 +156,6 @@ def run(
         curve.append(one.score())
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
-    last = {"test_accuracy" if found.n_classes else "test_error": curve[-1]}
+    last = {one.scored: curve[-1]}
     text = " ".join(f"{value:.4g}" for value in curve)
     return last | one.measures() | {"seconds": round(seconds, 1), "curve": text}

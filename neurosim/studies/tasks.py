@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from neurosim import data
 from neurosim.errors import NeurosimError
+from neurosim.spiking import events
 
-TEACHER = "teacher-"
+TEACHER, EVENT_COUNTS = "teacher-", "n-mnist-counts"
+PIXELS = events.Pixels(pool=2)
+"""How studies take recordings of N-MNIST: 2 x 2 pixels share an input, polarities are apart, ticks are milliseconds."""
 _TEACHER_SAMPLES = 5000, 1000
 
 
@@ -36,13 +39,21 @@ class Problem:
         """Values of one sample."""
         return int(np.prod(self.train_inputs.shape[1:]))
 
+    @property
+    def scored(self) -> str:
+        """The measure of a run: ``test_accuracy``, or ``test_error`` of real targets."""
+        return "test_accuracy" if self.n_classes else "test_error"
+
 
 def load(name: str, target: str, seed: int, train_samples: int, test_samples: int) -> Problem:
     """A problem by its data set's name, or `teacher-30-20-10`: a random network of those sizes, tanh between its layers.
 
     A teacher's inputs are standard normal, its weights uniform on [-1, 1] (Lillicrap et al. 2016), new for every seed. target: ``label``
-    or ``input``. Raises NeurosimError.
+    or ``input``. `n-mnist-counts` is how often each input of a spiking network spikes in a recording of N-MNIST, `PIXELS` of them: what a
+    read-out sees that is blind to time; 16 spikes are 1. Raises NeurosimError.
     """
+    if name == EVENT_COUNTS:
+        return _event_counts(train_samples, test_samples)
     if name.startswith(TEACHER):
         return _teacher(name, seed, train_samples or _TEACHER_SAMPLES[0], test_samples or _TEACHER_SAMPLES[1])
     found = data.load(name).head(train_samples or None, test_samples or None)
@@ -53,6 +64,14 @@ def load(name: str, target: str, seed: int, train_samples: int, test_samples: in
         return Problem(train, wanted[0], test, wanted[1], scale, 0)
     labels = [y.astype(np.int64) for y in (found.train_labels, found.test_labels)]
     return Problem(train, labels[0], test, labels[1], scale, found.n_classes)
+
+
+def _event_counts(n_train: int, n_test: int) -> Problem:
+    parts = [events.nmnist(part, n or None, pixels=PIXELS) for part, n in (("train", n_train), ("test", n_test))]
+    (train, train_labels), (test, test_labels) = [
+        (events.counts(samples, PIXELS.n).astype(np.float32), labels.astype(np.int64)) for samples, labels in parts
+    ]
+    return Problem(train, train_labels, test, test_labels, 1 / 16, 10)
 
 
 def _teacher(name: str, seed: int, n_train: int, n_test: int) -> Problem:
