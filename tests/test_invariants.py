@@ -36,7 +36,7 @@ def scaled(table: Any, factor: Any) -> Any:
         return table
     if "source" in table:
         one = factor()
-        kept = {"bits", "by"}
+        kept = {"bits", "by", "writes"}
         return {
             k: scaled(v, lambda: one)
             if isinstance(v, dict)
