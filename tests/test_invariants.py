@@ -49,10 +49,10 @@ def scaled(table: Any, factor: Any) -> Any:
 
 
 @st.composite
-def models(draw: st.DrawFn) -> HardwareModel:
+def models(draw: st.DrawFn, factors: tuple[float, ...] = (0.0, 0.01, 0.3, 1.0, 7.0, 100.0)) -> HardwareModel:
     """A shipped model with other constants and another core."""
     name = draw(st.sampled_from(ARRAYS))
-    table = scaled(json.loads(raw(name)), lambda: draw(st.sampled_from([0.0, 0.01, 0.3, 1.0, 7.0, 100.0])))
+    table = scaled(json.loads(raw(name)), lambda: draw(st.sampled_from(factors)))
     for law in (table["sram"]["read"], table["sram"]["write"]):
         if not law["slope_pj_per_sqrt_kb"]:  # a law must cost something
             law.update({"offset_pj": 0.1, "slope_pj_per_sqrt_kb": 0.1, "low": None, "high": None})
@@ -112,6 +112,23 @@ def test_sums_signs_and_order(model: HardwareModel, counts: OpCounts) -> None:
             assert max((s[3 + end] for s in line), default=0.0) <= path <= total(line)[end] * (1 + 1e-12)
     again = Cost.from_dict(json.loads(json.dumps(cost.to_dict(), allow_nan=False)))
     assert again == cost
+
+
+@settings(deadline=None, max_examples=100)
+@given(model=models((0.01, 1.0, 7.0)), counts=counted())
+def test_nothing_that_happened_is_free(model: HardwareModel, counts: OpCounts) -> None:
+    cost = price(counts, None, layout(), model)
+    charged = {(op.layer, op.phase) for op in counts.ops if op.action in CHARGED}
+    assert charged <= {(p.layer, p.phase) for p in cost.energy if p.low > 0}
+
+
+@settings(deadline=None, max_examples=100)
+@given(model=models(), counts=counted(), by=st.floats(1, 100))
+def test_a_dearer_model_is_never_cheaper(model: HardwareModel, counts: OpCounts, by: float) -> None:
+    table = scaled(json.loads(msgspec.json.encode(model.spec)), lambda: by)
+    dearer = HardwareModel("dearer", "dearer.toml", msgspec.convert(table, ModelFile))
+    cheap, dear = (price(counts, None, layout(), m).band["energy_pj_per_sample"] for m in (model, dearer))
+    assert all(a <= b * (1 + 1e-9) for a, b in zip(cheap, dear, strict=True))
 
 
 @settings(deadline=None, max_examples=150)
