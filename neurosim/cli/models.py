@@ -10,9 +10,6 @@ from typing import Any
 from neurosim.cli.output import check_file, emit
 from neurosim.errors import NeurosimError
 
-_ON_THE_PAGE = ("tolerance", "grade")
-"""Columns that a terminal has no room for."""
-
 
 def validate(given: argparse.Namespace) -> int:
     """Price every published point: a table, JSON, or the page of docs/validation.md."""
@@ -29,16 +26,15 @@ def validate(given: argparse.Namespace) -> int:
         from rich.table import Table
 
         header, body = validation.table()
-        shown = [i for i, column in enumerate(header) if column not in _ON_THE_PAGE]
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for i in shown:
-            table.add_column(header[i], overflow="fold")
+        for name in header:
+            table.add_column(name, overflow="fold")
         for row in body:
-            table.add_row(*(escape(row[i]) for i in shown))
+            table.add_row(*map(escape, row))
         console.print(table)
         console.print("\n" + validation.summary())
 
-    emit(validation.to_dict(), given, show)
+    emit(validation.to_dict(), given, show, width=150)
     return 0
 
 

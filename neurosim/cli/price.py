@@ -40,7 +40,8 @@ def price(given: argparse.Namespace) -> int:
         show_cost(cost, counted.train, counted.layout, console)
 
     source = {"run": given.run} if given.run is not None else {"counts": given.counts}
-    emit({**source, "cost": {name: c.to_dict() for name, c in cost.items()}}, given, show)
+    content = {**source, "cost": {name: c.to_dict() for name, c in cost.items()}}
+    emit(content, given, show, width=max(110, 24 * (1 + len(cost))))
     return 0
 
 

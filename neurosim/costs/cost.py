@@ -231,9 +231,15 @@ class Cost:
         return found
 
     def is_least(self, key: str) -> bool:
-        """Whether a total of `band` is a lower bound: an energy to which something contributes that nobody published a price of."""
-        without = {"area", *(_LEARNING if key.startswith("inference") else ())}
-        return key.endswith("energy_pj_per_sample") and bool(set(self.unpriced) - without)
+        """Whether a total of `band` is a lower bound: nobody published the price of something that contributes to it.
+
+        Energies and powers lack what is unpriced but for area and time; times lack the activities alone.
+        """
+        without = {"area", "time", *(_LEARNING if key.startswith("inference") else ())}
+        if "latency" in key:
+            without.add("static")
+        timed = any(word in key for word in ("energy_pj_per_sample", "latency_ns", "power_uw"))
+        return timed and key != "static_power_uw" and bool(set(self.unpriced) - without)
 
     @property
     def energy_pj_per_sample(self) -> float:

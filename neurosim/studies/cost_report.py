@@ -113,7 +113,11 @@ def cost_table(cost: Costs) -> Table:
         )
         table.add_row(name, *cells)
         if key == "inference_energy_pj_per_sample":
-            ratios = (_ratio(c.energy_pj_per_sample, c.inference_energy_pj_per_sample) for c in cost.values())
+            known = (not c.is_least("energy_pj_per_sample") for c in cost.values())
+            ratios = (
+                _ratio(c.energy_pj_per_sample, c.inference_energy_pj_per_sample) if complete else "-"
+                for c, complete in zip(cost.values(), known, strict=True)
+            )
             table.add_row("learning / inference", *ratios)
     table.add_row("grade", *(f"{c.grade.basis}, {c.grade.tag}" for c in cost.values()))
     table.add_row("cores", *(" + ".join(map(str, c.cores)) for c in cost.values()))
