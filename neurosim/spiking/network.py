@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from neurosim.errors import NeurosimError
 from neurosim.fields import shown
-from neurosim.formats import check_whole
+from neurosim.formats import check_all_whole, check_whole
 from neurosim.kernels.spike_engine import run_spikes
 from neurosim.kernels.spike_registers import POPULATION, STATE, TERM, Raster, SpikeMemory
 from neurosim.ops import Layout, OpCounts
@@ -41,7 +42,7 @@ class SpikingNetwork:
         places = [(int(r[POPULATION.first]), int(r[POPULATION.n])) for r in self._compiler.populations]
         self._tallies = Tallies(len(spec.projections), self._compiler.neurons, places)
         self.tick = 0
-        self._cleared = self._presented = self.samples = 0
+        self._cleared = self._presented = self.samples = self._slower = 0
         self._shown: dict[int, tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
         self._event_start: dict[int, int] = {}
         self._held: Holding | None = None
@@ -54,6 +55,7 @@ class SpikingNetwork:
         """From now on plastic terms change weights by 2**-by as much: their shift is so many more. Raises NeurosimError beyond 0..8."""
         check_whole("slow", by, 0, MOST_SLOWER)
         self._program.terms[:, TERM.shift] = self._compiler.shifts + by
+        self._slower = by
 
     def run(self, ticks: int, *, learn: bool = True, record: bool = True) -> Spikes:
         """So many ticks; returns the spikes of all populations, none with record=False."""
@@ -88,24 +90,27 @@ class SpikingNetwork:
         out = self.spec.number(output)
         before_learning, counted = (WAITING, LEARNING) if learn else (TESTING, TESTING)
         n_out = self.spec.populations[out].n
-        chosen = np.arange(n_samples) if order is None else order
+        chosen = np.arange(n_samples) if order is None else np.asarray(order)
+        check_all_whole("order", chosen, 0, n_samples - 1)
         found = np.zeros((len(chosen), n_out), np.int64)
-        for at, sample in enumerate(chosen):
-            if rest:
-                self.rest()
-            for number, values in given.items():
-                self._set_input(number, values[sample])
-            for number, table in tables.items():
-                self._set_table(number, 0 if labels is None else table[labels[sample]])
-            self._seek(0)
-            self._presented = self.tick
-            self._ticks(burn_in, before_learning, record=False)
-            before = self._tallies.spikes(counted, out)
-            self._ticks(ticks - burn_in, counted, record=False)
-            found[at] = self._tallies.spikes(counted, out) - before
-            self._tallies.samples[counted] += 1
-            self.samples += 1
-        self._set_back([*given, *tables])
+        try:
+            for at, sample in enumerate(chosen):
+                if rest:
+                    self.rest()
+                for number, values in given.items():
+                    self._set_input(number, values[sample])
+                for number, table in tables.items():
+                    self._set_table(number, 0 if labels is None else table[labels[sample]])
+                self._seek(0)
+                self._presented = self.tick
+                self._ticks(burn_in, before_learning, record=False)
+                before = self._tallies.spikes(counted, out)
+                self._ticks(ticks - burn_in, counted, record=False)
+                found[at] = self._tallies.spikes(counted, out) - before
+                self._tallies.samples[counted] += 1
+                self.samples += 1
+        finally:  # also where a sample is refused or a run is stopped
+            self._set_back([*given, *tables])
         return found
 
     def rest(self) -> None:
@@ -338,31 +343,41 @@ class SpikingNetwork:
     # ------------------------------------------------------------------ checkpoints
 
     def save(self) -> dict[str, NDArray[Any]]:
-        """Everything that the future depends on, as arrays; `restore` takes it back."""
+        """Everything that the future depends on, as arrays, and a fingerprint of the description; `restore` takes it back."""
         found = {f"memory_{key}": value.copy() for key, value in self._memory._asdict().items()}
         found |= self._tallies.save()
-        found["progress"] = np.array([self.tick, self._cleared, self._presented, self.samples], np.int64)
+        found["progress"] = np.array([self.tick, self._cleared, self._presented, self.samples, self._slower], np.int64)
+        found["description"] = self._fingerprint()
         return found
+
+    def _fingerprint(self) -> NDArray[np.uint8]:
+        """Of what was described: registers and levels, learning not slowed down. Keys of random words are among them, so seeds count."""
+        p = self._program
+        terms = p.terms.copy()
+        terms[:, TERM.shift] = self._compiler.shifts
+        text = hashlib.sha256()
+        for array in (p.populations, p.states, p.flows, p.parts, terms, p.eligibility, p.levels):
+            text.update(np.ascontiguousarray(array).tobytes())
+        return np.frombuffer(text.digest(), np.uint8)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take back a `save`. Raises NeurosimError if it is of another network."""
         mine = self.save()
         for key, value in mine.items():
             fits = key in arrays and arrays[key].dtype == value.dtype
-            if not fits or (arrays[key].shape != value.shape and "event" not in key):
+            if not fits or arrays[key].shape != value.shape:
                 found = f"{arrays[key].dtype}{list(arrays[key].shape)}" if key in arrays else "nothing"
                 raise NeurosimError(
                     f"checkpoint.{key}: {found}, and this network needs {value.dtype}{list(value.shape)}"
                 )
+        if not np.array_equal(arrays["description"], mine["description"]):
+            raise NeurosimError("checkpoint.description: is of a network with other parameters, or another seed")
         for key, array in self._memory._asdict().items():
-            given = arrays[f"memory_{key}"]
-            if given.shape == array.shape:
-                array[:] = given  # where it lies, since it lies aligned
-            else:
-                self._memory = self._memory._replace(**{key: given.copy()})
+            array[:] = arrays[f"memory_{key}"]  # where it lies, since it lies aligned
         self._held = None
         self._tallies.restore(arrays)
-        self.tick, self._cleared, self._presented, self.samples = map(int, arrays["progress"])
+        self.tick, self._cleared, self._presented, self.samples, slower = map(int, arrays["progress"])
+        self.slow(slower)
 
 
 def _probabilities(name: str, values: Any, n: int) -> NDArray[np.int64]:

@@ -1,0 +1,59 @@
+"""What a checkpoint of a spiking network holds, what it refuses, and what a presentation leaves behind when it fails."""
+
+import numpy as np
+import pytest
+
+from neurosim.errors import NeurosimError
+from neurosim.spiking.erbp import Erbp
+from neurosim.spiking.network import SpikingNetwork
+from neurosim.spiking.neurons import Events, Population
+from neurosim.spiking.spec import SpikingSpec
+
+
+def small(**changes):
+    return SpikingNetwork(Erbp(**{"n_in": 12, "hidden": (8,), "classes": 3, "rate": 4, **changes}).network())
+
+
+def events(n):
+    source = Events(np.arange(n), np.zeros(n, np.int64))
+    return SpikingNetwork(SpikingSpec((Population("data", 1, (), source),), ()))
+
+
+INPUTS = np.full((6, 12), 1 << 14)
+LABELS = np.arange(6) % 3
+
+
+def test_a_checkpoint_of_other_events_is_refused():
+    with pytest.raises(
+        NeurosimError, match=r"checkpoint\.memory_event_tick: int64\[2\], and this network needs int64\[1001\]"
+    ):
+        events(1000).restore(events(1).save())
+
+
+@pytest.mark.parametrize("other", [{"gains": (1, 1)}, {"rate": 6}, {"seed": 1}, {"threshold": 400}])
+def test_a_checkpoint_of_another_description_is_refused(other):
+    with pytest.raises(NeurosimError, match=r"checkpoint\.(description: is of a network with other parameters|memory)"):
+        small(**other).restore(small().save())
+
+
+def test_slower_learning_is_restored():
+    first, second = small(), small()
+    first.slow(3)
+    second.restore(first.save())
+    for net in (first, second):
+        net.present(INPUTS, LABELS, ticks=40, output="out")
+    for number in range(len(first.spec.projections)):
+        np.testing.assert_array_equal(first.weights(number), second.weights(number))
+
+
+@pytest.mark.parametrize("order", [[0, 99], [0, -1], [0.5]])
+def test_an_order_that_makes_no_sense_is_refused(order):
+    with pytest.raises(NeurosimError, match="order"):
+        small().present(INPUTS, LABELS, ticks=5, output="out", order=order)
+
+
+def test_a_presentation_that_fails_leaves_the_sources_as_described():
+    net = SpikingNetwork(SpikingSpec((Population("data", 2, (), Events(role="input")),), ()))
+    with pytest.raises(NeurosimError, match=r"must be 0\.\.1"):
+        net.present([([0, 1], [0, 1]), ([0], [9])], ticks=4, output="data")
+    assert not len(net.run(20).by_name["data"][0])
