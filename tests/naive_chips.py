@@ -16,7 +16,8 @@ def amounts(ops, samples, ticks, neurons, receivers, places, cores, hops):
     learning = sum_of(*{o[2] for o in ops}, phases=("update",) if ticks else ("error", "feedback", "update")) > 0
     synaptic = {}
     for layer, phase, action, *_, n in ops:
-        if action == "synaptic_event" or (action == "mac" and phase == "forward" and not ticks):
+        summed = phase != "update" if ticks else phase == "forward"
+        if action == "synaptic_event" or (action == "mac" and summed):
             synaptic[places[layer]] = synaptic.get(places[layer], 0) + n
     updates = {}
     for layer, phase, action, *_, n in ops:

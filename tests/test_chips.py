@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -260,10 +261,12 @@ def test_totals_are_not_of_spiking_networks() -> None:
 def test_a_network_that_does_not_fit_is_told_how_many_cores_would_do() -> None:
     large = Layout((1000, 10), (785, 1000), (), 4, (8, 8), ((), ()))
     counts = OpCounts(1, 0, {Op(0, "forward", "mac", 8, 8): 10})
-    with pytest.raises(NeurosimError, match=r"'odin' has 1 of the cores it takes, 4 would do .*odin\.toml"):
+    with pytest.raises(
+        NeurosimError, match=r"needs 4 cores of 256 neurons and 262144 synapse bits.*'odin' has 1; layer 0 .*odin\.toml"
+    ):
         price(counts, None, large, load("odin"))
     wide = Layout((200_000, 10), (785, 200_000), (), 4, (8, 8), ((), ()))
-    with pytest.raises(CapacityError, match=r"'loihi_davies' has 128 of the cores it takes, 197 would do"):
+    with pytest.raises(CapacityError, match=r"needs 197 cores of 1024 neurons.*'loihi_davies' has 128"):
         price(counts, None, wide, load("loihi_davies"))
 
 
@@ -354,3 +357,22 @@ def test_a_chip_inherits_and_its_points_do_not(tmp_path: Path) -> None:
     assert (mine.spec.operating.clock_mhz, mine.spec.validation) == (1.3, [])
     assert isinstance(mine.spec.energy[0], Term)
     assert mine.digest != load("odin").digest
+
+
+def test_what_a_chip_was_not_measured_with_is_told() -> None:
+    wide = Layout((10,), (20,), (Held(0, "weight", 200, 16),), 4, (8,), ((),))
+    forward = OpCounts(1, 0, {Op(0, "forward", "mac", 16, 16): 200})
+    assert any("at most 4 bits, the network's 16" in note for note in price(forward, None, wide, load("odin")).notes)
+    narrow = dataclasses.replace(wide, held=(Held(0, "weight", 200, 4),))
+    assert not any("bits" in note for note in price(forward, None, narrow, load("odin")).notes)
+    taught = OpCounts(1, 1, {**forward.ops, Op(0, "update", "update_attempted", 16): 10})
+    for counts, told in ((forward, False), (taught, True)):
+        notes = price(counts, None, wide, load("reckon")).notes
+        assert any("measured of a modified e-prop" in note for note in notes) == told
+
+
+@pytest.mark.parametrize("ticks", [0, 50])
+def test_multiplications_of_counts_with_ticks_are_synaptic_operations(ticks: int) -> None:
+    plan = Layout((10,), (20,), (Held(0, "weight", 200, 4),), 4, (8,), ((),))
+    cost = price(OpCounts(1, 0, {Op(0, "forward", "mac", 4, 4): 200}, ticks=ticks), None, plan, load("odin"))
+    assert cost.energy_by_component["synapse"].nominal == pytest.approx(200 * 8.43)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -398,18 +397,3 @@ def test_a_memory_larger_than_the_law_covers(model: HardwareModel) -> None:
     huge = dataclasses.replace(layout(), held=(Held(0, "table", 2**32, 16),))
     with pytest.raises(NeurosimError, match=r"memory='table' of 8\.38861e\+06 KB a core.*sram\.max_kb=4096"):
         price(one(Op(0, "forward", "lut", 16)), None, huge, model)
-
-
-# ------------------------------------------------------------------------------------------ speed
-
-
-def test_pricing_is_fast_enough_for_sweeps() -> None:
-    """Goal 1 ms for a network of three layers; ten times that here, so that a busy machine does not fail it."""
-    counts, plan, model = srbp(), layout(), load("digital_28nm")
-    price(counts, None, plan, model)
-    best = math.inf
-    for _ in range(5):
-        start = time.perf_counter()
-        price(counts, None, plan, model)
-        best = min(best, time.perf_counter() - start)
-    assert best < 0.010

@@ -35,7 +35,9 @@ _ALL = ("synapses", "neurons", "messages")
 _LEARNING = ("errors", "feedback", "updates", "random")
 PER: Mapping[str, Per] = {
     "synaptic_operation": Per(
-        ("synapses",), "synapse", "`synaptic_event` of any phase, and `mac` of the forward phase"
+        ("synapses",),
+        "synapse",
+        "`synaptic_event` of any phase, and `mac` of the forward phase, with ticks of any but `update`",
     ),
     "neuron_access": Per(
         ("neurons",), "neuron", "neurons x ticks of every layer that has a `neuron_update`; without ticks those updates"
@@ -108,7 +110,9 @@ def _tally(op: Op, *, ticking: bool) -> tuple[tuple[str, int], ...]:
         return (("synaptic_operation", 1),)
     if op.action == "mac":
         by = {"forward": "synaptic_operation", "feedback": "feedback_operation"}.get(op.phase)
-        return (("mac", 1), (by, 1)) if by and not ticking else (("mac", 1),)
+        if ticking:  # errors and feedback are spikes at synapses, too
+            by = "synaptic_operation" if op.phase != "update" else None
+        return (("mac", 1), (by, 1)) if by else (("mac", 1),)
     if op.action in _SIMPLE:
         feedback = op.action == "add" and op.phase == "feedback" and not ticking
         return (("arithmetic", _SIMPLE[op.action]), *((("feedback_operation", 1),) if feedback else ()))

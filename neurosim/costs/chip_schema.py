@@ -121,6 +121,9 @@ class Capacity(Sourced, frozen=True, kw_only=True):
     cores: Annotated[int, Meta(ge=1, description="cores of the chip")] = 1
     neurons: Annotated[int, Meta(ge=0, description="neurons a core holds")] = 0
     synapse_bits: Annotated[int, Meta(ge=0, description="bits of weights a core holds")] = 0
+    weight_bits: Annotated[
+        int, Meta(ge=0, description="widest weight; of wider ones a cost says so, its numbers are not of them")
+    ] = 0
     axons_in: Annotated[int, Meta(ge=0, description="axons a core listens to")] = 0
     axons_out: Annotated[int, Meta(ge=0, description="axons a core sends to")] = 0
 
@@ -210,6 +213,9 @@ class ChipFile(Table, frozen=True, kw_only=True):
         default_factory=list
     )
     area: Annotated[list[Plan], Meta(description="areas; at most one for each component")] = field(default_factory=list)
+    learns_by: Annotated[
+        str, Meta(description="the rule whose cost its learning terms are, told with every cost of another")
+    ] = ""
     capacity: Capacity | None = None
     applies: Applies | None = None
     validation: Annotated[list[Validation], Meta(description="published points; never inherited")] = field(

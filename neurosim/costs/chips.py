@@ -23,6 +23,7 @@ from neurosim.ops import PHASES, Layout, OpCounts
 
 _PHASE = {name: i for i, name in enumerate(PHASES)}
 _COMPONENT = {name: i for i, name in enumerate(COMPONENTS)}
+_LEARNING = frozenset({"synaptic_update", "weight_change", "learning_synaptic_operation", "learning_sample"})
 _WHOLE = frozenset({"tick", "sample", "learning_sample"})
 """Times of these are of the whole chip: no number of cores shortens them."""
 
@@ -150,12 +151,12 @@ def price_chip(
         bits_moved={},
         channel_bits=_channel(train, layout, cores, travelled),
         unpriced=(*learned.unpriced, *(() if spec.area else ("area",))),
-        notes=_notes(model, learned, given=hops is not None),
+        notes=_notes(model, learned, layout, given=hops is not None),
         places=(own.index(max(own)),) * len(own) if sum(map(bool, own)) == 1 else layout.places,
     )
 
 
-def _notes(model: ChipModel, bill: _Bill, *, given: bool) -> tuple[str, ...]:
+def _notes(model: ChipModel, bill: _Bill, layout: Layout, *, given: bool) -> tuple[str, ...]:
     """What was assumed and not given."""
     spec = model.spec
     told = [t.per for t in spec.energy] + [t.per for t in spec.latency] + [t.per for t in spec.cycles]
@@ -165,6 +166,14 @@ def _notes(model: ChipModel, bill: _Bill, *, given: bool) -> tuple[str, ...]:
         notes.append(f"{model.name}: packets travel the mean hops of the file, no placement is made")
     if "neuron_active" in used:
         notes.append(f"{model.name}: neurons that took in an event are an upper bound")
+    widest = max((h.bits for h in layout.held if h.memory == "weight"), default=0)
+    if spec.capacity and 0 < spec.capacity.weight_bits < widest:
+        notes.append(
+            f"{model.name}: its synapses have at most {spec.capacity.weight_bits} bits, the network's {widest}; "
+            "its numbers are of the former"
+        )
+    if spec.learns_by and any(t.per in _LEARNING and t.per in bill.amounts for t in spec.energy):
+        notes.append(f"{model.name}: what learning adds was measured of {spec.learns_by}, whatever rule was counted")
     return tuple(notes)
 
 
@@ -210,7 +219,11 @@ def _cores(layout: Layout, model: ChipModel) -> tuple[tuple[int, ...], tuple[int
             own[need.layer] = math.prod(fewest(need, core)) if core.synapse_bits or need.neurons else 1
         cores = tuple(own[p] for p in place)
     if has is not None and sum(own) > has.cores:
-        msg = f"network: {model.name!r} has {has.cores} of the cores it takes, {sum(own)} would do ({model.path})"
+        layers_of = ", ".join(f"layer {n.layer} {n.neurons} neurons and {n.synapse_bits} synapse bits" for n in found)
+        msg = (
+            f"network: needs {sum(own)} cores of {core.neurons} neurons and {core.synapse_bits} synapse bits (0: not known), "
+            f"{model.name!r} has {has.cores}; {layers_of} ({model.path})"
+        )
         raise CapacityError(msg)
     return tuple(own), cores
 

@@ -111,6 +111,7 @@ def explain(model: AnyModel) -> list[dict[str, Any]]:
     return list(rows_of(model.spec))
 
 
+_LARGEST = 1e30
 _cache: dict[str, tuple[AnyModel, dict[str, int]]] = {}
 
 
@@ -242,8 +243,8 @@ def _complaints(table: Table, where: str) -> Iterator[str]:
     """What the types cannot say: numbers are finite, ends are in order, points rise, laws stay positive."""
     for f in fields_of(type(table)):
         value, here = getattr(table, f.name), f"{where}.{f.name}".lstrip(".")
-        if isinstance(value, float) and not math.isfinite(value):
-            yield f"{here}={value}: must be finite"
+        if isinstance(value, float) and not abs(value) <= _LARGEST:  # so that no cost of any counts overflows
+            yield f"{here}={value}: must be finite, at most {_LARGEST:g}"
         elif f.many and f.tables:
             if value and hasattr(value[0], "bits"):
                 yield from _rising(value, here)

@@ -133,6 +133,7 @@ def _phases(axis: Any) -> None:
 
 def timeline(cost: Mapping[str, Cost], path: Path) -> None:
     """When the stages of a learning sample work, a row a layer and a panel a model; nominal times."""
+    cost = {name: c for name, c in cost.items() if c.latency} or cost  # of some chips no times were published
     layers = sorted({s.layer for c in cost.values() for s in c.latency})
     size = (8.0, 0.9 + len(cost) * (0.9 + 0.3 * len(layers)))
     with figures(path, "A learning sample in time", len(cost), size, rows=len(cost)) as axes:
