@@ -11,10 +11,12 @@ from contextlib import closing
 import pytest
 
 from neurosim.cli import main
+from neurosim.costs.variants import named
 from neurosim.errors import NeurosimError
 from neurosim.studies.experiment import run as run_alone
 from neurosim.studies.sweep import pricing
 from neurosim.studies.sweep.measures import MEASURES, PRICED
+from neurosim.studies.sweep.report import report
 from neurosim.studies.sweep.store import Store
 from neurosim.studies.sweep.study import Study
 from neurosim.studies.sweep.sweep import sweep
@@ -265,3 +267,38 @@ def sweeps_rows(path):
     found = store.rows("SELECT * FROM results ORDER BY number")
     store.close()
     return found
+
+
+def test_choices_of_hardware_are_priced_and_not_simulated(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(
+        f"[base]\n{''.join(f'{k} = {sweeps.toml(v)}{chr(10)}' for k, v in sweeps.TINY.items())}[factors]\nerror_bits = [1, 4]\n"
+        'hardware = ["digital_45nm", "digital_28nm"]\ncore.lanes = [1, 8]\nfabric.width = { from = 1, to = 4, step = 3 }\n'
+        "fabric.height = [1]\ncore.neurons = [8]\n"
+    )
+    study = Study.load(path)
+    assert study.total == 2
+    assert len(study.hardware) == 8
+    assert sweep(study, workers=1).run_here == 2
+    found = rows(path)
+    assert len(found) == 16
+    for row in found:
+        said = {
+            "core.lanes": row["core.lanes"],
+            "core.neurons": 8,
+            "fabric.width": row["fabric.width"],
+            "fabric.height": 1,
+        }
+        assert row["hardware"] == named(row["model"], said)
+        if row["fabric.width"] == 1:  # layers of 5 and 10 neurons need three cores of 8
+            assert "cores in all would do" in row["unpriced"]
+            assert row["energy_pj_per_sample"] is None
+        else:
+            alone = run_alone(**sweeps.TINY, error_bits=row["error_bits"], hardware=(row["hardware"],))
+            assert row["energy_pj_per_sample"] == alone.cost[row["hardware"]].band["energy_pj_per_sample"].nominal
+    files = report(path)
+    assert {file.suffix for file in files} >= {".html", ".csv", ".png"}
+    path.write_text(path.read_text().replace("core.lanes = [1, 8]", "core.lanes = [1, 8, 64]"))
+    again = sweep(Study.load(path), workers=1, resume=True, changed=True)
+    assert again.run_here == 0
+    assert len(rows(path)) == 24

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -65,8 +66,13 @@ class Field(msgspec.Struct, frozen=True):
         return " ".join([name, ", ".join(limits)]).strip()
 
 
-def fields_of(struct: type[Table]) -> Iterator[Field]:
+@functools.cache
+def fields_of(struct: type[Table]) -> tuple[Field, ...]:
     """Every key that a table may hold."""
+    return tuple(_fields(struct))
+
+
+def _fields(struct: type[Table]) -> Iterator[Field]:
     for f in msgspec.structs.fields(struct):
         hint, metas = f.type, []
         while get_origin(hint) is Annotated:

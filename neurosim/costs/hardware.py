@@ -23,6 +23,7 @@ import msgspec
 from neurosim.costs.chip_schema import ChipFile
 from neurosim.costs.describe import fields_of, rows_of
 from neurosim.costs.schema import Choice, Fabric, LawEnd, ModelFile, Sourced, Sram, Table
+from neurosim.costs.variants import named, split, varied
 from neurosim.errors import NeurosimError
 
 
@@ -83,23 +84,22 @@ def names(*, default_only: bool = False, kind: str | None = None) -> list[str]:
 def load(name_or_path: str | Path) -> AnyModel:
     """The model of that name, or in the file at that path (which ends in ``.toml``).
 
+    Behind either, choices may be changed: ``digital_28nm:core.lanes=64:fabric.cast=unicast`` (`costs.variants`).
     A file is read anew only when it, or a file that it inherits from, has changed.
 
     Raises: NeurosimError if there is no such file, or on a mistake in it, naming field, value, allowed values and file.
     """
-    path = _find(name_or_path)
-    key = str(path.resolve())
+    text, settings = split(str(name_or_path))
+    path = _find(text)
+    key = named(str(path.resolve()), dict(settings))
     kept = _cache.get(key)
-    if kept is not None and all(_stamp(Path(f)) == s for f, s in kept[1].items()):
+    if kept is not None and _holds(kept[1]):
         return kept[0]
-    raw, files = _compose(path, ())
-    spec = _check(raw, path)
-    model = (
-        HardwareModel(path.stem, str(path), spec)
-        if isinstance(spec, ModelFile)
-        else ChipModel(path.stem, str(path), spec)
-    )
-    _cache[key] = (model, {str(f): _stamp(f) for f in files})
+    raw, stamps = _composed(path)
+    spec = _check(varied(raw, settings, str(path)), path)
+    name = named(path.stem, dict(settings))
+    model = HardwareModel(name, str(path), spec) if isinstance(spec, ModelFile) else ChipModel(name, str(path), spec)
+    _cache[key] = (model, stamps)
     return model
 
 
@@ -113,6 +113,21 @@ def explain(model: AnyModel) -> list[dict[str, Any]]:
 
 _LARGEST = 1e30
 _cache: dict[str, tuple[AnyModel, dict[str, int]]] = {}
+_texts: dict[str, tuple[dict[str, Any], dict[str, int]]] = {}
+
+
+def _composed(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The tables of a file, read once for all its variants, and when each file that they come from was written."""
+    key = str(path.resolve())
+    kept = _texts.get(key)
+    if kept is None or not _holds(kept[1]):
+        raw, files = _compose(path, ())
+        kept = _texts[key] = raw, {str(f): _stamp(f) for f in files}
+    return kept
+
+
+def _holds(stamps: Mapping[str, int]) -> bool:
+    return all(_stamp(Path(f)) == s for f, s in stamps.items())
 
 
 def _stamp(path: Path) -> int:

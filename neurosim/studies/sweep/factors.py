@@ -6,12 +6,14 @@ tables that set several knobs together. A level is a label, which names it in re
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from neurosim.costs.variants import choices
 from neurosim.errors import NeurosimError
 from neurosim.studies.config import Config, check_names, converted
 from neurosim.studies.sweep.measures import MEASURES
@@ -34,6 +36,7 @@ RESERVED = (
 )
 """Columns of results, which a factor of the user's own must not be called."""
 _KINDS: dict[str, type] = {knob.name: knob.metadata["kind"] for knob in fields(Config)}
+_OF_HARDWARE = ("core", "fabric", "memory")
 
 Scalar = bool | int | float | str
 
@@ -60,6 +63,11 @@ class Factor:
     high: float = 0.0
     log: bool = False
     whole: bool = False
+
+    @property
+    def of_hardware(self) -> bool:
+        """Whether it is a choice of the hardware models, which finished runs are priced by and not simulated for."""
+        return "." in self.name
 
     @property
     def continuous(self) -> bool:
@@ -94,6 +102,8 @@ def factor_of(name: str, given: Any) -> Factor:
     where = f"factors.{name}"
     if name == "seed":
         raise NeurosimError(f"{where}: seeds are no factor; write them as seeds, beside factors")
+    if "." in name:
+        return _of_hardware(name, given, where)
     if isinstance(given, Mapping):
         check_names([name], f" ({where})")
         return _range(name, given, where)
@@ -111,6 +121,43 @@ def factor_of(name: str, given: Any) -> Factor:
     return _checked(name, levels, where)
 
 
+def flattened(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The factors of a study by name: TOML reads ``core.lanes = [8, 64]`` as a table in a table."""
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        if key.split(".")[0] in _OF_HARDWARE and isinstance(value, Mapping) and not set(value) & set(_RANGE_KEYS):
+            found |= flattened({f"{key}.{inner}": one for inner, one in value.items()})
+        else:
+            found[key] = value
+    return found
+
+
+def _of_hardware(name: str, given: Any, where: str) -> Factor:
+    """A factor whose levels are values of one choice of the hardware models; the models check the values."""
+    known = choices()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, 1)
+        raise NeurosimError(
+            f"{where}: no such choice of a hardware model{f'; did you mean {close[0]}?' if close else ''}"
+        )
+    if isinstance(given, Mapping):
+        found = _range(name, given, where)
+        if found.continuous:
+            raise NeurosimError(f"{where}: must have values; give count, step or factor")
+        return found
+    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
+        raise NeurosimError(f"{where}={given!r}: must be a list of values, or a table with from and to")
+    return _checked(name, [_level(name, one, where) for one in given], where)
+
+
+def _kind(name: str) -> type:
+    """The type of a setting's values, or of a choice's."""
+    if "." not in name:
+        return _KINDS[name]
+    value = choices()[name].value
+    return value if isinstance(value, type) else str
+
+
 def _checked(name: str, levels: list[Level], where: str) -> Factor:
     labels = [(type(level.label) is bool, level.label) for level in levels]
     twice = next((label for i, (kind, label) in enumerate(labels) if (kind, label) in labels[:i]), None)
@@ -120,6 +167,10 @@ def _checked(name: str, levels: list[Level], where: str) -> Factor:
 
 
 def _level(name: str, value: Any, where: str) -> Level:
+    if "." in name:
+        if isinstance(value, list | Mapping) or (isinstance(value, str) and _kind(name) is not str):
+            raise NeurosimError(f"{where}: {value!r} must be of the type {_kind(name).__name__}")
+        return Level(value, ((name, value),))
     try:
         found = converted(name, value)
     except NeurosimError as error:
@@ -163,14 +214,14 @@ def _number(name: str, where: str, key: str, value: Any) -> float:
             found = None
     if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         raise NeurosimError(f"{where}.{key}={value!r}: must be a number")
-    if _KINDS[name] is int and key != "factor" and found != int(found):
+    if _kind(name) is int and key != "factor" and found != int(found):
         raise NeurosimError(f"{where}.{key}={value!r}: must be a whole number, as {name} is")
     return float(found)
 
 
 def _range(name: str, given: Mapping[str, Any], where: str) -> Factor:
     """A range: from, to, and one of count, step, factor; with none of them it is continuous, for searches that draw."""
-    kind = _KINDS[name]
+    kind = _kind(name)
     if kind not in (int, float):
         raise NeurosimError(f"{where}: has no range, {name} is no number; give a list of values")
     for key in given:

@@ -55,10 +55,15 @@ def _escaped(text: str) -> str:
 
 def content(study: Study, store: Store, columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """All that the page knows, JSON-ready."""
-    kept = [i for i, state in enumerate(columns["state"]) if state == "finished" and columns["hardware"][i] is not None]
+    kept = [
+        i
+        for i, state in enumerate(columns["state"])
+        if state == "finished" and columns["hardware"][i] is not None and columns["unpriced"][i] is None
+    ]
     factors = [one.name for one in study.factors]
     measures = [name for name in MEASURES if any(columns[name][i] is not None for i in kept)]
-    chosen = {name: [columns[name][i] for i in kept] for name in ["number", "seed", "hardware", *factors, *measures]}
+    shown = dict.fromkeys(["number", "seed", "hardware", *factors, *study.priced_factors, *measures])
+    chosen = {name: [columns[name][i] for i in kept] for name in shown}
     rows = [dict(zip(chosen, row, strict=True)) for row in zip(*chosen.values(), strict=True)]
     return {
         "name": study.name,
@@ -66,6 +71,8 @@ def content(study: Study, store: Store, columns: Mapping[str, Sequence[Any]]) ->
         "states": {state: columns["state"].count(state) for state in dict.fromkeys(columns["state"])},
         "factors": factors,
         "hardware": list(study.hardware),
+        "priced_factors": list(study.priced_factors),
+        "unpriced": sum(one is not None for one in columns["unpriced"]),
         "seeds": list(study.seeds),
         "objectives": dict(study.objectives),
         "constraints": {name: [_finite(bound) for bound in bounds] for name, bounds in study.constraints.items()},

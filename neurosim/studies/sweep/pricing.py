@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosim import costs, ops
+from neurosim.errors import NeurosimError
 from neurosim.ops import Layout, OpCounts
 from neurosim.studies.sweep import measures
 from neurosim.studies.sweep.simulate import counts_of
@@ -33,12 +34,17 @@ def priced_by(hardware: str) -> str:
 
 
 def price(counts: tuple[OpCounts, OpCounts, Layout], hardware: Sequence[str]) -> list[dict[str, Any]]:
-    """One row of costs a model."""
+    """One row of costs a model; `unpriced` says why where a model cannot price the counts, which need more cores than it has, say."""
     train, test, layout = counts
     rows = []
     for name in hardware:
-        cost = costs.price(train, test, layout, costs.load(name))
-        row = {"hardware": name, "priced_by": priced_by(name), "grade": ", ".join(cost.grade)}
+        row: dict[str, Any] = {"hardware": name, "priced_by": priced_by(name)}
+        try:
+            cost = costs.price(train, test, layout, costs.load(name))
+        except NeurosimError as error:
+            rows.append(row | {"unpriced": str(error)})
+            continue
+        row["grade"] = ", ".join(cost.grade)
         rows.append(row | measures.priced(cost, train.samples) | {"breakdown": json.dumps(measures.breakdown(cost))})
     return rows
 

@@ -147,10 +147,10 @@ def means_over_seeds(
 ) -> list[dict[str, float]]:
     """Measures of each configuration on each hardware, over the seeds that have finished."""
     groups: dict[tuple[int, str], list[int]] = {}
-    for i, (number, hardware, state) in enumerate(
-        zip(columns["number"], columns["hardware"], columns["state"], strict=True)
+    for i, (number, hardware, state, unpriced) in enumerate(
+        zip(*(columns[name] for name in ("number", "hardware", "state", "unpriced")), strict=True)
     ):
-        if state == "finished" and hardware is not None:
+        if state == "finished" and hardware is not None and unpriced is None:
             groups.setdefault((number // len(study.seeds), hardware), []).append(i)
     return [{name: fmean(columns[name][i] for i in rows) for name in names} for rows in groups.values()]
 

@@ -1,11 +1,13 @@
 """Searches that learn from what was found: NSGA-II, NSGA-III and TPE of Optuna, which asks for points and is told how they did.
 
 Optuna's own tables lie in the results file, so `optuna-dashboard sqlite:///STUDY.sqlite` shows the study. A point that was under way
-when a sweep died is asked for again. Which points are asked for depends on the order in which others finish.
+when a sweep died is asked for again; one that is proposed twice is run and counted once. Which points are asked for depends on the
+order in which others finish.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import warnings
 from collections import deque
@@ -23,8 +25,8 @@ from neurosim.studies.sweep.factors import Factor, Level
 from neurosim.studies.sweep.plan import Candidate
 from neurosim.studies.sweep.study import Study
 
-_HARDWARE = "hardware"
 _WAITS_S = 60.0
+_TRIES = 50  # proposals of points that were asked for before, after which a search has ended
 
 
 class Search:
@@ -44,7 +46,10 @@ class Search:
             for trial in before
             if trial.state in (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
         )
-        self.count = 0
+        self.points: set[str] = set()
+        self.told: dict[str, Mapping[str, Any]] = {}
+        self.twins: dict[str, list[optuna.trial.Trial]] = {}
+        self.exhausted = False
 
     def next(self) -> Candidate | None:
         """First those that were asked for before, to be counted or run again, then new ones."""
@@ -52,26 +57,49 @@ class Search:
             old = self.again.popleft()
             try:
                 levels, hardware = self._levels(old.params)
-            except (KeyError, NeurosimError):  # asked for before the study changed
+            except (KeyError, StopIteration, NeurosimError):  # asked for before the study changed
                 continue
-            self.count += 1
-            if old.state == TrialState.RUNNING:
+            point, runs = _words(old.params), old.state == TrialState.RUNNING
+            if runs:
                 self.asked[old.number] = optuna.trial.Trial(self.trials, old._trial_id)  # noqa: SLF001  # the way that Optuna's own ask goes
+            if point in self.points:
+                if runs:
+                    self._again(self.asked.pop(old.number), point)
+                continue
+            self.points.add(point)
+            if old.state == TrialState.COMPLETE:
+                self.told[point] = {"values": old.values, "violations": old.constraints or {}}
+            elif not runs:
+                self.told[point] = {"state": old.state}
             return Candidate(old.number, levels, self.study.seeds, hardware)
-        if self.count >= self.study.points:
+        if self.exhausted or len(self.points) >= self.study.points:
             return None
-        self.count += 1
-        trial = self.trials.ask()
+        for _ in range(_TRIES):
+            trial, chosen = self._asked()
+            if _words(chosen) not in self.points:
+                break
+            self._again(trial, _words(chosen))
+        else:
+            self.exhausted = True
+            return None
+        self.points.add(_words(chosen))
         self.asked[trial.number] = trial
-        chosen = {one.name: _suggested(trial, one) for one in self.study.factors}
-        if len(self.study.hardware) > 1:
-            chosen[_HARDWARE] = trial.suggest_categorical(_HARDWARE, self.study.hardware)
         levels, hardware = self._levels(chosen)
         return Candidate(trial.number, levels, self.study.seeds, hardware)
 
+    def _asked(self) -> tuple[optuna.trial.Trial, dict[str, Any]]:
+        """A point that the sampler proposes."""
+        trial = self.trials.ask()
+        chosen = {one.name: _suggested(trial, one) for one in self.study.factors}
+        for name in self.study.priced_factors:
+            values = dict.fromkeys(levels[name] for levels in self.study.hardware.values())
+            chosen[name] = trial.suggest_categorical(name, list(values))
+        return trial, chosen
+
     def _levels(self, chosen: Mapping[str, Any]) -> tuple[tuple[Level, ...], str]:
         levels = tuple(one.at(chosen[one.name]) for one in self.study.factors)
-        return levels, str(chosen.get(_HARDWARE, self.study.hardware[0]))
+        wanted = {name: chosen[name] for name in self.study.priced_factors}
+        return levels, next(model for model, own in self.study.hardware.items() if not wanted or own == wanted)
 
     def tell(self, candidate: Candidate, outcomes: Sequence[Mapping[str, Any]]) -> None:
         """The mean over seeds. A point with a run that was stopped is pruned; with one that was refused or failed, it fails."""
@@ -86,12 +114,33 @@ class Search:
             one = len(self.study.objectives) == 1 and all(
                 outcome.get("state") in ("finished", "stopped") for outcome in outcomes
             )
-            self.trials.tell(trial, state=TrialState.PRUNED if one else TrialState.FAIL, skip_if_finished=True)
+            self._finish(trial, {"state": TrialState.PRUNED if one else TrialState.FAIL})
             return
         means = {name: statistics.fmean(outcome[name] for outcome in outcomes) for name in names}
-        for name in self.study.constraints:
-            trial.set_constraint(name, self.study.violation(name, means[name]))
-        self.trials.tell(trial, [means[name] for name in self.study.objectives], skip_if_finished=True)
+        violations = {name: self.study.violation(name, means[name]) for name in self.study.constraints}
+        self._finish(trial, {"values": [means[name] for name in self.study.objectives], "violations": violations})
+
+    def _again(self, trial: optuna.trial.Trial, point: str) -> None:
+        """A point that was proposed before does as it did, at once or when that is known."""
+        if point in self.told:
+            self._finish(trial, self.told[point])
+        else:
+            self.twins.setdefault(point, []).append(trial)
+
+    def _finish(self, trial: optuna.trial.Trial, said: Mapping[str, Any]) -> None:
+        """Tell Optuna how a point did: values, or the state in which it ended without."""
+        point = _words(trial.params)
+        self.told[point] = said
+        for twin in self.twins.pop(point, ()):
+            self._finish(twin, said)
+        for name, violation in said.get("violations", {}).items():
+            trial.set_constraint(name, violation)
+        self.trials.tell(trial, said.get("values"), state=said.get("state"), skip_if_finished=True)
+
+
+def _words(chosen: Mapping[str, Any]) -> str:
+    """A point's choices, as one key."""
+    return json.dumps(chosen, sort_keys=True)
 
 
 @contextmanager

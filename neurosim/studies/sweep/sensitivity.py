@@ -37,10 +37,10 @@ class Importance:
 def sensitivity(study: Study, rows: Sequence[Mapping[str, Any]], measure: str) -> list[Importance]:
     """Factors by importance for a measure, the first the most important; rows: of the view `results`, finished ones.
 
-    Hardware is a factor where the study has several models. Factors that have one value in all rows are left out; with fewer than
-    8 points of a seed, or a measure that does not vary, there is nothing to say.
+    Hardware is a factor where the study has several models, and so is each of their choices that is varied. Factors that have one
+    value in all rows are left out; with fewer than 8 points of a seed, or a measure that does not vary, there is nothing to say.
     """
-    names = [one.name for one in study.factors] + ["hardware"] * (len(study.hardware) > 1)
+    names = [*(one.name for one in study.factors), *study.priced_factors]
     names = [name for name in names if len({row[name] for row in rows}) > 1]
     by_seed: dict[int, list[Mapping[str, Any]]] = {}
     for row in rows:

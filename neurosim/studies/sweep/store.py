@@ -22,7 +22,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from neurosim.errors import NeurosimError
 from neurosim.studies.sweep.measures import PRICED, SIMULATED
 
-APPLICATION, SCHEMA = 0x6E73696D, 1
+APPLICATION, SCHEMA = 0x6E73696D, 2
 _BEAT_LASTS_S = 60.0
 _WAITS_S = 60.0
 _RUN_COLUMNS = (
@@ -37,7 +37,9 @@ CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY, state TEXT NOT NULL, conf
  versions TEXT, error TEXT);
 CREATE TABLE IF NOT EXISTS counts (run TEXT PRIMARY KEY, packed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS costs (run TEXT NOT NULL, hardware TEXT NOT NULL, priced_by TEXT NOT NULL,
- {", ".join(f"{name} REAL" for name in PRICED)}, grade TEXT, breakdown TEXT, PRIMARY KEY (run, hardware));
+ {", ".join(f"{name} REAL" for name in PRICED)}, grade TEXT, breakdown TEXT, unpriced TEXT,
+ PRIMARY KEY (run, hardware));
+CREATE TABLE IF NOT EXISTS models (hardware TEXT PRIMARY KEY, levels TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS points (number INTEGER PRIMARY KEY, run TEXT NOT NULL, seed INTEGER NOT NULL, levels TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS points_by_run ON points (run);
 CREATE TABLE IF NOT EXISTS sweeps (sweep TEXT PRIMARY KEY, host TEXT, pid INTEGER, beat REAL);
@@ -138,16 +140,29 @@ class Store:
             self.db.executemany("INSERT OR REPLACE INTO study VALUES (?, ?)", known.items())
 
     @_told
-    def show(self, factors: Sequence[str], hardware: Sequence[str]) -> None:
-        """Make the view `results` of these factors and hardware models."""
+    def show(
+        self, factors: Sequence[str], priced_factors: Sequence[str], hardware: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Make the view `results` of these factors, and of the hardware models with their levels of factors of hardware."""
         columns = [f"json_extract(p.levels, '$.{name}') AS {name}" for name in factors]
+        columns += [
+            f'json_extract(m.levels, \'$."{name}"\') AS "{name}"' for name in priced_factors if name != "hardware"
+        ]
         columns += [f"r.{name}" for name in ("state", *SIMULATED)] + [f"c.{name}" for name in PRICED]
-        columns += [f"r.{name}" for name in ("seconds", "wall_s", "started", "host", "versions", "error", "config")]
-        models = ", ".join("'" + name.replace("'", "''") + "'" for name in hardware)
+        columns += [f"r.{name}" for name in ("seconds", "wall_s", "started", "host", "versions", "error", "config")] + [
+            "c.unpriced"
+        ]
         text = (
             f"CREATE VIEW results AS SELECT p.number, p.run, p.seed, c.hardware, {', '.join(columns)}"
-            f" FROM points p JOIN runs r ON r.run = p.run LEFT JOIN costs c ON c.run = p.run AND c.hardware IN ({models})"
+            " FROM points p JOIN runs r ON r.run = p.run"
+            " LEFT JOIN costs c ON c.run = p.run AND c.hardware IN (SELECT hardware FROM models)"
+            " LEFT JOIN models m ON m.hardware = c.hardware"
         )
+        rows = [(name, json.dumps(levels)) for name, levels in hardware.items()]
+        if sorted(self.db.execute("SELECT hardware, levels FROM models")) != sorted(rows):
+            with self._written():
+                self.db.execute("DELETE FROM models")
+                self.db.executemany("INSERT INTO models VALUES (?, ?)", rows)
         old = self.db.execute("SELECT sql FROM sqlite_master WHERE name = 'results'").fetchone()
         if old is None or old[0] != text:
             with self._written():
@@ -198,9 +213,9 @@ class Store:
             self.db.execute("DELETE FROM claims WHERE run = ?", (run,))
 
     def _price(self, run: str, costs: Iterable[Mapping[str, Any]]) -> None:
-        names = ("hardware", "priced_by", *PRICED, "grade", "breakdown")
+        names = ("hardware", "priced_by", *PRICED, "grade", "breakdown", "unpriced")
         marks = ", ".join("?" for _ in range(len(names) + 1))
-        rows = [(run, *(cost[name] for name in names)) for cost in costs]
+        rows = [(run, *(cost.get(name) for name in names)) for cost in costs]
         self.db.executemany(f"INSERT OR REPLACE INTO costs (run, {', '.join(names)}) VALUES ({marks})", rows)
 
     def _point(self, run: str, points: Iterable[Sequence[Any]]) -> None:

@@ -6,6 +6,7 @@ The tables of a file are the arguments of `Study.of`; both are checked in whole 
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import math
 import tomllib
@@ -17,12 +18,13 @@ from typing import Any
 from neurosim.errors import NeurosimError
 from neurosim.formats import check
 from neurosim.studies.config import Config, check_names, converted
-from neurosim.studies.sweep.factors import Factor, Level, factor_of, label_of
+from neurosim.studies.sweep.factors import Factor, Level, Scalar, factor_of, flattened, label_of
 from neurosim.studies.sweep.measures import MEASURES
 
 METHODS = ("grid", "random", "nsga2", "nsga3", "tpe")
 ADAPTIVE = ("nsga2", "nsga3", "tpe")
 DEFAULT_HARDWARE = ("digital_45nm",)
+_MOST_MODELS = 10_000
 _TABLES: Mapping[str, tuple[str, ...]] = {
     "base": (),
     "factors": (),
@@ -51,7 +53,8 @@ class Pruning:
 class Study:
     """What a sweep explores; made by `of` or `load`.
 
-    base: settings of all points; factors: what is varied, hardware excepted; hardware: the models that each point is priced on;
+    base: settings of all points; factors: what is varied, hardware excepted; hardware: the models that each point is priced on, and
+    of each its levels of the factors that only prices depend on, `priced_factors`;
     seeds: each point runs with all of them; objectives: measure to ``min`` or ``max``; constraints: measure to (least, most);
     budget: points (without seeds; 0: no limit) and hours (0: no limit).
     """
@@ -60,7 +63,7 @@ class Study:
     given: Mapping[str, Any]
     base: Mapping[str, Any]
     factors: tuple[Factor, ...]
-    hardware: tuple[str, ...]
+    hardware: Mapping[str, Mapping[str, Scalar]]
     seeds: tuple[int, ...]
     objectives: Mapping[str, str]
     constraints: Mapping[str, tuple[float, float]]
@@ -104,6 +107,11 @@ class Study:
         return json.dumps(self.given, sort_keys=False, allow_nan=False)
 
     @property
+    def priced_factors(self) -> tuple[str, ...]:
+        """Columns of results that tell hardware models apart; none where there is one model."""
+        return tuple(next(iter(self.hardware.values()))) if len(self.hardware) > 1 else ()
+
+    @property
     def combinations(self) -> int:
         """Points of the whole grid, without seeds and hardware; 0 where a factor is continuous."""
         return math.prod(len(one.levels) for one in self.factors)
@@ -144,7 +152,7 @@ def _study(name: str, path: Path | None, given: Mapping[str, Any]) -> Study:
     check_names(base, " (base)")
     if "seed" in base:
         raise NeurosimError(f"base.seed={base['seed']!r}: write it as seeds, beside base")
-    all_factors = [factor_of(key, value) for key, value in tables["factors"].items()]
+    all_factors = [factor_of(key, value) for key, value in flattened(tables["factors"]).items()]
     _no_knob_twice(base, all_factors)
     search, budget = tables["search"], tables["budget"]
     method = search.get("method", "grid")
@@ -154,8 +162,8 @@ def _study(name: str, path: Path | None, given: Mapping[str, Any]) -> Study:
         name=name,
         given=json.loads(json.dumps(given)),
         base=base,
-        factors=tuple(one for one in all_factors if one.name != "hardware"),
-        hardware=_hardware(hardware, base),
+        factors=tuple(one for one in all_factors if one.name != "hardware" and not one.of_hardware),
+        hardware=_hardware(hardware, base, [one for one in all_factors if one.of_hardware]),
         seeds=_seeds(given.get("seeds", 1)),
         objectives=_objectives(tables["objectives"]),
         constraints=_constraints(tables["constraints"]),
@@ -195,19 +203,29 @@ def _no_knob_twice(base: Mapping[str, Any], factors: Sequence[Factor]) -> None:
             owner[knob] = f"factors.{one.name}"
 
 
-def _hardware(factor: Factor | None, base: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names or paths of the models, each checked."""
+def _hardware(
+    factor: Factor | None, base: Mapping[str, Any], choices: Sequence[Factor]
+) -> dict[str, dict[str, Scalar]]:
+    """Names or paths of the models, each checked, with its levels: of ``hardware`` where there are several, and of each choice."""
     from neurosim import costs
+    from neurosim.costs.variants import named
 
     if factor is not None and factor.continuous:
         raise NeurosimError("factors.hardware: must be a list of models")
     of_base = converted("hardware", base.get("hardware", ())) or DEFAULT_HARDWARE
-    named = [level.sets[0][1] for level in factor.levels] if factor else [(one,) for one in of_base]
-    if any(len(one) != 1 for one in named):
+    given = [level.sets[0][1] for level in factor.levels] if factor else [(one,) for one in of_base]
+    if any(len(one) != 1 for one in given):
         raise NeurosimError("factors.hardware: each value must be one model")
-    found = tuple(str(one[0]) for one in named)
-    for one in found:
-        costs.load(one)
+    models = tuple(str(one[0]) for one in given)
+    if len(models) * math.prod(len(one.levels) for one in choices) > _MOST_MODELS:
+        raise NeurosimError(f"factors: make more than {_MOST_MODELS} variants of hardware models")
+    found: dict[str, dict[str, Scalar]] = {}
+    for model, levels in itertools.product(models, itertools.product(*(one.levels for one in choices))):
+        chosen = {one.name: level.label for one, level in zip(choices, levels, strict=True)}
+        name = named(model, chosen)
+        costs.load(name)
+        own: dict[str, Scalar] = {"model" if choices else "hardware": model} if len(models) > 1 or not choices else {}
+        found[name] = own | chosen
     return found
 
 

@@ -78,7 +78,7 @@ def sweep(
     store = Store(path)
     try:
         identify(store, study, resume=resume, changed=changed)
-        store.show([one.name for one in study.factors], study.hardware)
+        store.show([one.name for one in study.factors], study.priced_factors, study.hardware)
         store.beat()
         with_pool = _Sweep(study, store, progress or (lambda _: None))
         if with_pool.nothing_left():
@@ -125,7 +125,7 @@ class _Sweep:
 
     def nothing_left(self) -> bool:
         """Take up what is finished; whether that was all."""
-        bring_up_to_date(self.store, self.study.hardware)
+        bring_up_to_date(self.store, list(self.study.hardware))
         for (curve,) in (
             self.store.query("SELECT curve FROM runs WHERE curve IS NOT NULL")[1] if self.study.pruning else ()
         ):
@@ -208,7 +208,7 @@ class _Sweep:
         if self.new_points:
             self.store.point(self.new_points)
             self.new_points.clear()
-            bring_up_to_date(self.store, self.study.hardware)
+            bring_up_to_date(self.store, list(self.study.hardware))
 
     def _count(self, candidate: Candidate, seed: int, outcome: Outcome) -> None:
         self.status.done += 1
@@ -226,7 +226,7 @@ class _Sweep:
     def _stored(self, key: str, candidate: Candidate) -> Outcome:
         """The measures of a finished run, on the hardware that a candidate names."""
         text = "SELECT * FROM runs r LEFT JOIN costs c ON c.run = r.run AND c.hardware = ? WHERE r.run = ?"
-        return self.store.rows(text, (candidate.hardware or self.study.hardware[0], key))[0]
+        return self.store.rows(text, (candidate.hardware or next(iter(self.study.hardware)), key))[0]
 
     # ------------------------------------------------------------------ running
 
@@ -325,7 +325,7 @@ class _Sweep:
             "config": json.dumps(config.replace(hardware=()).to_dict()),
             "data": plan.fingerprint(config.data),
         }
-        costs = price(counts_of(found["counts"]), self.study.hardware) if "counts" in found else []
+        costs = price(counts_of(found["counts"]), list(self.study.hardware)) if "counts" in found else []
         points = [self._point(*job) for job in jobs]
         self.store.add(key, found, costs, points)
         self.numbers.update(point[0] for point in points)
@@ -338,8 +338,9 @@ class _Sweep:
         if "curve" in found and self.study.pruning:
             self._learn_curve(found["curve"])
         for cost in costs if found["state"] == "finished" else ():
-            row = {name: found[name] for name in SIMULATED} | {name: cost[name] for name in PRICED}
-            status.look_at(row | points[0][2] | {"hardware": cost["hardware"], "seed": seed})
+            row = {name: found[name] for name in SIMULATED} | {name: cost.get(name) for name in PRICED}
+            own = {"hardware": cost["hardware"], **self.study.hardware[cost["hardware"]]}
+            status.look_at(row | points[0][2] | own | {"seed": seed})
         for job in jobs:
             outcome = {"run": key} if found["state"] == "finished" else {"state": found["state"]}
             self._count(*job, outcome)

@@ -67,7 +67,7 @@ def table(status: Status) -> Table:
     shown = Table(
         title=line(status), title_justify="left", title_style="", box=None, pad_edge=False, header_style="bold"
     )
-    factors = [one.name for one in study.factors] + (["hardware"] if len(study.hardware) > 1 else [])
+    factors = [*(one.name for one in study.factors), *study.priced_factors]
     judged = list(dict.fromkeys([*study.objectives, *study.constraints]))
     for name in (*judged, *factors, "seed"):
         shown.add_column(name, overflow="fold")

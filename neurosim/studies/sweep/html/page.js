@@ -2,7 +2,7 @@
 // Columns of runs -> configurations (means over seeds) -> what filters let through -> charts.
 const D = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
-const FACTORS = D.hardware.length > 1 ? [...D.factors, "hardware"] : D.factors;
+const FACTORS = [...D.factors, ...D.priced_factors];
 const MEASURES = Object.keys(D.measures), N = D.columns.seed.numbers.length;
 const COLOURS = ["#2563eb", "#ea580c", "#16a34a", "#9333ea", "#dc2626", "#0891b2", "#ca8a04", "#db2777", "#475569", "#65a30d"];
 const LAYOUT = { autosize: true, margin: { l: 70, r: 20, t: 10, b: 50 }, font: { family: "system-ui, sans-serif", size: 12, color: "#1f2937" },
@@ -26,7 +26,7 @@ function configurations() {
   for (let i = 0; i < N; i++) {
     const model = text("hardware", i);
     if (!models.has(model)) models.set(model, models.size);
-    const key = Math.floor(D.columns.number.numbers[i] / seeds) * 64 + models.get(model);
+    const key = Math.floor(D.columns.number.numbers[i] / seeds) * D.hardware.length + models.get(model);
     const group = groups.get(key);
     if (group) group.push(i); else groups.set(key, [i]);
   }
@@ -221,8 +221,8 @@ function drawParallel() {
   const objectives = Object.keys(D.objectives);
   for (const name of objectives) dimensions.push({ label: title(name), values: some.map((c) => scaled(name, c.mean[name])) });
   const first = objectives[0];
-  Plotly.react("parallel", [{ type: "parcoords", dimensions, labelfont: { size: 12 }, line: { color: some.map((c) => scaled(first, c.mean[first])), colorscale: "Viridis",
-    showscale: true, colorbar: { title: { text: title(first) }, thickness: 12 } } }], { ...LAYOUT, margin: { l: 80, r: 80, t: 50, b: 20 } }, CONFIG);
+  Plotly.react("parallel", [{ type: "parcoords", dimensions, labelangle: dimensions.length > 6 ? -12 : 0, labelfont: { size: 12 }, line: { color: some.map((c) => scaled(first, c.mean[first])), colorscale: "Viridis",
+    showscale: true, colorbar: { title: { text: title(first) }, thickness: 12 } } }], { ...LAYOUT, margin: { l: 80, r: 80, t: dimensions.length > 6 ? 70 : 50, b: 20 } }, CONFIG);
   $("parallel-note").textContent = `Drag along an axis to keep a part of it.${step > 1 ? ` One configuration in ${step} is drawn.` : ""}`;
 }
 function drawSensitivity() {
@@ -250,7 +250,7 @@ function refresh() {
 function begin() {
   const states = Object.entries(D.states).map(([state, n]) => `${n.toLocaleString("en")} ${state}`).join(", ");
   $("title").textContent = D.name;
-  $("summary").textContent = `${ALL.length.toLocaleString("en")} configurations of ${N.toLocaleString("en")} priced runs (${states}), ${D.seeds.length} seed${D.seeds.length > 1 ? "s" : ""}, priced on ${D.hardware.join(", ")}.`;
+  $("summary").textContent = `${ALL.length.toLocaleString("en")} configurations of ${N.toLocaleString("en")} priced runs (${states}), ${D.seeds.length} seed${D.seeds.length > 1 ? "s" : ""}, priced on ${D.hardware.length > 6 ? `${D.hardware.length} variants of hardware` : D.hardware.join(", ")}${D.unpriced ? `; ${D.unpriced.toLocaleString("en")} that a model cannot price are in the tables alone` : ""}.`;
   $("made").textContent = `Made by ${D.made}.`;
   const objectives = Object.keys(D.objectives), y = objectives.find(isShare) || objectives[0];
   fill("y", MEASURES, y);
