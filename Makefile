@@ -20,7 +20,7 @@ demo: environment ## train on the embedded digits, print the report, write pictu
 	@echo; echo "Pictures: demo/*.png"
 
 test: environment ## all tests; real data sets are used where NEUROSIM_DATA names them
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4
 
 lint: environment
 	$(BIN)/ruff check .
