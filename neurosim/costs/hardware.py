@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ AnyModel = HardwareModel | ChipModel
 _KINDS: Mapping[str, type[ModelFile | ChipFile]] = {"array": ModelFile, "chip": ChipFile}
 
 
+@cache
 def folder() -> Path:
     """The folder of the shipped models: inside an installed package, or beside it in a repository."""
     package = Path(__file__).parents[1]

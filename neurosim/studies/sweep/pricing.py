@@ -30,7 +30,11 @@ def _laws() -> str:
 
 def priced_by(hardware: str) -> str:
     """What decides a price, but for the counts: model and laws."""
-    return f"{costs.load(hardware).digest}-{_laws()}"
+    return _priced_by(costs.load(hardware))
+
+
+def _priced_by(model: costs.AnyModel) -> str:
+    return f"{model.digest}-{_laws()}"
 
 
 def price(counts: tuple[OpCounts, OpCounts, Layout], hardware: Sequence[str]) -> list[dict[str, Any]]:
@@ -38,9 +42,10 @@ def price(counts: tuple[OpCounts, OpCounts, Layout], hardware: Sequence[str]) ->
     train, test, layout = counts
     rows = []
     for name in hardware:
-        row: dict[str, Any] = {"hardware": name, "priced_by": priced_by(name)}
+        model = costs.load(name)
+        row: dict[str, Any] = {"hardware": name, "priced_by": _priced_by(model)}
         try:
-            cost = costs.price(train, test, layout, costs.load(name))
+            cost = costs.price(train, test, layout, model)
         except NeurosimError as error:
             rows.append(row | {"unpriced": str(error)})
             continue
