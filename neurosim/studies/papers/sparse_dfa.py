@@ -27,9 +27,9 @@ _WIDTH = 400
 _DENSE, _ONE = "DFA, 10 errors a neuron", "DFA, 1 error a neuron"
 _SAID = {_DENSE: 98.0, _ONE: 98.0}
 _COPIES = (
-    "From zero weights all the neurons that hear the same error alone begin as copies of one another, but for the size and sign of what they "
-    "hear: ten features, which drift apart only slowly. So one error a neuron is behind after 30 epochs, less so with more of them or from "
-    "random weights."
+    "From zero weights all the neurons that hear the same error alone begin as copies of one another, but for the size and sign of what "
+    "they hear: ten features, which drift apart only slowly. So one error a neuron is behind after 30 epochs, less so with more of them or "
+    "from random weights."
 )
 _TRAINING = Training(epochs=30, batch_size=32, rate=0.01, optimiser="adam", epsilon=1.0, mean=True, standardise=True)
 
@@ -65,7 +65,7 @@ def cells(engine: str = "float") -> list[Cell]:
     """Dense and sparse DFA, BP, and a single-bit crossbar of the same fan-in."""
     if engine == "fixed":
         return _on_chip()
-    zero = {"hidden": (_WIDTH,), "init_gain": 0.0}
+    zero: dict[str, Any] = {"hidden": (_WIDTH,), "init_gain": 0.0}
     rules: dict[str, tuple[Channel, dict[str, Any]]] = {
         _DENSE: (channel("srbp", feedback=_b(10)), zero),
         _ONE: (channel("srbp", feedback=_b(1)), zero),
