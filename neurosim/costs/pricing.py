@@ -33,7 +33,10 @@ _PHASE = {name: i for i, name in enumerate(PHASES)}
 _COMPONENT = {name: i for i, name in enumerate(COMPONENTS)}
 UNPRICED = ("no area is known for routers, control, event queues, wiring and pads",)
 """What every price leaves out."""
-SPLIT = "a layer on several cores has the lanes of all of them, so one core more can save time and idle energy: compare at equal cores"
+SPILL = (
+    "a layer on several cores has the lanes of all of them and smaller memories in each, so a wider network that spills onto one core "
+    "more can take less time and idle energy: more is never cheaper on the same cores alone, so compare networks in one placement"
+)
 """Told with every price of such a layer."""
 _ALL, _FORWARD = frozenset(PHASES), frozenset({"forward"})
 
@@ -213,7 +216,7 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: AnyMode
         bits_moved=learned.moved,
         channel_bits=learned.channel,
         places=chip.place,
-        notes=UNPRICED if max(chip.own, default=0) < 2 else (*UNPRICED, SPLIT),
+        notes=UNPRICED if max(chip.own, default=0) < 2 else (*UNPRICED, SPILL),
         routing=_routing(learned.traffic),
     )
 
