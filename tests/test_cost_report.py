@@ -70,7 +70,7 @@ def test_the_report_says_all_there_is(cost: dict[str, Cost]) -> None:
     for heading in (
         "Learning energy by kind", "Learning energy by phase", "Learning energy by layer", "Learning energy by component",
         "Inference energy by layer", "Inference energy by component", "Learning energy of each core",
-        "A learning sample in time", "Area by component", "The learning channel", "Per learning sample",
+        "A learning sample in time", "Area by component", "On the mesh", "The learning channel", "Per learning sample",
     ):  # fmt: skip
         assert text.count(heading) == 1, heading
     for word in (*PHASES, *cost, "leakage (static)", "learning / inference", "model, computed", "2 + 1 + 1"):

@@ -90,6 +90,17 @@ def test_copies_of_kernels_take_room() -> None:
     assert often[2, "weight memory"] == once[2, "weight memory"]
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_placement_is_read_back_as_it_was_written(name: str, tmp_path) -> None:
+    layout, chip = LAYOUTS[name](), model(core=CORE)
+    plan = place(layout, chip)
+    plan.toml(tmp_path / "placement.toml")
+    again = place(layout, chip, manual=tmp_path / "placement.toml")
+    where = [[(s[:5], p.at[s.core]) for s in p.slices] for p in (plan, again)]
+    assert where[0] == where[1]
+    assert again.cost_packet_hops == plan.cost_packet_hops
+
+
 # ------------------------------------------------------------------------------------------ what does not fit
 
 

@@ -149,6 +149,14 @@ def _price_flags(price: argparse.ArgumentParser) -> None:
     price.add_argument(
         "--figure", metavar="DIR", help="draw models side by side, by component and in time, PNG and SVG"
     )
+    price.add_argument(
+        "--placement", metavar="FILE", help="layer = [[x, y], …], TOML or JSON, instead of placing automatically"
+    )
+    price.add_argument(
+        "--mesh",
+        metavar="DIR",
+        help="write a folder a model: map of cores and links, loads, packets, Noxim's table, placement",
+    )
     _output_flags(price)
 
 

@@ -28,11 +28,13 @@ def price(given: argparse.Namespace) -> int:
     check_file("json", given.json)
     check_file("csv", given.csv)
     counted = _counted(given)
-    cost = counted.price(*models)
+    cost = counted.price(*models, placement=given.placement)
     if given.csv is not None:
         _table(cost, given)
     if given.figure is not None:
         _figures(cost, given)
+    if given.mesh is not None:
+        _mesh(cost, counted, models, given)
 
     def show(console: Any) -> None:
         from neurosim.studies.cost_report import show_cost
@@ -62,6 +64,18 @@ def _figures(cost: Mapping[str, Cost], given: argparse.Namespace) -> None:
     pictures = draw_costs(cost, Path(given.figure))
     if not given.quiet:
         print(f"wrote {given.figure}/: {', '.join(p.name for p in pictures)}", file=sys.stderr)
+
+
+def _mesh(cost: Mapping[str, Cost], counted: Counted, models: list[str], given: argparse.Namespace) -> None:
+    """A folder a model: map, placement, loads, traffic."""
+    from neurosim.costs import load
+    from neurosim.studies.mesh_figures import FILES, mesh_files
+
+    plans = [counted.plan(load(name), given.placement) for name in models]
+    for (name, c), plan in zip(cost.items(), plans, strict=True):
+        mesh_files(c, plan, counted.train, Path(given.mesh) / name)
+        if not given.quiet:
+            print(f"wrote {Path(given.mesh) / name}/: {', '.join(FILES)}", file=sys.stderr)
 
 
 def _counted(given: argparse.Namespace) -> Counted:

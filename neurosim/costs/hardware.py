@@ -103,6 +103,19 @@ def load(name_or_path: str | Path) -> AnyModel:
     return model
 
 
+def arrays(model: AnyModel) -> HardwareModel:
+    """The model, if it is of a kind whose cores stand on a mesh.
+
+    Raises: NeurosimError if it is a published chip, which has one number for all packets or none.
+    """
+    if not isinstance(model, HardwareModel):
+        msg = (
+            f"hardware={model.name!r}: must be an array model, a published chip has no mesh to route on ({model.path})"
+        )
+        raise NeurosimError(msg)
+    return model
+
+
 def explain(model: AnyModel) -> list[dict[str, Any]]:
     """One row a constant: constant, low, nominal, high, unit, basis, tag, source, low_source, high_source.
 

@@ -85,6 +85,15 @@ class Plan:
                 found.update({(need.layer, memory): parts for memory in kernels})
         return found
 
+    def toml(self, path: str | Path) -> None:
+        """Write the cores of each layer as `place` reads them back (``manual``)."""
+        cores: dict[int, list[Position]] = {}
+        for s in self.slices:
+            cores.setdefault(s.layer, []).append(self.at[s.core])
+        lines = [f"{layer} = {json.dumps(positions)}" for layer, positions in cores.items()]
+        head = f"# layer = cores [x, y] on a mesh of {self.grid.width} x {self.grid.height}; chosen by: {self.method}"
+        Path(path).write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+
 
 def place(
     layout: Layout,

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from neurosim.costs import Band, Cost
 from neurosim.costs.channel import paid
-from neurosim.costs.cost import COMPONENTS, grouped
+from neurosim.costs.cost import BETWEEN, COMPONENTS, grouped
 from neurosim.ops import PHASES, Layout, OpCounts
 
 Costs = Mapping[str, Cost]
@@ -224,6 +224,26 @@ def channel_table(cost: Costs, counts: OpCounts, layout: Layout) -> Table | None
     return table
 
 
+def mesh_table(cost: Costs) -> Table:
+    """Where the network stands and its busiest link, of models with a mesh."""
+    table = table_of("On the mesh, a learning sample", "", *cost)
+    found = [c.routing for c in cost.values()]
+    hot = [
+        r and max((load for load in r.links if load.direction in BETWEEN), key=lambda load: load.flits, default=None)
+        for r in found
+    ]
+    rows: tuple[tuple[str, list[str]], ...] = (
+        ("placed by", [r.method if r else "-" for r in found]),
+        ("packets x hops, planned", [count(r.packet_hops) if r else "-" for r in found]),
+        ("the same along a snake", [count(r.snake_packet_hops) if r else "-" for r in found]),
+        ("busiest link", [f"({h.x}, {h.y}) {h.direction}" if h else "-" for h in hot]),
+        ("flits on it", [count(h.flits) if h else "-" for h in hot]),
+    )
+    for name, cells in rows if any(found) else ():
+        table.add_row(name, *cells)
+    return table
+
+
 def traffic_table(counts: OpCounts, cost: Costs) -> Table:
     """What a learning sample moves and does, by phase."""
     per = max(1, counts.samples)
@@ -250,7 +270,7 @@ def show_cost(cost: Costs, counts: OpCounts, layout: Layout, console: Console, *
     """Print what counts cost, and what was assumed or left out; brief: totals and what learning energy goes into."""
     tables: list[Table | None] = [cost_table(cost), *energy_tables(cost, brief=brief)]
     if not brief:
-        tables += [time_table(cost), area_table(cost), channel_table(cost, counts, layout)]
+        tables += [time_table(cost), area_table(cost), mesh_table(cost), channel_table(cost, counts, layout)]
     for part in (*tables, traffic_table(counts, cost)):
         if part is not None and part.row_count:
             console.print(part)
