@@ -159,7 +159,9 @@ class Validation(Table, frozen=True, kw_only=True):
             "energy_pj_per_synaptic_operation",
             "learning_ratio",
             "area_share",
+            "learning_area_ratio",
             "operations_ratio",
+            "error_movement_ratio",
         ],
         Meta(description="what is compared, in the unit of its name; ratios and shares have none"),
     ]
@@ -178,6 +180,10 @@ class Validation(Table, frozen=True, kw_only=True):
     ]
     bound: Annotated[Literal["", "at_least", "at_most"], Meta(description="the published number against ours")] = ""
     clock_mhz: Annotated[float, Meta(ge=0, description="clock of this point; 0: the model's")] = 0.0
+    supply_v: Annotated[
+        float,
+        Meta(ge=0, description="supply of this point; where the model's is another, nothing is judged; 0: the model's"),
+    ] = 0.0
     workload: Workload | None = None
     network: Annotated[str, Meta(description="counts of a network of ours, by name, instead of a workload")] = ""
     against: Annotated[str, Meta(description="second network, for ratios of operations")] = ""
