@@ -408,7 +408,7 @@ def test_packed_columns_cost_what_rows_cost(tmp_path: Path) -> None:
 
 def test_a_point_between_the_sources_is_computed() -> None:
     laws = Laws(load("digital_45nm"))
-    exact, between, beyond = (laws.arithmetic("add", w) for w in (32, 20, 64))
+    exact, between, beyond = (laws.energy(laws.price("add", w, 0, "", 0)) for w in (32, 20, 64))
     assert TAGS[between.tag] == TAGS[beyond.tag] == "computed"
     assert BASES[exact.basis] == "model"
     assert between.nominal == pytest.approx(0.05 + 4 / 16 * 0.05)

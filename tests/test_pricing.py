@@ -7,9 +7,10 @@ import math
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from neurosim.costs import Cost, HardwareModel, load, names, price
+from neurosim.costs import Cost, HardwareModel, laws, load, names, price, pricing
 from neurosim.costs.cost import COMPONENTS
 from neurosim.costs.laws import CHARGED, COMPONENT_OF, FREE
 from neurosim.errors import NeurosimError
@@ -257,6 +258,35 @@ def test_one_slow_lane_takes_longer() -> None:
     assert slow.band["static_power_uw"].nominal > fast.band["static_power_uw"].nominal
     for component, band in marginal(fast).items():
         assert marginal(slow)[component] == band
+
+
+def times_three(table: object) -> object:
+    """A table of a model with every energy in it three times as large."""
+    changed = {}
+    for name in getattr(table, "__struct_fields__", ()):
+        value = getattr(table, name)
+        if isinstance(value, list):
+            changed[name] = [times_three(v) for v in value]
+        elif isinstance(value, msgspec.Struct):
+            changed[name] = times_three(value)
+        elif isinstance(value, float) and name.startswith(("energy_", "offset_", "slope_")):
+            changed[name] = value * 3
+    return msgspec.structs.replace(table, **changed)
+
+
+def test_models_of_equal_choices_share_forms_and_no_numbers(model: HardwareModel) -> None:
+    """Priced between each other or alone, a model costs the same; three times the energies, three times what they pay for."""
+    dearer = HardwareModel("dearer", "dearer.toml", times_three(model.spec))
+    between = [price(srbp(), classified(), layout(), m) for m in (model, dearer, model)]
+    for kept in (pricing._frame, pricing._laws, laws._shape):
+        kept.cache_clear()
+    alone = price(srbp(), classified(), layout(), dearer)
+    assert between[0] == between[2]
+    assert alone == between[1]
+    for component, band in marginal(between[0]).items():
+        assert marginal(alone)[component] == pytest.approx([3 * v for v in band], rel=1e-12)
+    assert alone.latency == between[0].latency
+    assert alone.area == between[0].area
 
 
 # ------------------------------------------------------------------------------------------ grades
