@@ -12,9 +12,12 @@ import pytest
 
 from neurosim.costs import Cost, HardwareModel, laws, load, names, price, pricing
 from neurosim.costs.cost import COMPONENTS
+from neurosim.costs.given import UNCLASSIFIED
 from neurosim.costs.laws import CHARGED, COMPONENT_OF, FREE
+from neurosim.costs.pricing import COPIES, SPARSE
 from neurosim.errors import NeurosimError
 from neurosim.ops import ACTIONS, MEMORIES, Held, Layout, Op, OpCounts
+from tests.mapping_cases import LAYOUTS, drawn
 
 MODELS = names(kind="array")
 WEIGHT, CODE, SUM, ERROR, EVENTS, SIZES = 8, 8, 20, 4, (151, 101, 101), (784, 100, 100, 10)
@@ -315,6 +318,33 @@ def test_no_samples_is_an_error(model: HardwareModel) -> None:
         price(OpCounts(), None, layout(), model)
     with pytest.raises(NeurosimError, match=r"counts of testing\.samples=0"):
         price(srbp(), OpCounts(), layout(), model)
+
+
+@pytest.mark.parametrize("name", names())
+def test_counts_that_are_all_zero_are_an_error(name: str) -> None:
+    nothing = OpCounts(5, 0, {Op(0, "forward", "mac", 8, 8): 0})
+    with pytest.raises(NeurosimError, match=r"counts of training\.ops: are all 0"):
+        price(nothing, None, layout(), load(name))
+
+
+def test_what_is_not_told_is_said(model: HardwareModel) -> None:
+    update = one(Op(0, "update", "add", 8))
+    assert UNCLASSIFIED in price(update, None, layout(), model).notes
+    assert UNCLASSIFIED not in price(update, classified(), layout(), model).notes
+    assert any("axons (256 in)" in note for note in price(classified(), None, layout(), load("truenorth")).notes)
+
+
+def test_copies_of_kernels_and_sparse_projections_are_said(model: HardwareModel) -> None:
+    core = msgspec.structs.replace(model.spec.core, neurons=4)
+    small = HardwareModel("small", "small.toml", msgspec.structs.replace(model.spec, core=core))
+    for name, note in (("convolutional", COPIES), ("spiking", SPARSE)):
+        network = LAYOUTS[name]()
+        counts = drawn(network)
+        ops = {**counts.ops, Op(0, "update", "add", 8): 1}
+        ticks = 9 if network.places else 0
+        notes = price(dataclasses.replace(counts, ops=ops, ticks=ticks), None, network, small).notes
+        assert (note in notes) == (note == COPIES or any(h.memory == "target" for h in network.held))
+        assert COPIES not in price(dataclasses.replace(counts, ticks=ticks), None, network, small).notes
 
 
 def test_test_counts_do_not_learn(model: HardwareModel) -> None:

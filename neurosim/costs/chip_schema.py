@@ -205,7 +205,7 @@ class ChipFile(Table, frozen=True, kw_only=True):
     summary: Text
     inherits: Annotated[str, Meta(description="a model to start from; what is given here replaces it")] = ""
     priced_by_default: Annotated[bool, Meta(description="false: listed, but priced only when asked for")] = True
-    technology: Technology
+    technology: Annotated[Technology | None, Meta(description="for the reader; left out where it was not told")] = None
     operating: Operating
     static: Power | None = None
     idle: ChipIdle | None = None

@@ -330,7 +330,7 @@ def models_table() -> str:
     for name in names():
         spec = load(name).spec
         unasked = "yes" if spec.priced_by_default else "no"
-        at = f"{spec.technology.node_nm:g} nm, {spec.technology.supply_v:g} V"
+        at = f"{spec.technology.node_nm:g} nm, {spec.technology.supply_v:g} V" if spec.technology else "not told"
         lines.append(f"| `{name}` | {spec.kind} | {at} | {unasked} | {spec.summary} |")
     return "\n".join(lines) + "\n"
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.costs import placement
-from neurosim.costs.capacity import Capacity, CapacityError, automatic, cut, hold, needs, parts_of, sound
+from neurosim.costs.capacity import Capacity, CapacityError, automatic, cut, hold, needs, parts_of
 from neurosim.costs.flows import Flow, Grid, Homes, Slice, flows
+from neurosim.costs.given import sound
 from neurosim.costs.hardware import HardwareModel
 from neurosim.errors import NeurosimError
 from neurosim.ops import Layout, OpCounts

@@ -17,11 +17,11 @@ import numpy as np
 
 from neurosim.costs.area import Floor
 from neurosim.costs.books import Books, Speeds
-from neurosim.costs.capacity import sound
 from neurosim.costs.chips import price_chip
 from neurosim.costs.constants import Choices
 from neurosim.costs.cost import Band, Cost, Grade, Load, Placed, Routing
 from neurosim.costs.flows import Grid
+from neurosim.costs.given import classified, sound
 from neurosim.costs.hardware import AnyModel, ChipModel, HardwareModel
 from neurosim.costs.laws import Graded, Laws, Quantity
 from neurosim.costs.mapping import Plan, place
@@ -38,6 +38,10 @@ SPILL = (
     "more can take less time and idle energy: more is never cheaper on the same cores alone, so compare networks in one placement"
 )
 """Told with every price of such a layer."""
+SPARSE = "events of sparse projections go to all cores of their layer, also to those that hold no synapse of the sender: an upper bound"
+"""Told where such a layer stands on several cores: a layout does not say which synapses there are."""
+COPIES = "the cores that hold copies of a kernel are not charged for the packets that would keep the copies equal while it learns"
+"""Told where a kernel that learns stands on several cores."""
 _ALL, _FORWARD = frozenset(PHASES), frozenset({"forward"})
 _KEPT = 64
 """Books that a frame keeps: as many as there are sheets."""
@@ -109,7 +113,7 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: AnyMode
     forward phase of `train` for that. layout: what the network occupies. plan: where it stands, from `mapping.place`; None: placed
     automatically, as if every sender sent once a sample, so that runs of one network stand alike.
 
-    Raises: NeurosimError on counts without samples, a layer that the layout lacks, test counts of learning phases, an
+    Raises: NeurosimError on counts without samples or operations, a layer that the layout lacks, test counts of learning phases, an
     error code that nobody receives, an action, width or memory that the model lacks, or a plan for another mesh;
     CapacityError if the layout does not fit.
     """
@@ -146,7 +150,7 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: AnyMode
         bits_moved=books[0].sheet.moved,
         channel_bits=dict(books[0].channel),
         places=where.place,
-        notes=UNPRICED if max(where.own, default=0) < 2 else (*UNPRICED, SPILL),
+        notes=(*classified(train, test), *_notes(where, train)),
         routing=_routing(books[0].sheet.traffic),
     )
 
@@ -172,6 +176,18 @@ def _routing(moved: Traffic) -> Routing:
         moved.streams,
         moved.assumed,
     )
+
+
+def _notes(plan: Plan, train: OpCounts) -> tuple[str, ...]:
+    """What was assumed or left out."""
+    sparse = {plan.place[h.layer] for h in plan.layout.held if h.memory == "target"}
+    learns = {op.layer for op in train.ops if op.phase == "update"}
+    told = (
+        (SPILL, max(plan.own, default=0) > 1),
+        (SPARSE, any(plan.own[layer] > 1 for layer in sparse)),
+        (COPIES, any(n > 1 and layer in learns for (layer, memory), n in plan.copies.items() if memory == "weight")),
+    )
+    return (*UNPRICED, *(note for note, so in told if so))
 
 
 def _tested(test: OpCounts) -> OpCounts:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.costs.cost import COMPONENTS
+from neurosim.costs.given import countable
 from neurosim.costs.laws import FREE
 from neurosim.costs.mapping import Plan
 from neurosim.costs.noc import Traffic, traffic
@@ -65,13 +66,11 @@ class Sheet:
     bits to and from memory by phase and memory; traffic: what travels; ticked: a spiking network, of so many rounds a sample (else 1);
     operations: by layer and phase; crossed: layers whose feedback reads weights, and along what.
 
-    Raises: NeurosimError on counts without samples, or a layer that the layout lacks or gives nothing to.
+    Raises: NeurosimError on counts without samples or operations, or a layer that the layout lacks or gives nothing to.
     """
 
     def __init__(self, plan: Plan, counts: OpCounts, name: str) -> None:
-        if counts.samples < 1:
-            msg = f"{name}.samples={counts.samples}: must be at least 1, costs are given a sample"
-            raise NeurosimError(msg)
+        countable(counts, name)
         self.ticked, self.rounds = counts.ticks > 0, max(1.0, counts.ticks / counts.samples)
         _sound(plan, counts, name)
         self.traffic: Traffic = traffic(plan, counts)

@@ -123,7 +123,8 @@ def _learning_area(cost: Cost, classified: OpCounts, layout: Layout, model: AnyM
 
 
 def _verdict(point: Validation, model: AnyModel, ours: Band, error: float) -> str:
-    if point.supply_v and point.supply_v != model.spec.technology.supply_v:
+    technology = model.spec.technology
+    if point.supply_v and (technology is None or point.supply_v != technology.supply_v):
         return "other supply"
     if point.bound == "at_least":
         return "pass" if point.expected >= ours.low else "miss"
