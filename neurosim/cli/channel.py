@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from neurosim.cli.flags import whole
+from neurosim.cli.flags import listed, whole
 from neurosim.cli.output import console
 
 
@@ -15,8 +15,8 @@ def channel(given: argparse.Namespace) -> int:
     from neurosim.costs.channel import page
     from neurosim.costs.hardware import arrays, load
 
-    sizes = [whole("sizes", part) for part in given.sizes.split(",") if part]
-    models = [arrays(load(name)) for name in given.hardware.split(",") if name]
+    sizes = [whole("sizes", part) for part in listed("sizes", given.sizes)]
+    models = [arrays(load(name)) for name in listed("hardware", given.hardware)]
     text = page(sizes, models, bits=whole("error_bits", given.error_bits))
     if given.report is None:
         from rich.markdown import Markdown

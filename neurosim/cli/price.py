@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.cli.flags import whole
+from neurosim.cli.flags import listed, whole
 from neurosim.cli.output import check_file, emit
 from neurosim.errors import NeurosimError
 
@@ -22,9 +22,7 @@ def price(given: argparse.Namespace) -> int:
     """Price an earlier run or a file of counts, without simulating."""
     if (given.run is None) == (given.counts is None):
         raise NeurosimError("price: give the folder of a run, or --counts FILE, and not both")
-    models = [name for name in given.hardware.split(",") if name]
-    if not models:
-        raise NeurosimError(f"hardware={given.hardware!r}: must name at least one model")
+    models = listed("hardware", given.hardware)
     check_file("json", given.json)
     check_file("csv", given.csv)
     counted = _counted(given)
@@ -93,6 +91,6 @@ def _counted(given: argparse.Namespace) -> Counted:
         given.counts,
         samples=None if given.samples is None else whole("samples", given.samples),
         ticks=None if given.ticks is None else whole("ticks", given.ticks),
-        sizes=tuple(whole("sizes", part) for part in (given.sizes or "").split(",") if part),
+        sizes=tuple(whole("sizes", part) for part in listed("sizes", given.sizes)) if given.sizes is not None else (),
         layout=given.layout,
     )
