@@ -193,12 +193,6 @@ class Laws:
         base = np.maximum(basis[forms.first], basis[forms.second]) * paid
         return Graded(energy, weak.max(axis=1), base.max(axis=1))
 
-    def energy(self, price: Price) -> Quantity:
-        """Energy of one operation."""
-        (ends,), (tag,), (basis,) = self.energies(Forms([price]))
-        low, nominal, high = ends.tolist()
-        return Quantity(low, nominal, high, int(tag), int(basis))
-
     def flit(self) -> Graded:
         """Energy of a flit over one hop east or west, one north or south, and at the last router."""
         fabric, table = self.spec.fabric, self.constants

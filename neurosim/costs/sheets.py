@@ -8,25 +8,17 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-import numpy as np
-from numpy.typing import NDArray
-
-from neurosim.costs.cost import COMPONENTS
 from neurosim.costs.given import countable
 from neurosim.costs.laws import FREE
 from neurosim.costs.mapping import Plan
 from neurosim.costs.noc import Traffic, traffic
 from neurosim.errors import NeurosimError
-from neurosim.ops import PHASES, Op, OpCounts
+from neurosim.ops import Op, OpCounts
 
-Floats = NDArray[np.float64]
-Charge = dict[tuple[int, str, str], list[float]]
-_Table = tuple[list[tuple[int, str, str]], Floats]
 Key = tuple[str, int, int, str, int]
 """What the price of an operation hangs on: action, bits, by, memory, and the context that `laws.Laws.price` asks for."""
 _SPLIT = frozenset({"weight", "target", "feedback", "gradient", "tag", "state"})
 """Held by neuron; every core needs whole tables, activations and waiting spikes."""
-_ORDER = {name: i for names in (PHASES, COMPONENTS) for i, name in enumerate(names)}
 
 
 class Memories:
