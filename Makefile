@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test environment lint fuzz bench bench-smoke study clean
+.PHONY: demo test environment lint fuzz bench bench-smoke study figures clean
 
 environment: $(STAMP)
 
@@ -36,6 +36,12 @@ bench: environment ## needs torch: $(BIN)/pip install -e '.[bench]'
 
 bench-smoke: environment
 	$(BIN)/python -m benchmarks --smoke
+
+figures: environment ## the map of docs/mapping.md; needs MNIST
+	$(BIN)/neurosim train mnist --hidden 100,100,100,100 --epochs 1 --out .figures/run
+	$(BIN)/neurosim price .figures/run --hardware examples/small_cores.toml --mesh .figures
+	cp .figures/small_cores/map.png docs/figures/mesh.png
+	rm -rf .figures
 
 clean:
 	rm -rf $(VENV) demo build dist .data

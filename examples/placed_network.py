@@ -1,17 +1,17 @@
 """Put a network on a mesh of cores, and see what backpropagation and a skipped broadcast send over it.
 
-python examples/placed_network.py [--quick] [--map FILE]      (a map of cores and links as FILE.png and FILE.svg)
+python examples/placed_network.py [--quick] [--out DIR]      (a map of cores and links, their loads, and the traffic for Noxim)
 """
 
 import argparse
 from pathlib import Path
 
 import neurosim as ns
-from neurosim.studies.mesh_figures import mesh_map
+from neurosim.studies.mesh_figures import mesh_files
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--quick", action="store_true", help="a tenth of an epoch")
-parser.add_argument("--map", type=Path, help="draw the last network there")
+parser.add_argument("--out", type=Path, help="write map and traffic of the last network there")
 given = parser.parse_args()
 
 digits, hardware = ns.data.load("digits"), ns.load_hardware("digital_28nm")
@@ -32,5 +32,5 @@ for rule in ("bp", "srbp"):
         print(f"  {phase:8} {packets:7.1f} packets a sample, {hops:8.1f} links crossed")
     print(f"  busiest link ({link.x}, {link.y}) {link.direction}: {flits:.1f} flits a sample")
     print(f"  communication {cost.energy_by_component['communication'].nominal:.0f} pJ a learning sample")
-if given.map:
-    mesh_map(cost, given.map)
+if given.out:
+    mesh_files(cost, plan, net.counts(), given.out)

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from neurosim.costs.pricing import UNPRICED
 from neurosim.costs.table import COLUMNS, as_csv
 from neurosim.ops import PHASES
 from neurosim.studies.cost_figures import FIGURES, draw_costs
-from neurosim.studies.cost_report import TOTALS, show_cost
+from neurosim.studies.cost_report import TOTALS, area_table, energy_tables, show_cost
 from tests.test_pricing import classified, layout, srbp
 
 ARRAYS = [name for name in names() if isinstance(load(name), HardwareModel)]
@@ -70,13 +71,29 @@ def test_the_report_says_all_there_is(cost: dict[str, Cost]) -> None:
     for heading in (
         "Learning energy by kind", "Learning energy by phase", "Learning energy by layer", "Learning energy by component",
         "Inference energy by layer", "Inference energy by component", "Learning energy of each core",
-        "A learning sample in time", "Area by component", "The learning channel", "Per learning sample",
+        "A learning sample in time", "Area by component", "On the mesh", "The learning channel", "Per learning sample",
     ):  # fmt: skip
         assert text.count(heading) == 1, heading
     for word in (*PHASES, *cost, "leakage (static)", "learning / inference", "model, computed", "2 + 1 + 1"):
         assert word in text
     assert all(f"Note: {note}." in text for note in UNPRICED)
     assert "…" in text  # bands
+
+
+def test_parts_add_up_to_the_total_as_they_are_printed(cost: dict[str, Cost]) -> None:
+    chips = {name: price(srbp(), classified(), layout(), load(name)) for name in ("loihi_davies", "cortex_m4")}
+    found = 0
+    for table in (t for costs in (cost, chips) for t in (*energy_tables(costs, brief=False), area_table(costs))):
+        for column in table.columns[1:] if "of each core" not in str(table.title) else ():
+            cells = [str(cell) for cell in column.cells if str(cell) != "-"]
+            if not cells:  # a chip of which nothing of the kind was published
+                continue
+            *parts, total = [(Decimal("0" if cell[0] == "<" else cell.split()[0]), *cell.split()[1:]) for cell in cells]
+            assert sum(number for number, *_ in parts) == total[0] > 0
+            assert {unit for _, unit, _ in (*parts, total)} == {total[1]}
+            assert sum(Decimal(share.rstrip("%")) for *_, share in parts) == Decimal(total[2].rstrip("%")) == 100
+            found += 1
+    assert found > 50
 
 
 def test_a_narrow_terminal_cuts_nothing(cost: dict[str, Cost]) -> None:

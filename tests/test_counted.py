@@ -17,7 +17,7 @@ import neurosim as ns
 from neurosim.cli import main
 from neurosim.costs import load, price, read_counts
 from neurosim.costs.counted import COLUMNS, TABLE_WORDS, columns_table
-from neurosim.costs.pricing import SPLIT, UNPRICED
+from neurosim.costs.pricing import SPILL, UNPRICED
 from neurosim.errors import NeurosimError
 from neurosim.ops import MEMORIES, Held, Layout, Op, OpCounts
 from tests.test_pricing import classified, layout, srbp
@@ -123,7 +123,7 @@ def test_a_reckoned_layout_is_the_one_by_hand() -> None:
     assert {Held(0, "table", TABLE_WORDS, 8), Held(1, "activation", 100, 8)} <= held
     assert not any(h.memory in ("gradient", "state") or (h.layer, h.memory) == (2, "feedback") for h in held)
     assert counted.notes[0] == "layout reckoned from the counts and the sizes 784-100-100-10"
-    assert counted.price("digital_45nm")["digital_45nm"].notes == (*counted.notes, *UNPRICED, SPLIT)
+    assert counted.price("digital_45nm")["digital_45nm"].notes == (*counted.notes, *UNPRICED, SPILL)
 
 
 def test_codes_of_several_layers_go_down_one_by_one() -> None:

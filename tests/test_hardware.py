@@ -16,7 +16,7 @@ from neurosim.costs.activities import activity_table, per_table
 from neurosim.costs.cost import Band
 from neurosim.costs.describe import chip_schema_table, schema_table, unit_of
 from neurosim.costs.hardware import folder, models_table
-from neurosim.costs.laws import Laws, laws_table
+from neurosim.costs.laws import Forms, Laws, laws_table
 from neurosim.costs.scaling import area_factor, equations, scaled, scaling_table, tables
 from neurosim.costs.schema import BASES, TAGS
 from neurosim.errors import NeurosimError
@@ -408,11 +408,10 @@ def test_packed_columns_cost_what_rows_cost(tmp_path: Path) -> None:
 
 def test_a_point_between_the_sources_is_computed() -> None:
     laws = Laws(load("digital_45nm"))
-    exact, between, beyond = (laws.arithmetic("add", w) for w in (32, 20, 64))
-    assert TAGS[between.tag] == TAGS[beyond.tag] == "computed"
-    assert BASES[exact.basis] == "model"
-    assert between.nominal == pytest.approx(0.05 + 4 / 16 * 0.05)
-    assert beyond.nominal == pytest.approx(0.1 + 2 * 0.05)
+    energy, tag, basis = laws.energies(Forms([laws.price("add", w, 0, "", 0) for w in (32, 20, 64)]))
+    assert TAGS[tag[1]] == TAGS[tag[2]] == "computed"
+    assert BASES[basis[0]] == "model"
+    assert energy[:, 1] == pytest.approx([0.1, 0.05 + 4 / 16 * 0.05, 0.1 + 2 * 0.05])
 
 
 @pytest.mark.parametrize("name", names(kind="array"))

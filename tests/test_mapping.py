@@ -90,13 +90,24 @@ def test_copies_of_kernels_take_room() -> None:
     assert often[2, "weight memory"] == once[2, "weight memory"]
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_placement_is_read_back_as_it_was_written(name: str, tmp_path) -> None:
+    layout, chip = LAYOUTS[name](), model(core=CORE)
+    plan = place(layout, chip)
+    plan.toml(tmp_path / "placement.toml")
+    again = place(layout, chip, manual=tmp_path / "placement.toml")
+    where = [[(s[:5], p.at[s.core]) for s in p.slices] for p in (plan, again)]
+    assert where[0] == where[1]
+    assert again.cost_packet_hops == plan.cost_packet_hops
+
+
 # ------------------------------------------------------------------------------------------ what does not fit
 
 
 @pytest.mark.parametrize(
     ("core", "fabric", "says"),
     [
-        ({"neurons": 8}, {"width": 1, "height": 2}, r"layer 1: needs 2 cores and 0 of 1 x 2 are left, 2 too few; 5 cores in all would do"),
+        ({"neurons": 8}, {"width": 1, "height": 2}, r"layer 1: needs 2 cores \(neurons=9 with core\.neurons=8\) and 0 of the mesh, fabric\.width=1 x fabric\.height=2, are left, 2 too few; 5 cores in all would do"),
         ({"synapse_bits": 200}, {}, r"layer 0: one neuron takes synapse_bits=248, 48 more than a core holds .*no number of cores"),
         ({"feedback_bits": 1}, {}, r"layer 0: one neuron takes feedback_bits=\d+, \d+ more than a core holds \(core\.feedback_bits=1\)"),
         ({"axons_in": 20}, {}, r"layer 0: a core needs axons_in=34, 14 more than core\.axons_in=20; .*no number of cores"),

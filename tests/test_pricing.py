@@ -1,22 +1,23 @@
-"""Pricing: the law, its parts and their sums, what must never be free, and what more of anything must do."""
+"""Pricing: the law, what must never be free, and what cannot be priced; what holds for any counts is in `test_invariants`."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from neurosim.costs import Cost, HardwareModel, load, names, price
-from neurosim.costs.cost import COMPONENTS, Row, Stage
+from neurosim.costs import Cost, HardwareModel, laws, load, names, price, pricing
+from neurosim.costs.cost import COMPONENTS
+from neurosim.costs.given import UNCLASSIFIED
 from neurosim.costs.laws import CHARGED, COMPONENT_OF, FREE
+from neurosim.costs.pricing import COPIES, SPARSE
 from neurosim.errors import NeurosimError
-from neurosim.ops import ACTIONS, MEMORIES, PHASES, Held, Layout, Op, OpCounts
+from neurosim.ops import ACTIONS, MEMORIES, Held, Layout, Op, OpCounts
+from tests.mapping_cases import LAYOUTS, drawn
 
 MODELS = names(kind="array")
 WEIGHT, CODE, SUM, ERROR, EVENTS, SIZES = 8, 8, 20, 4, (151, 101, 101), (784, 100, 100, 10)
@@ -126,34 +127,7 @@ def test_free_actions_add_nothing(model: HardwareModel, action: str) -> None:
     assert price(more, None, layout(), model).energy == price(base, None, layout(), model).energy
 
 
-# ------------------------------------------------------------------------------------------ parts and sums
-
-
-def test_parts_sum_to_totals(model: HardwareModel) -> None:
-    cost = price(srbp(), classified(), layout(), model)
-    for groups in (cost.energy_by_phase, cost.energy_by_layer, cost.energy_by_component, cost.energy_by_kind):
-        for end, total in enumerate(cost.band["energy_pj_per_sample"]):
-            assert math.isclose(math.fsum(b[end] for b in groups.values()), total, rel_tol=1e-15)
-    assert math.fsum(p.nominal for p in cost.energy) == cost.energy_pj_per_sample
-    assert max(s.end.nominal for s in cost.latency) == cost.latency_ns_per_sample
-    by_core = math.fsum(e.nominal for e in cost.energy_by_core.values())
-    assert math.isclose(by_core, cost.energy_pj_per_sample, rel_tol=1e-15)
-    assert math.fsum(p.nominal for p in cost.area) == cost.area_um2
-    assert list(cost.energy_by_phase) == list(PHASES)
-    assert [c for c in COMPONENTS if c in cost.energy_by_component] == list(cost.energy_by_component)
-    assert len({p[:3] for p in cost.energy}) == len(cost.energy)
-    assert len({p[:2] for p in cost.area}) == len(cost.area)
-
-
-def test_nothing_is_negative_or_nan_and_ends_are_in_order(model: HardwareModel) -> None:
-    cost = price(srbp(), classified(), layout(), model)
-    rows: list[Row] = [*cost.energy, *cost.latency, *cost.inference_energy, *cost.inference_latency, *cost.area]
-    for row in rows:
-        assert 0 <= row.low <= row.nominal <= row.high < math.inf, row
-        if isinstance(row, Stage):
-            assert 0 <= row.start.low <= row.start.nominal <= row.start.high < math.inf, row
-    for name, band in cost.band.items():
-        assert 0 < band.low <= band.nominal <= band.high, name
+# ------------------------------------------------------------------------------------------ the law
 
 
 def test_the_law_holds(model: HardwareModel) -> None:
@@ -162,13 +136,6 @@ def test_the_law_holds(model: HardwareModel) -> None:
     idle = model.spec.clock.energy_pj_per_cycle * sum(cost.cores) * ns * model.spec.core.clock_mhz / 1000
     assert by["clock"].nominal == pytest.approx(idle, rel=1e-12)
     assert by["static"].nominal == pytest.approx(cost.static_power_uw.nominal * ns / 1000, rel=1e-12)
-
-
-def test_a_cost_survives_json_exactly(model: HardwareModel) -> None:
-    cost = price(srbp(), classified(), layout(), model)
-    again = Cost.from_dict(json.loads(json.dumps(cost.to_dict())))
-    assert (again, again.to_dict()) == (cost, cost.to_dict())
-    assert again.band == cost.band
 
 
 def test_a_small_count_by_hand() -> None:
@@ -202,58 +169,6 @@ def test_marginal_energy_is_linear_in_counts(model: HardwareModel) -> None:
     per_sample = price(scaled(base, 2, 2 * base.samples), None, layout(), model)
     assert per_sample.energy_pj_per_sample == pytest.approx(once.energy_pj_per_sample, rel=1e-12)
     assert per_sample.latency_ns_per_sample == pytest.approx(once.latency_ns_per_sample, rel=1e-12)
-
-
-def cases() -> st.SearchStrategy[Op]:
-    def build(action: str, bits: int, by: int, memory: str) -> Op:
-        product = action in ("mac", "multiply", "update_pair")
-        return Op(2, "update", action, bits, by if product else 0, memory if action in ("read", "write") else "")
-
-    return st.builds(
-        build, st.sampled_from(sorted(CHARGED)), st.integers(1, 63), st.integers(1, 63), st.sampled_from(list(MEMORIES))
-    )
-
-
-@settings(deadline=None)
-@given(op=cases(), wider=st.integers(1, 20), name=st.sampled_from(MODELS))
-def test_more_bits_are_never_cheaper(op: Op, wider: int, name: str) -> None:
-    model = load(name)
-    wide = op._replace(bits=min(64, op.bits + wider))
-    thin, thick = (price(one(o, 1000), None, layout(), model) for o in (op, wide))
-    for row_thin, row_thick in zip(thin.energy, thick.energy, strict=True):
-        assert row_thin[:3] == row_thick[:3]
-        assert all(a <= b * (1 + 1e-12) for a, b in zip(row_thin[3:], row_thick[3:], strict=True))
-    if (op.action, wide.bits) != (
-        "random_word",
-        64,
-    ):  # the mixer makes these: another unit, one a core and not one a lane
-        assert thin.area_um2 <= thick.area_um2
-
-
-@settings(deadline=None, max_examples=30)
-@given(data=st.data(), name=st.sampled_from(MODELS))
-def test_fewer_operations_are_never_dearer(data: st.DataObject, name: str) -> None:
-    model, base = load(name), srbp(20)
-    kept = data.draw(st.fixed_dictionaries({op: st.integers(0, n) for op, n in base.ops.items()}))
-    few, all_of = (price(c, None, layout(), model) for c in (OpCounts(20, 0, kept), base))
-    for key in (k for k in all_of.band if "power" not in k and "second" not in k):  # ratios of the others
-        band = few.band[key]
-        assert all(a <= b * (1 + 1e-12) for a, b in zip(band, all_of.band[key], strict=True)), key
-
-
-@pytest.mark.parametrize("weight", [2, 4, 6])
-def test_wider_weights_are_dearer(model: HardwareModel, weight: int) -> None:
-    """At an equal number of cores: a layer that spills onto one more core also gets its lanes."""
-    thin = price(srbp(weight=weight), None, layout(weight), model)
-    wider = price(srbp(weight=weight + 1), None, layout(weight + 1), model)
-    if wider.cores == thin.cores:
-        assert wider.energy_pj_per_sample > thin.energy_pj_per_sample
-    assert wider.area_um2 > thin.area_um2
-    assert all(
-        b >= thin.energy_by_component[c].nominal
-        for c, (_, b, _) in wider.energy_by_component.items()
-        if c in marginal(wider)
-    )
 
 
 def test_wider_error_codes_are_dearer(model: HardwareModel) -> None:
@@ -348,6 +263,35 @@ def test_one_slow_lane_takes_longer() -> None:
         assert marginal(slow)[component] == band
 
 
+def times_three(table: object) -> object:
+    """A table of a model with every energy in it three times as large."""
+    changed = {}
+    for name in getattr(table, "__struct_fields__", ()):
+        value = getattr(table, name)
+        if isinstance(value, list):
+            changed[name] = [times_three(v) for v in value]
+        elif isinstance(value, msgspec.Struct):
+            changed[name] = times_three(value)
+        elif isinstance(value, float) and name.startswith(("energy_", "offset_", "slope_")):
+            changed[name] = value * 3
+    return msgspec.structs.replace(table, **changed)
+
+
+def test_models_of_equal_choices_share_forms_and_no_numbers(model: HardwareModel) -> None:
+    """Priced between each other or alone, a model costs the same; three times the energies, three times what they pay for."""
+    dearer = HardwareModel("dearer", "dearer.toml", times_three(model.spec))
+    between = [price(srbp(), classified(), layout(), m) for m in (model, dearer, model)]
+    for kept in (pricing._frame, pricing._laws, laws._shape):
+        kept.cache_clear()
+    alone = price(srbp(), classified(), layout(), dearer)
+    assert between[0] == between[2]
+    assert alone == between[1]
+    for component, band in marginal(between[0]).items():
+        assert marginal(alone)[component] == pytest.approx([3 * v for v in band], rel=1e-12)
+    assert alone.latency == between[0].latency
+    assert alone.area == between[0].area
+
+
 # ------------------------------------------------------------------------------------------ grades
 
 
@@ -374,6 +318,33 @@ def test_no_samples_is_an_error(model: HardwareModel) -> None:
         price(OpCounts(), None, layout(), model)
     with pytest.raises(NeurosimError, match=r"counts of testing\.samples=0"):
         price(srbp(), OpCounts(), layout(), model)
+
+
+@pytest.mark.parametrize("name", names())
+def test_counts_that_are_all_zero_are_an_error(name: str) -> None:
+    nothing = OpCounts(5, 0, {Op(0, "forward", "mac", 8, 8): 0})
+    with pytest.raises(NeurosimError, match=r"counts of training\.ops: are all 0"):
+        price(nothing, None, layout(), load(name))
+
+
+def test_what_is_not_told_is_said(model: HardwareModel) -> None:
+    update = one(Op(0, "update", "add", 8))
+    assert UNCLASSIFIED in price(update, None, layout(), model).notes
+    assert UNCLASSIFIED not in price(update, classified(), layout(), model).notes
+    assert any("axons (256 in)" in note for note in price(classified(), None, layout(), load("truenorth")).notes)
+
+
+def test_copies_of_kernels_and_sparse_projections_are_said(model: HardwareModel) -> None:
+    core = msgspec.structs.replace(model.spec.core, neurons=4)
+    small = HardwareModel("small", "small.toml", msgspec.structs.replace(model.spec, core=core))
+    for name, note in (("convolutional", COPIES), ("spiking", SPARSE)):
+        network = LAYOUTS[name]()
+        counts = drawn(network)
+        ops = {**counts.ops, Op(0, "update", "add", 8): 1}
+        ticks = 9 if network.places else 0
+        notes = price(dataclasses.replace(counts, ops=ops, ticks=ticks), None, network, small).notes
+        assert (note in notes) == (note == COPIES or any(h.memory == "target" for h in network.held))
+        assert COPIES not in price(dataclasses.replace(counts, ticks=ticks), None, network, small).notes
 
 
 def test_test_counts_do_not_learn(model: HardwareModel) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from neurosim.cli import main
 from neurosim.costs import ChipModel, load, price
-from neurosim.costs.sanafe import converted
+from neurosim.costs.sanafe import UNTOLD, converted
 from neurosim.errors import NeurosimError
 from neurosim.ops import Layout, Op, OpCounts
 
@@ -101,7 +101,9 @@ def test_what_has_no_place_is_listed(pond: Path) -> None:
         "link_buffer_size = 8",
         "stalk.energy_update = 1e-12",
         "thick.model = current_based",
+        UNTOLD,
     ]
+    assert model(pond).spec.technology is None
 
 
 def test_it_prices(pond: Path) -> None:
@@ -129,6 +131,14 @@ def test_the_command(pond: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("snn: {}", "architecture.tile: is missing"),
         (ARCHITECTURE.replace("30.0e-12", "many"), "heart.energy_access_neuron='many': must be a number of joules"),
         (ARCHITECTURE.replace("30.0e-12", "-1.0"), "heart.energy_access_neuron=-1.0: must be a number of joules"),
+        (
+            ARCHITECTURE.replace("30.0e-12", "30.0"),
+            "heart.energy_access_neuron=30.0: must be a number of joules, 0 … 1e-06; is it in pJ?",
+        ),
+        (
+            ARCHITECTURE.replace("1.0e-9", "1.0"),
+            "ear.latency_message_in=1.0: must be a number of seconds, 0 … 0.01; is it in ns?",
+        ),
         ("architecture: {tile: [{name: t}]}", "has no energy above 0"),
     ],
 )

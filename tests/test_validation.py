@@ -27,7 +27,8 @@ def test_every_published_point_has_its_row() -> None:
     assert ids >= {
         "odin_accelerated", "odin_biological", "odin_mnist", "odin_area", "truenorth_sweep_middle", "truenorth_headline",
         "truenorth_area", "loihi_knn_query_667", "loihi_knn_query_750", "loihi_kws", "loihi_nbp", "loihi_emstdp_dfa",
-        "spoon_training_ratio", "park_training_ratio", "crafton_sparse_dfa",
+        "loihi_nbp_learning", "spoon_training_ratio", "spoon_area", "spoon_area_ours", "park_training_ratio", "park_power",
+        "park_learned_image", "crafton_sparse_dfa", "crafton_data_movement",
     }  # fmt: skip
     said = [point.id for name in names(kind="chip") for point in load(name).spec.validation]
     assert len(said) == len(set(said))
@@ -40,7 +41,9 @@ def test_every_published_point_has_its_row() -> None:
         ("odin_accelerated", "odin", 0.05),
         ("odin_biological", "odin", 0.3),
         ("truenorth_sweep_middle", "truenorth", 0.6),
-        ("truenorth_headline", "truenorth", 5),
+        ("park_power", "park2019", 0.3),
+        ("park_learned_image", "park2019", 1.6),
+        ("spoon_area", "spoon", 0.1),
         ("loihi_knn_query_667", "loihi_davies", 9.1),
         ("loihi_knn_query_750", "loihi_davies", 20.3),
         ("odin_area", "odin", 0.1),
@@ -64,6 +67,23 @@ def test_by_hand() -> None:
     query = ROWS["loihi_knn_query_667", "loihi_davies"].ours
     assert query.nominal == pytest.approx(667 * 76800 * 23.6 + 76800 * 60 * 52)
     assert query.high == pytest.approx(667 * 76800 * 23.6 + 76800 * 60 * 81)
+
+
+def test_a_point_at_another_supply_is_not_judged() -> None:
+    row = ROWS["truenorth_headline", "truenorth"]
+    assert row.verdict == "other supply"
+    assert load("truenorth").spec.technology.supply_v == 0.8
+
+
+def test_data_movement_by_hand() -> None:
+    """Bits of memory and of error codes in error and feedback, from the counts of the two networks."""
+    bits = []
+    for name in ("park_bp", "park_srbp"):
+        counts = network(name)[0]
+        back = [(op, n) for op, n in counts.ops.items() if op.phase in ("error", "feedback")]
+        bits.append(sum(n * op.bits for op, n in back if op.action in ("read", "write")))
+        bits[-1] += sum(n * op.bits for op, n in back if op.action == "error_code")
+    assert ROWS["crafton_data_movement", "counts"].ours.nominal == pytest.approx(bits[0] / bits[1])
 
 
 def test_rows_that_miss_are_explained() -> None:

@@ -6,30 +6,17 @@ import argparse
 import sys
 from pathlib import Path
 
-from neurosim import costs
-from neurosim.cli.flags import whole
+from neurosim.cli.flags import listed, whole
 from neurosim.cli.output import console
-from neurosim.errors import NeurosimError
-
-
-def arrays(model: costs.AnyModel) -> costs.HardwareModel:
-    """The model, if it is of a kind whose cores stand on a mesh.
-
-    Raises: NeurosimError if it is a published chip, which has one number for all packets or none.
-    """
-    if not isinstance(model, costs.HardwareModel):
-        raise NeurosimError(
-            f"hardware={model.name!r}: must be an array model, a published chip has no mesh to route on"
-        )
-    return model
 
 
 def channel(given: argparse.Namespace) -> int:
     """Print the page, or write it."""
     from neurosim.costs.channel import page
+    from neurosim.costs.hardware import arrays, load
 
-    sizes = [whole("sizes", part) for part in given.sizes.split(",") if part]
-    models = [arrays(costs.load(name)) for name in given.hardware.split(",") if name]
+    sizes = [whole("sizes", part) for part in listed("sizes", given.sizes)]
+    models = [arrays(load(name)) for name in listed("hardware", given.hardware)]
     text = page(sizes, models, bits=whole("error_bits", given.error_bits))
     if given.report is None:
         from rich.markdown import Markdown

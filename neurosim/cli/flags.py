@@ -80,9 +80,7 @@ def parser() -> argparse.ArgumentParser:
         "--sizes", metavar="N,…", default="784,100,100,100,100,10", help="inputs, hidden layers, outputs"
     )
     channel.add_argument("--error-bits", metavar="N", default="4", help="bits of an error code (default: 4)")
-    channel.add_argument(
-        "--hardware", metavar="NAME,…", default="digital_45nm,digital_28nm", help="models that pay for it"
-    )
+    _hardware_flag(channel, default="digital_45nm,digital_28nm")
     channel.add_argument("--report", metavar="FILE.md", help="write the page there")
     again = commands.add_parser("reproduce", help="make a published finding again: table, figure, verdicts")
     again.add_argument("name", nargs="?", metavar="NAME")
@@ -127,19 +125,30 @@ def _sweep_flags(commands: Any) -> None:
     told.add_argument("--out", metavar="DIR", help="where to write (default: beside the results)")
 
 
-def whole(flag: str, text: str) -> int:
+def whole(flag: str, text: str, least: int = 0) -> int:
     """A whole number given as a flag.
 
     Raises: NeurosimError that names the flag.
     """
-    if not text.strip().isdecimal():
-        raise NeurosimError(f"{flag}={text!r}: must be a whole number, at least 0")
+    if not text.strip().isdecimal() or int(text) < least:
+        raise NeurosimError(f"{flag}={text!r}: must be a whole number, at least {least}")
     return int(text)
+
+
+def listed(flag: str, text: str) -> list[str]:
+    """What a flag names, separated by commas.
+
+    Raises: NeurosimError that names the flag, if it names nothing.
+    """
+    found = [part for part in text.split(",") if part]
+    if not found:
+        raise NeurosimError(f"{flag}={text!r}: must name at least one")
+    return found
 
 
 def _price_flags(price: argparse.ArgumentParser) -> None:
     price.add_argument("run", nargs="?", metavar="RUN", help="the folder that --out made")
-    price.add_argument("--hardware", metavar="NAME,…", required=True, help="models, or paths of .toml files")
+    _hardware_flag(price)
     price.add_argument("--counts", metavar="FILE", help="counts from elsewhere, .json or .csv (docs/counts.md)")
     price.add_argument("--samples", metavar="N", help="samples that were counted, if the file does not say")
     price.add_argument("--ticks", metavar="N", help="ticks that were counted, of spiking networks")
@@ -149,7 +158,20 @@ def _price_flags(price: argparse.ArgumentParser) -> None:
     price.add_argument(
         "--figure", metavar="DIR", help="draw models side by side, by component and in time, PNG and SVG"
     )
+    price.add_argument(
+        "--placement", metavar="FILE", help="layer = [[x, y], …], TOML or JSON, instead of placing automatically"
+    )
+    price.add_argument(
+        "--mesh",
+        metavar="DIR",
+        help="write a folder a model: map of cores and links, loads, packets, Noxim's table, placement",
+    )
     _output_flags(price)
+
+
+def _hardware_flag(command: argparse.ArgumentParser, default: str | None = None) -> None:
+    told = f"models, or paths of .toml files{f' (default: {default})' if default else ''}"
+    command.add_argument("--hardware", metavar="NAME,…", required=default is None, default=default, help=told)
 
 
 def _output_flags(command: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.cli.flags import whole
+from neurosim.cli.flags import listed, whole
 from neurosim.cli.output import check_file, emit
 from neurosim.errors import NeurosimError
 
@@ -22,17 +22,17 @@ def price(given: argparse.Namespace) -> int:
     """Price an earlier run or a file of counts, without simulating."""
     if (given.run is None) == (given.counts is None):
         raise NeurosimError("price: give the folder of a run, or --counts FILE, and not both")
-    models = [name for name in given.hardware.split(",") if name]
-    if not models:
-        raise NeurosimError(f"hardware={given.hardware!r}: must name at least one model")
+    models = listed("hardware", given.hardware)
     check_file("json", given.json)
     check_file("csv", given.csv)
     counted = _counted(given)
-    cost = counted.price(*models)
+    cost = counted.price(*models, placement=given.placement)
     if given.csv is not None:
         _table(cost, given)
     if given.figure is not None:
         _figures(cost, given)
+    if given.mesh is not None:
+        _mesh(cost, counted, models, given)
 
     def show(console: Any) -> None:
         from neurosim.studies.cost_report import show_cost
@@ -64,6 +64,18 @@ def _figures(cost: Mapping[str, Cost], given: argparse.Namespace) -> None:
         print(f"wrote {given.figure}/: {', '.join(p.name for p in pictures)}", file=sys.stderr)
 
 
+def _mesh(cost: Mapping[str, Cost], counted: Counted, models: list[str], given: argparse.Namespace) -> None:
+    """A folder a model: map, placement, loads, traffic."""
+    from neurosim.costs import load
+    from neurosim.studies.mesh_figures import FILES, mesh_files
+
+    plans = [counted.plan(load(name), given.placement) for name in models]
+    for (name, c), plan in zip(cost.items(), plans, strict=True):
+        mesh_files(c, plan, counted.train, Path(given.mesh) / name)
+        if not given.quiet:
+            print(f"wrote {Path(given.mesh) / name}/: {', '.join(FILES)}", file=sys.stderr)
+
+
 def _counted(given: argparse.Namespace) -> Counted:
     from neurosim.costs import Counted, read_counts
 
@@ -79,6 +91,6 @@ def _counted(given: argparse.Namespace) -> Counted:
         given.counts,
         samples=None if given.samples is None else whole("samples", given.samples),
         ticks=None if given.ticks is None else whole("ticks", given.ticks),
-        sizes=tuple(whole("sizes", part) for part in (given.sizes or "").split(",") if part),
+        sizes=tuple(whole("sizes", part) for part in listed("sizes", given.sizes)) if given.sizes is not None else (),
         layout=given.layout,
     )

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from typing import Any, NoReturn
 
-from neurosim.errors import NeurosimError
-
-
-def _count(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise NeurosimError(f"workers={text!r}: must be a whole number from 1 up")
-    return int(text)
+from neurosim.cli.flags import whole
+from neurosim.cli.stopping import stop_as_interrupted
 
 
 def sweep(given: argparse.Namespace) -> int:
@@ -25,14 +16,14 @@ def sweep(given: argparse.Namespace) -> int:
     from neurosim.studies.sweep.sweep import sweep as run
     from neurosim.studies.sweep.watch import Watch, summary
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    stop_as_interrupted()
     study = Study.load(given.study)
     watch = None if given.quiet else Watch()
     try:
         status = run(
             study,
             given.results,
-            workers=_count(given.workers),
+            workers=None if given.workers is None else whole("workers", given.workers, least=1),
             cluster=given.cluster,
             resume=given.resume,
             changed=given.changed,
@@ -56,7 +47,3 @@ def report(given: argparse.Namespace) -> int:
     for path in write(given.study, given.out):
         print(path)
     return 0
-
-
-def _as_interrupt(*_: Any) -> NoReturn:
-    raise KeyboardInterrupt

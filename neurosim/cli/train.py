@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from neurosim.cli.output import check_file, emit
+from neurosim.cli.stopping import stop_as_interrupted
 from neurosim.studies.config import Config, read
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _show(record: Record, console: Console) -> None:
 def _learn(config: Config, out: str | None, *, resume: bool, quiet: bool) -> Record:
     from neurosim.studies.experiment import run
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    stop_as_interrupted()
     watch = None if quiet or not sys.stderr.isatty() else _Watch(config)
     try:
         return run(config, out=out, resume=resume, progress=watch.show if watch else None)
@@ -61,10 +61,6 @@ def _learn(config: Config, out: str | None, *, resume: bool, quiet: bool) -> Rec
     finally:
         if watch:
             watch.close()
-
-
-def _as_interrupt(*_: Any) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 class _Watch:

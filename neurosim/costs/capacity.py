@@ -9,11 +9,10 @@ from typing import NamedTuple
 from neurosim.costs.flows import PORT, Flow, Grid, Homes, Slice, flows, shares_feedback
 from neurosim.costs.schema import Core
 from neurosim.errors import NeurosimError
-from neurosim.ops import MEMORIES, Geometry, Layout
+from neurosim.ops import Geometry, Layout
 
 SYNAPSES = ("weight", "target")
 """Memories that `core.synapse_bits` bounds."""
-_MEMORIES = (*MEMORIES, "table")
 
 
 class CapacityError(NeurosimError):
@@ -173,7 +172,7 @@ def automatic(layout: Layout, core: Capacity, grid: Grid) -> list[Slice]:
     parts = {need.layer: fewest(need, core) for need in found}
     while True:
         slices = _slices(found, parts)
-        _fits_mesh(found, parts, grid)
+        _fits_mesh(found, parts, core, grid)
         if not core.axons_in and not core.axons_out:
             return slices
         worst = _worst(layout, slices, core, grid)
@@ -202,15 +201,25 @@ def _worst(layout: Layout, slices: list[Slice], core: Capacity, grid: Grid) -> t
     return None
 
 
-def _fits_mesh(found: Sequence[Need], parts: Mapping[int, tuple[int, int]], grid: Grid) -> None:
+def _fits_mesh(found: Sequence[Need], parts: Mapping[int, tuple[int, int]], core: Capacity, grid: Grid) -> None:
     room, used = grid.width * grid.height, 0
     total = sum(math.prod(p) for p in parts.values())
     for need in found:
         here = math.prod(parts[need.layer])
         if used + here > room:
-            msg = f"layer {need.layer}: needs {here} cores and {room - used} of {grid.width} x {grid.height} are left, "
-            raise CapacityError(f"{msg}{used + here - room} too few; {total} cores in all would do")
+            msg = f"layer {need.layer}: needs {here} cores ({_tightest(need, parts[need.layer], core)}) and {room - used} of the mesh, "
+            msg += f"fabric.width={grid.width} x fabric.height={grid.height}, are left, {used + here - room} too few; "
+            raise CapacityError(f"{msg}{total} cores in all would do")
         used += here
+
+
+def _tightest(need: Need, parts: tuple[int, int], core: Capacity) -> str:
+    """The capacity that decides into how many parts a layer is cut."""
+    if parts != fewest(need, core):
+        return f"core.axons_in={core.axons_in}, core.axons_out={core.axons_out}"
+    whole = need.part(need.positions, need.channels)
+    name = max((k for k in whole if getattr(core, k)), key=lambda k: whole[k] / getattr(core, k))
+    return f"{name}={whole[name]} with core.{name}={getattr(core, name)}"
 
 
 def parts_of(need: Need, cores: int, core: Capacity) -> tuple[int, int]:
@@ -240,31 +249,3 @@ def hold(layout: Layout, found: Sequence[Need], slices: Sequence[Slice], core: C
                 rows, columns = fewest(by_layer[layer], core)
                 msg = f"layer {layer}: its core {number} takes {name}={amount}, {amount - bound} more than core.{name}={bound}"
                 raise CapacityError(f"{msg}; {rows * columns} cores of its own would do")
-
-
-def sound(layout: Layout) -> Layout:
-    """Give the layout back if its layers exist.
-
-    Raises: NeurosimError, naming the field.
-    """
-    layers = range(len(layout.neurons))
-    for sender, receivers in enumerate(layout.receivers):
-        if any(r not in layers for r in receivers):
-            raise NeurosimError(f"layout.receivers[{sender}]={receivers}: must be layers 0..{len(layers) - 1}")
-    for h in layout.held:
-        if h.memory not in _MEMORIES:
-            raise NeurosimError(f"layout.held={h}: memory must be one of {', '.join(_MEMORIES)}")
-        if h.layer not in layers or h.words < 0 or h.bits < 0:
-            raise NeurosimError(
-                f"layout.held={h}: layer must be 0..{len(layers) - 1}, words and bits must not be negative"
-            )
-    places = layout.places
-    if places and (len(places) != len(layers) or any(p not in layers or places[p] != p for p in places)):
-        raise NeurosimError(
-            f"layout.places={places}: must be one of {len(layers)} layers for each, and that one its own"
-        )
-    for layer, s in enumerate(layout.sources):
-        if len(layout.sources) != len(layers) or s.layer not in (PORT, *layers) or s.units < 0:
-            msg = f"layout.sources[{layer}]={s}: must be one a layer, from -1 or a layer 0..{len(layers) - 1}"
-            raise NeurosimError(msg)
-    return layout

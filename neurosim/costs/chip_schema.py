@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from neurosim.costs.schema import Basis, Choice, Sourced, Table, Tag, Technology, Text
+from neurosim.costs.schema import Basis, Choice, DelayEnd, EnergyEnd, Idle, Sourced, Table, Tag, Technology, Text
 
 Per = Literal[
     "synaptic_operation", "neuron_access", "neuron_active", "spike", "packet", "hop_east_west", "hop_north_south",
@@ -48,48 +48,23 @@ class Power(PowerEnd, frozen=True, kw_only=True):
     high: PowerEnd | None = None
 
 
-class ChipIdleEnd(Sourced, frozen=True, kw_only=True):
-    """Clocking of the whole chip."""
-
-    energy_pj_per_cycle: Annotated[float, Meta(ge=0, description="clocking of the whole chip, busy or not")]
-
-
-class ChipIdle(ChipIdleEnd, frozen=True, kw_only=True):
-    """Clocking of the whole chip, with its ends."""
-
-    low: ChipIdleEnd | None = None
-    high: ChipIdleEnd | None = None
-
-
-class TermEnd(Sourced, frozen=True, kw_only=True):
-    """Marginal energy of one of what `per` names."""
-
-    energy_pj: Annotated[float, Meta(ge=0, description="marginal energy of one")]
-
-
-class Term(TermEnd, frozen=True, kw_only=True):
+class Term(EnergyEnd, frozen=True, kw_only=True):
     """Marginal energy of one of what `per` names, with its ends."""
 
     per: Annotated[Per, Meta(description="what the number is of")]
     covers: Annotated[
         tuple[Activity, ...], Meta(description="activities that the number contains besides its own")
     ] = ()
-    low: TermEnd | None = None
-    high: TermEnd | None = None
+    low: EnergyEnd | None = None
+    high: EnergyEnd | None = None
 
 
-class LatencyEnd(Sourced, frozen=True, kw_only=True):
-    """Time that one of what `per` names takes a core."""
-
-    latency_ns: Annotated[float, Meta(ge=0, description="time of one on one core")]
-
-
-class Latency(LatencyEnd, frozen=True, kw_only=True):
+class Latency(DelayEnd, frozen=True, kw_only=True):
     """Time that one of what `per` names takes a core, with its ends."""
 
     per: Annotated[Per, Meta(description="what the number is of")]
-    low: LatencyEnd | None = None
-    high: LatencyEnd | None = None
+    low: DelayEnd | None = None
+    high: DelayEnd | None = None
 
 
 class CyclesEnd(Sourced, frozen=True, kw_only=True):
@@ -159,7 +134,9 @@ class Validation(Table, frozen=True, kw_only=True):
             "energy_pj_per_synaptic_operation",
             "learning_ratio",
             "area_share",
+            "learning_area_ratio",
             "operations_ratio",
+            "error_movement_ratio",
         ],
         Meta(description="what is compared, in the unit of its name; ratios and shares have none"),
     ]
@@ -178,6 +155,10 @@ class Validation(Table, frozen=True, kw_only=True):
     ]
     bound: Annotated[Literal["", "at_least", "at_most"], Meta(description="the published number against ours")] = ""
     clock_mhz: Annotated[float, Meta(ge=0, description="clock of this point; 0: the model's")] = 0.0
+    supply_v: Annotated[
+        float,
+        Meta(ge=0, description="supply of this point; where the model's is another, nothing is judged; 0: the model's"),
+    ] = 0.0
     workload: Workload | None = None
     network: Annotated[str, Meta(description="counts of a network of ours, by name, instead of a workload")] = ""
     against: Annotated[str, Meta(description="second network, for ratios of operations")] = ""
@@ -199,10 +180,10 @@ class ChipFile(Table, frozen=True, kw_only=True):
     summary: Text
     inherits: Annotated[str, Meta(description="a model to start from; what is given here replaces it")] = ""
     priced_by_default: Annotated[bool, Meta(description="false: listed, but priced only when asked for")] = True
-    technology: Technology
+    technology: Annotated[Technology | None, Meta(description="for the reader; left out where it was not told")] = None
     operating: Operating
     static: Power | None = None
-    idle: ChipIdle | None = None
+    idle: Annotated[Idle | None, Meta(description="clocking of the whole chip")] = None
     energy: Annotated[list[Term], Meta(description="marginal energies; at most one for each `per`")] = field(
         default_factory=list
     )

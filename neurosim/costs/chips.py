@@ -15,6 +15,7 @@ from neurosim.costs.activities import ACTIVITIES, PER, Place, activity, amounts
 from neurosim.costs.capacity import Capacity, CapacityError, fewest, needs
 from neurosim.costs.chip_schema import ChipFile
 from neurosim.costs.cost import CHANNEL, COMPONENTS, Band, Cost, Grade, Part, Plot, Stage
+from neurosim.costs.given import classified, countable
 from neurosim.costs.hardware import ChipModel
 from neurosim.costs.laws import NOTHING, Quantity, quantity
 from neurosim.costs.schema import BASES, TAGS
@@ -115,10 +116,13 @@ def price_chip(
 
     hops: mean hops of a packet east or west, and north or south; None: those of the file.
 
-    Raises: NeurosimError on counts without samples, a layer that the layout lacks, a network that the chip's numbers are
+    Raises: NeurosimError on counts without samples or operations, a layer that the layout lacks, a network that the chip's numbers are
     not of; CapacityError on one that needs more cores than the chip has.
     """
     spec = model.spec
+    countable(train, "counts of training")
+    if test is not None:
+        countable(test, "counts of testing")
     _applies(layout, model)
     own, cores = _cores(layout, model)
     travelled = hops or (spec.operating.hops_east_west, spec.operating.hops_north_south)
@@ -151,7 +155,7 @@ def price_chip(
         bits_moved={},
         channel_bits=_channel(train, layout, cores, travelled),
         unpriced=(*learned.unpriced, *(() if spec.area else ("area",))),
-        notes=_notes(model, learned, layout, given=hops is not None),
+        notes=(*classified(train, test), *_notes(model, learned, layout, given=hops is not None)),
         places=(own.index(max(own)),) * len(own) if sum(map(bool, own)) == 1 else layout.places,
     )
 
@@ -164,6 +168,11 @@ def _notes(model: ChipModel, bill: _Bill, layout: Layout, *, given: bool) -> tup
     notes = []
     if used & {"hop_east_west", "hop_north_south"} and not given:
         notes.append(f"{model.name}: packets travel the mean hops of the file, no placement is made")
+    if spec.capacity and (spec.capacity.axons_in or spec.capacity.axons_out):
+        holds = ", ".join(
+            f"{n} {way}" for n, way in ((spec.capacity.axons_in, "in"), (spec.capacity.axons_out, "out")) if n
+        )
+        notes.append(f"{model.name}: a core has axons ({holds}), and whether they suffice is not checked")
     if "neuron_active" in used:
         notes.append(f"{model.name}: neurons that took in an event are an upper bound")
     widest = max((h.bits for h in layout.held if h.memory == "weight"), default=0)
@@ -229,9 +238,6 @@ def _cores(layout: Layout, model: ChipModel) -> tuple[tuple[int, ...], tuple[int
 
 
 def _sound_counts(counts: OpCounts, layout: Layout, name: str) -> None:
-    if counts.samples < 1:
-        msg = f"{name}.samples={counts.samples}: must be at least 1, costs are given a sample"
-        raise NeurosimError(msg)
     for op in counts.ops:
         if op.layer >= len(layout.neurons):
             msg = f"{name}: layer={op.layer}: the layout has layers 0..{len(layout.neurons) - 1}"

@@ -100,6 +100,10 @@ class Placed(NamedTuple):
     y: int
 
 
+BETWEEN = ("east", "west", "south", "north")
+"""Directions of the links between routers; south is +y."""
+
+
 class Load(NamedTuple):
     """Flits a learning sample on one link: that of the router at (x, y) in a direction (`neurosim.costs.routes.DIRECTIONS`)."""
 

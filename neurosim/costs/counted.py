@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from neurosim.costs.cost import Cost
-from neurosim.costs.hardware import load
+from neurosim.costs.hardware import AnyModel, arrays, load
+from neurosim.costs.mapping import Plan, place
 from neurosim.costs.pricing import price
 from neurosim.errors import NeurosimError
 from neurosim.ops import ACTIONS, MEMORIES, PHASES, READS, SCHEMA_VERSION, Held, Layout, Op, OpCounts
@@ -59,14 +60,25 @@ class Counted:
     layout: Layout
     notes: tuple[str, ...] = ()
 
-    def price(self, *hardware: str) -> dict[str, Cost]:
+    def price(self, *hardware: str, placement: str | Path | None = None) -> dict[str, Cost]:
         """What they cost on hardware models, by name or path; what was assumed is in `Cost.notes`.
 
-        Raises: NeurosimError if a model lacks something that was counted.
+        placement: a TOML or JSON file of the cores of each layer; None: placed automatically.
+
+        Raises: NeurosimError if a model lacks something that was counted, or a placement is of no use to it.
         """
-        models = [load(name) for name in hardware]
-        costs = {m.name: price(self.train, self.test, self.layout, m) for m in models}
-        return {name: replace(cost, notes=(*self.notes, *cost.notes)) for name, cost in costs.items()}
+        costs = {}
+        for model in map(load, hardware):
+            cost = price(self.train, self.test, self.layout, model, self.plan(model, placement) if placement else None)
+            costs[model.name] = replace(cost, notes=(*self.notes, *cost.notes))
+        return costs
+
+    def plan(self, model: AnyModel, placement: str | Path | None = None) -> Plan:
+        """Where they stand on a model, as `price` places them.
+
+        Raises: NeurosimError if the model has no mesh, or it does not fit.
+        """
+        return place(self.layout, arrays(model), manual=placement)
 
 
 def read_counts(

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from neurosim.costs.chip_schema import ChipFile
+from neurosim.costs.constants import ends
 from neurosim.costs.describe import fields_of, rows_of
 from neurosim.costs.schema import Choice, Fabric, LawEnd, ModelFile, Sourced, Sram, Table
 from neurosim.costs.variants import named, split, varied
@@ -101,6 +102,19 @@ def load(name_or_path: str | Path) -> AnyModel:
     name = named(path.stem, dict(settings))
     model = HardwareModel(name, str(path), spec) if isinstance(spec, ModelFile) else ChipModel(name, str(path), spec)
     _cache[key] = (model, stamps)
+    return model
+
+
+def arrays(model: AnyModel) -> HardwareModel:
+    """The model, if it is of a kind whose cores stand on a mesh.
+
+    Raises: NeurosimError if it is a published chip, which has one number for all packets or none.
+    """
+    if not isinstance(model, HardwareModel):
+        msg = (
+            f"hardware={model.name!r}: must be an array model, a published chip has no mesh to route on ({model.path})"
+        )
+        raise NeurosimError(msg)
     return model
 
 
@@ -280,18 +294,11 @@ def _complaints(table: Table, where: str) -> Iterator[str]:
             yield f"{where}: source or reason is empty"
 
 
-def _ends(table: Any, key: str) -> tuple[float, float, float]:
-    """low, nominal, high of one key; an end that is not given is the nominal."""
-    nominal = getattr(table, key)
-    low, high = getattr(table, "low", None), getattr(table, "high", None)
-    return getattr(low, key) if low else nominal, nominal, getattr(high, key) if high else nominal
-
-
 def _ordered(table: Sourced, where: str) -> Iterator[str]:
     for f in fields_of(type(table)):
         if f.value is not float:
             continue
-        low, nominal, high = _ends(table, f.name)
+        low, nominal, high = ends(table, f.name)[:3]
         if not low <= nominal <= high:
             yield f"{where}.{f.name}={nominal}: must lie between its low={low} and its high={high}"
 
@@ -301,7 +308,7 @@ def _rising(points: list[Any], where: str) -> Iterator[str]:
         width = [p.bits * getattr(p, "by", 1) for p in (a, b)]
         if width[0] >= width[1]:
             yield f"{where}: widths must rise from point to point, {width[0]} is followed by {width[1]}"
-        elif any(x > y for x, y in zip(_ends(a, "energy_pj"), _ends(b, "energy_pj"), strict=True)):
+        elif any(x > y for x, y in zip(ends(a, "energy_pj")[:3], ends(b, "energy_pj")[:3], strict=True)):
             yield f"{where}.energy_pj={b.energy_pj}: a wider operation must not be cheaper, {a.energy_pj} came before"
 
 
@@ -310,7 +317,7 @@ def _lawful(sram: Sram, where: str) -> Iterator[str]:
         yield f"{where}.min_kb={sram.min_kb}: must not exceed max_kb={sram.max_kb}"
     for name, law in (("read", sram.read), ("write", sram.write)):
         for kb in (sram.min_kb, sram.max_kb):  # linear in sqrt(KB): the two ends decide
-            offsets, slopes = _ends(law, "offset_pj"), _ends(law, "slope_pj_per_sqrt_kb")
+            offsets, slopes = ends(law, "offset_pj")[:3], ends(law, "slope_pj_per_sqrt_kb")[:3]
             low, nominal, high = (a + b * math.sqrt(kb) for a, b in zip(offsets, slopes, strict=True))
             if not 0 < low <= nominal <= high:
                 yield f"{where}.{name} at {kb} KB: needs 0 < low <= nominal <= high, not {low}, {nominal}, {high}"
@@ -339,7 +346,7 @@ def models_table() -> str:
     for name in names():
         spec = load(name).spec
         unasked = "yes" if spec.priced_by_default else "no"
-        at = f"{spec.technology.node_nm:g} nm, {spec.technology.supply_v:g} V"
+        at = f"{spec.technology.node_nm:g} nm, {spec.technology.supply_v:g} V" if spec.technology else "not told"
         lines.append(f"| `{name}` | {spec.kind} | {at} | {unasked} | {spec.summary} |")
     return "\n".join(lines) + "\n"
 

@@ -1,8 +1,8 @@
 """What one operation costs on one hardware model: the laws, and nothing about any network.
 
-Every law returns a `Quantity`: low, nominal and high, with the weakest tag and basis of the constants it used (as
-indices into `schema.TAGS` and `schema.BASES`; larger is weaker). `CHARGED` and `FREE` together name every action of
-`neurosim.ops`, so that nothing is free by oversight; `tests/test_pricing.py` holds that.
+A law is a form: which rows of the model's constants (`neurosim.costs.constants`) are put together, and how. Forms hang on the
+model's choices alone, and are kept; `Laws.energies` reckons all that were asked for at once. `CHARGED` and `FREE` together name every
+action of `neurosim.ops`, so that nothing is free by oversight; `tests/test_pricing.py` holds that.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.costs.constants import CURVES, Choices, Constants, Name, choices, ends, rows
 from neurosim.costs.hardware import HardwareModel
-from neurosim.costs.schema import BASES, TAGS, AnyMemory, CellMemory, RegisterMemory, SramMemory
+from neurosim.costs.schema import TAGS, AnyMemory, CellMemory, RegisterMemory, SramMemory
 from neurosim.errors import NeurosimError
 
 CHARGED: Mapping[str, str] = {
@@ -54,9 +58,7 @@ COMPONENT_OF: Mapping[str, str] = {
     "tag": "gradient memory",
     "spike": "state memory",
 }
-_TAG = {name: i for i, name in enumerate(TAGS)}
-_BASIS = {name: i for i, name in enumerate(BASES)}
-_COMPUTED = _TAG["computed"]
+_COMPUTED = TAGS.index("computed")
 
 
 class Quantity(NamedTuple):
@@ -79,41 +81,33 @@ class Quantity(NamedTuple):
 NOTHING = Quantity(0.0, 0.0, 0.0)
 
 
-def together(*parts: Quantity) -> Quantity:
-    """The sum of the parts; its grade is the weakest of those that cost anything."""
-    tag = basis = 0
-    for part in parts:
-        if part.high > 0:
-            tag = max(tag, part.tag)  # a comparison is twice as fast as a call of max
-            basis = max(basis, part.basis)
-    if len(parts) == 2:
-        a, b = parts
-        return Quantity(a.low + b.low, a.nominal + b.nominal, a.high + b.high, tag, basis)
-    low, nominal, high = zip(*(part[:3] for part in parts), strict=True) if parts else ((), (), ())
-    return Quantity(math.fsum(low), math.fsum(nominal), math.fsum(high), tag, basis)
-
-
-@lru_cache(maxsize=4096)  # models of a sweep share most of their constants, which are immutable
+@lru_cache(maxsize=4096)
 def quantity(constant: Any, key: str) -> Quantity:
-    """One constant of a model file, with its ends; an end that is not given is the nominal."""
-    nominal = getattr(constant, key)
-    tag, basis, ends = _TAG[constant.tag], _BASIS[constant.basis], [nominal, nominal]
-    for i, side in enumerate(("low", "high")):
-        end = getattr(constant, side, None)
-        if end is not None:
-            ends[i] = getattr(end, key)
-            tag, basis = max(tag, _TAG[end.tag]), max(basis, _BASIS[end.basis])
-    return Quantity(ends[0], nominal, ends[1], tag, basis)
+    """One constant of a chip's file, with its ends; an end that is not given is the nominal."""
+    return Quantity(*ends(constant, key))
+
+
+class Term(NamedTuple):
+    """(first + (second - minus x first) x at) x times, of two rows of constants; between: off the points that a source gives."""
+
+    first: int
+    second: int
+    at: float
+    times: float = 1.0
+    minus: float = 1.0
+    between: bool = False
 
 
 class Price(NamedTuple):
-    """What one operation costs: energy (pJ), whose component it is, and how long it keeps which unit of a core busy.
+    """What one operation costs: energy as a form (pJ), whose component it is, and how long it keeps which unit of a core busy.
 
-    unit: the unit that is busy; `cycles` of it, low to high, on one core. A lane unit is there `lanes` times a core,
-    any other once; the `port` of events takes one packet a cycle at every core. sizes: the (unit, width) it needs.
+    terms: up to two; the energy is their sum, times `times` (low, nominal, high). unit: the unit that is busy; `cycles` of it, low to
+    high, on one core. A lane unit is there `lanes` times a core, any other once; the `port` of events takes one packet a cycle at
+    every core. sizes: the (unit, width) it needs.
     """
 
-    energy: Quantity
+    terms: tuple[Term, ...]
+    times: tuple[float, float, float]
     component: str
     unit: str
     cycles: tuple[float, float, float]
@@ -122,51 +116,56 @@ class Price(NamedTuple):
 
 ONE = (1.0, 1.0, 1.0)
 LANE_UNITS = frozenset({"multiplier", "adder", "shifter", "comparator", "random lane"})
+_NO_TERM = Term(0, 0, 0.0)
 
 
-class _Curve:
-    """Energy by width: linear from the origin through the points; beyond the last its slope goes on. Answers are kept."""
+class Forms:
+    """Forms of many prices, in arrays: [prices, 2 terms]."""
 
-    def __init__(self, points: Sequence[Any]) -> None:
-        self._known: dict[int, Quantity] = {}
-        self.xs = [0.0, *(float(p.bits * getattr(p, "by", 1)) for p in points)]
-        self.ys = [NOTHING, *(quantity(p, "energy_pj") for p in points)]
+    def __init__(self, prices: Sequence[Price]) -> None:
+        both = [(*p.terms, _NO_TERM, _NO_TERM)[:2] for p in prices]
 
-    def at(self, x: int) -> Quantity:
-        """Energy at width x; off the points the tag is at best `computed`."""
-        if x not in self._known:
-            self._known[x] = self._between(x)
-        return self._known[x]
+        def of(column: int, kind: Any) -> NDArray[Any]:
+            return np.array([[term[column] for term in pair] for pair in both], kind).reshape(-1, 2)
 
-    def _between(self, x: int) -> Quantity:
-        i = bisect_left(self.xs, x, 1, len(self.xs) - 1)
-        a, b = self.ys[i - 1], self.ys[i]
-        share = (x - self.xs[i - 1]) / (self.xs[i] - self.xs[i - 1])
-        if share == 1:
-            return b
-        low, nominal = a.low + (b.low - a.low) * share, a.nominal + (b.nominal - a.nominal) * share
-        high = a.high + (b.high - a.high) * share
-        return Quantity(low, nominal, high, max(a.tag, b.tag, _COMPUTED), max(a.basis, b.basis))
+        self.first, self.second = of(0, np.int64), of(1, np.int64)
+        self.at, self.by, self.minus = (of(i, np.float64)[:, :, None] for i in (2, 3, 4))
+        self.between = of(5, np.int64) * _COMPUTED
+        self.times = np.array([p.times for p in prices], np.float64).reshape(-1, 3)
 
 
-@lru_cache(maxsize=256)
-def _curve(points: tuple[Any, ...]) -> _Curve:
-    return _Curve(points)
+class Graded(NamedTuple):
+    """Energies, float64[n, 3] in pJ, and the weakest tag and basis behind each, int64[n]."""
+
+    energy: NDArray[np.float64]
+    tag: NDArray[np.int64]
+    basis: NDArray[np.int64]
+
+
+class _Shape:
+    """What models of equal choices share: rows of constants, and the forms found so far."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Name, int] = {}
+        self.prices: dict[tuple[str, int, int, str, int], Price] = {}
+
+
+@lru_cache(maxsize=64)
+def _shape(_: Choices) -> _Shape:
+    return _Shape()
 
 
 class Laws:
-    """The laws of one model. `price` is pure; whoever calls it often keeps the answers."""
+    """The laws of one model. rows: of its `constants`, by name. choices: all that forms hang on."""
 
     def __init__(self, model: HardwareModel) -> None:
         self.model, self.spec = model, model.spec
-        lists = {k: getattr(model.spec.energy, k) for k in ("add", "multiply", "shift", "compare", "logic")}
-        self._curves = {name: _curve(tuple(points)) for name, points in lists.items() if points}
+        self.choices, self.constants = choices(model.spec), Constants(model.spec)
+        self._shape = _shape(self.choices)
+        if not self._shape.rows:
+            self._shape.rows = rows(model.spec)
+        self.rows: Mapping[Name, int] = self._shape.rows
         self.period_ns = 1000.0 / self.spec.core.clock_mhz
-        sram = self.spec.sram
-        self._sram = {
-            name: (quantity(law, "offset_pj"), quantity(law, "slope_pj_per_sqrt_kb"))
-            for name, law in (("read", sram.read), ("write", sram.write))
-        }
 
     def refuse(self, what: str, why: str) -> NoReturn:
         """Say what the model cannot price.
@@ -176,43 +175,76 @@ class Laws:
         msg = f"{what}: hardware model {self.model.name!r} {why} ({self.model.path})"
         raise NeurosimError(msg)
 
-    def arithmetic(self, unit: str, width: int) -> Quantity:
-        """Energy of one `unit` operation; width is bits, or bits x by for a multiplication."""
-        curve = self._curves.get(unit)
-        if curve is None:
+    def constant(self, *name: str) -> Quantity:
+        """One constant of the model."""
+        row = self.rows[name]
+        table = self.constants
+        low, nominal, high = table.values[row].tolist()
+        return Quantity(low, nominal, high, int(table.tag[row]), int(table.basis[row]))
+
+    def energies(self, forms: Forms) -> Graded:
+        """Energy of one operation of each price; constants that cost it nothing have no say in its grade."""
+        values, tag, basis = self.constants.values, self.constants.tag, self.constants.basis
+        a, b = values[forms.first], values[forms.second]
+        terms = (a + (b - forms.minus * a) * forms.at) * forms.by
+        energy = (terms[:, 0] + terms[:, 1]) * forms.times
+        paid = (terms[:, :, 2] > 0) & (energy[:, 2:] > 0)
+        weak = np.maximum(np.maximum(tag[forms.first], tag[forms.second]), forms.between) * paid
+        base = np.maximum(basis[forms.first], basis[forms.second]) * paid
+        return Graded(energy, weak.max(axis=1), base.max(axis=1))
+
+    def flit(self) -> Graded:
+        """Energy of a flit over one hop east or west, one north or south, and at the last router."""
+        fabric, table = self.spec.fabric, self.constants
+        at = [self.rows["hop", way] for way in ("east_west", "north_south", "tile")]
+        energy, tag, basis = table.values[at] * fabric.flit_bits, table.tag[at], table.basis[at]
+        wire = self.rows.get(("wire",), 0)
+        if wire:
+            energy[:2] += table.values[wire] * (fabric.flit_bits * fabric.hop_mm)
+            tag[:2], basis[:2] = np.maximum(tag[:2], table.tag[wire]), np.maximum(basis[:2], table.basis[wire])
+        return Graded(energy, tag, basis)
+
+    def arithmetic(self, unit: str, width: int, times: float = 1.0) -> Term:
+        """Energy of so many `unit` operations; width is bits, or bits x by for a multiplication.
+
+        Linear from the origin through the points of the curve; beyond the last its slope goes on. Off the points the tag is at best
+        `computed`.
+        """
+        points = self.choices.curves[CURVES.index(unit)]
+        if not points:
             self.refuse(f"action={unit!r}", f"has no energy.{unit}")
-        return curve.at(width)
+        xs = (0, *points)
+        i = bisect_left(xs, width, 1, len(xs) - 1)
+        first, second = self.rows[unit, "0"] + i - 2, self.rows[unit, "0"] + i - 1
+        share = (width - xs[i - 1]) / (xs[i] - xs[i - 1])
+        if share == 1:
+            return Term(0, second, 1.0, times)
+        return Term(first if i > 1 else 0, second, share, times, between=True)
 
     def price(self, action: str, bits: int, by: int, memory: str, context: int) -> Price:
         """What one such operation costs, of those in `CHARGED`. For packets the cycle at a port alone: `flit` prices their way.
 
         context: bits of the layer's accumulator (mac), bits of `memory` or of the table that a core of the layer holds.
         """
+        key = action, bits, by, memory, context
+        found = self._shape.prices.get(key)
+        if found is None:
+            found = self._shape.prices[key] = self._price(*key)
+        return found
+
+    def _price(self, action: str, bits: int, by: int, memory: str, context: int) -> Price:
         if action not in CHARGED:
             self.refuse(f"action={action!r}", "has no price for it")
         self._check(action, bits, by)
         if action in ("read", "write"):
             return self._access(action, bits, memory, context)
         if action in ("event", "error_code"):
-            return Price(NOTHING, "communication", "port", ONE)
+            return Price((), ONE, "communication", "port", ONE)
         if action == "lut":
             return self._access("read", bits, "table", context)
         if action == "random_word":
             return self._random(bits)
         return self._arithmetic(action, bits, by, context)
-
-    def flit(self) -> tuple[Quantity, Quantity, Quantity]:
-        """Energy of a flit over one hop east or west, one north or south, and at the last router (pJ)."""
-        fabric = self.spec.fabric
-        bits = fabric.flit_bits
-        east_west, north_south, tile = (
-            quantity(way.energy, "energy_pj_per_bit").times(bits)
-            for way in (fabric.east_west, fabric.north_south, fabric.tile)
-        )
-        if fabric.wire is not None:
-            wire = quantity(fabric.wire, "energy_pj_per_bit_mm").times(bits * fabric.hop_mm)
-            east_west, north_south = together(east_west, wire), together(north_south, wire)
-        return east_west, north_south, tile
 
     def _check(self, action: str, bits: int, by: int) -> None:
         widest = self.spec.core.max_bits
@@ -225,33 +257,33 @@ class Laws:
     def _arithmetic(self, action: str, bits: int, by: int, accumulator: int) -> Price:
         if action == "mac":
             width = max(bits + by, accumulator)
-            energy = together(self.arithmetic("multiply", bits * by), self.arithmetic("add", width))
-            return Price(energy, "arithmetic", "multiplier", ONE, (("multiply", bits * by), ("add", width)))
+            terms = self.arithmetic("multiply", bits * by), self.arithmetic("add", width)
+            return Price(terms, ONE, "arithmetic", "multiplier", ONE, (("multiply", bits * by), ("add", width)))
         if action in ("multiply", "update_pair"):
             sizes = (("multiply", bits * by),)
-            return Price(self.arithmetic("multiply", bits * by), "arithmetic", "multiplier", ONE, sizes)
+            return Price((self.arithmetic("multiply", bits * by),), ONE, "arithmetic", "multiplier", ONE, sizes)
         if action == "divide":
-            step = together(self.arithmetic("add", bits), self._register(2 * bits))
-            return Price(step.times(bits), "arithmetic", "divider", (bits, bits, bits), (("divide", bits),))
+            step, steps = (self.arithmetic("add", bits), self._register(2 * bits)), (float(bits),) * 3
+            return Price(step, steps, "arithmetic", "divider", steps, (("divide", bits),))
         if action == "neuron_update":
-            energy = together(self.arithmetic("add", bits), self.arithmetic("compare", bits).times(2))
-            return Price(energy, "arithmetic", "adder", ONE, (("add", bits), ("compare", bits)))
+            terms = self.arithmetic("add", bits), self.arithmetic("compare", bits, 2.0)
+            return Price(terms, ONE, "arithmetic", "adder", ONE, (("add", bits), ("compare", bits)))
         unit = {"add": "adder", "shift": "shifter", "compare": "comparator"}[action]
-        return Price(self.arithmetic(action, bits), "arithmetic", unit, ONE, ((action, bits),))
+        return Price((self.arithmetic(action, bits),), ONE, "arithmetic", unit, ONE, ((action, bits),))
 
     def _random(self, bits: int) -> Price:
         r = self.spec.random
         if bits >= r.mixer_bits:
-            multiply = self.arithmetic("multiply", r.mixer_bits**2).times(r.mixer_multiplies)
-            energy = together(multiply, self.arithmetic("logic", r.mixer_bits).times(r.mixer_xors))
-            return Price(energy, "random", "mixer", ONE, (("mixer", r.mixer_bits),))
+            multiply = self.arithmetic("multiply", r.mixer_bits**2, r.mixer_multiplies)
+            terms = multiply, self.arithmetic("logic", r.mixer_bits, r.mixer_xors)
+            return Price(terms, ONE, "random", "mixer", ONE, (("mixer", r.mixer_bits),))
         lanes = math.ceil(bits / r.lane_bits)
-        multiply = self.arithmetic("multiply", r.lane_bits**2).times(r.lane_multiplies)
-        energy = together(multiply, self.arithmetic("add", r.lane_bits).times(r.lane_adds)).times(lanes)
-        return Price(energy, "random", "random lane", ONE, (("random lane", lanes),))
+        multiply = self.arithmetic("multiply", r.lane_bits**2, r.lane_multiplies)
+        terms = multiply, self.arithmetic("add", r.lane_bits, r.lane_adds)
+        return Price(terms, (float(lanes),) * 3, "random", "random lane", ONE, (("random lane", lanes),))
 
-    def _register(self, bits: int) -> Quantity:
-        return quantity(self.spec.register, "energy_pj_per_bit").times(bits)
+    def _register(self, bits: int) -> Term:
+        return Term(0, self.rows["register",], 1.0, bits)
 
     def built(self, memory: str) -> AnyMemory:
         """How the model builds a memory.
@@ -266,18 +298,17 @@ class Laws:
 
     def _access(self, action: str, bits: int, memory: str, held_bits: int) -> Price:
         how = self.built(memory)
-        component = COMPONENT_OF[memory]
+        component, row = COMPONENT_OF[memory], "weight" if memory == "weight_column" else memory
         if isinstance(how, RegisterMemory):
             # Read and written within the cycle of the operation that needs them.
-            return Price(self._register(bits), component, "register", (0.0, 0.0, 0.0))
+            return Price((self._register(bits),), ONE, component, "register", (0.0, 0.0, 0.0))
         if isinstance(how, CellMemory):
-            energy = quantity(how.read if action == "read" else how.write, "energy_pj_per_bit").times(bits)
             share = bits / how.row_bits
-            return Price(energy, component, f"{memory} memory", (share, share, share))
+            terms = (Term(0, self.rows[action, row], 1.0, bits),)
+            return Price(terms, ONE, component, f"{memory} memory", (share, share, share))
         words = self._words(how, action, bits, memory)
-        word = self.word_energy(how, action, max(how.macro_kb, held_bits / 8192), memory)
-        energy = Quantity(word.low * words[0], word.nominal * words[1], word.high * words[2], word.tag, word.basis)
-        return Price(energy, component, f"{'weight' if memory == 'weight_column' else memory} memory", words)
+        word = self._word(how, action, max(how.macro_kb, held_bits / 8192), memory)
+        return Price((word,), words, component, f"{row} memory", words)
 
     def _words(self, how: SramMemory, action: str, bits: int, memory: str) -> tuple[float, float, float]:
         """How many words one access pays for: a share of one where neighbours share it, else whole ones."""
@@ -292,15 +323,13 @@ class Laws:
             return share, math.sqrt(share), whole
         return whole, whole, whole
 
-    def word_energy(self, how: SramMemory, action: str, kb: float, memory: str) -> Quantity:
+    def _word(self, how: SramMemory, action: str, kb: float, memory: str) -> Term:
         """Energy of one word of a macro of `kb` (pJ): E(KB) of the law, times sqrt(word width / the law's width)."""
         sram = self.spec.sram
         if kb > sram.max_kb:
             self.refuse(f"memory={memory!r} of {kb:g} KB a core", f"has sram.max_kb={sram.max_kb:g}")
-        a, b = self._sram[action]
         root, width = math.sqrt(max(kb, sram.min_kb)), math.sqrt(how.word_bits / sram.word_bits)
-        low, nominal, high = a.low + b.low * root, a.nominal + b.nominal * root, a.high + b.high * root
-        return Quantity(low * width, nominal * width, high * width, a.tag, a.basis)
+        return Term(self.rows[action, "offset"], self.rows[action, "slope"], root, width, minus=0.0)
 
 
 def laws_table() -> str:

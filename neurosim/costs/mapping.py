@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.costs import placement
-from neurosim.costs.capacity import Capacity, CapacityError, automatic, cut, hold, needs, parts_of, sound
+from neurosim.costs.capacity import Capacity, CapacityError, automatic, cut, hold, needs, parts_of
 from neurosim.costs.flows import Flow, Grid, Homes, Slice, flows
+from neurosim.costs.given import sound
 from neurosim.costs.hardware import HardwareModel
 from neurosim.errors import NeurosimError
 from neurosim.ops import Layout, OpCounts
@@ -84,6 +85,15 @@ class Plan:
                 kernels = ("weight", "gradient", *(("feedback",) if need.shared else ()))
                 found.update({(need.layer, memory): parts for memory in kernels})
         return found
+
+    def toml(self, path: str | Path) -> None:
+        """Write the cores of each layer as `place` reads them back (``manual``)."""
+        cores: dict[int, list[Position]] = {}
+        for s in self.slices:
+            cores.setdefault(s.layer, []).append(self.at[s.core])
+        lines = [f"{layer} = {json.dumps(positions)}" for layer, positions in cores.items()]
+        head = f"# layer = cores [x, y] on a mesh of {self.grid.width} x {self.grid.height}; chosen by: {self.method}"
+        Path(path).write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
 
 
 def place(

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.costs.cost import Stream
+from neurosim.costs.cost import BETWEEN, Stream
 from neurosim.costs.flows import PORT, Flow
 from neurosim.costs.mapping import Plan, Position
-from neurosim.costs.routes import DIRECTIONS, MESH, Link, Routes, mesh
+from neurosim.costs.routes import Link, Routes, mesh
 from neurosim.costs.schema import Fabric
 from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, OpCounts
@@ -73,7 +73,7 @@ class Traffic:
     @property
     def hottest(self) -> tuple[Link, float] | None:
         """The link between routers that carries most flits, and how many; None if none carries any."""
-        found = {link: n for link, n in self.loads().items() if link.direction in DIRECTIONS[:MESH]}
+        found = {link: n for link, n in self.loads().items() if link.direction in BETWEEN}
         return max(found.items(), key=lambda item: item[1]) if found else None
 
     def packets(self) -> dict[str, float]:
@@ -126,6 +126,12 @@ class Traffic:
             lines.append(
                 f"{s.layer},{s.phase},{s.action},{s.bits},{s.flits},{int(port)},{a[0]},{a[1]},{b[0]},{b[1]},{n!r}"
             )
+        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def links_csv(self, path: str | Path) -> None:
+        """Flits a sample by link: one line a link between routers, and a way into or out of one."""
+        lines = ["x,y,direction,flits_per_sample"]
+        lines += [f"{link.x},{link.y},{link.direction},{flits!r}" for link, flits in self.loads().items()]
         Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def noxim(self, path: str | Path, utilisation: float = 0.5) -> None:

@@ -8,14 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.costs.cost import BETWEEN
 from neurosim.costs.flows import PORT, Flow, Grid
 from neurosim.costs.mapping import Plan, Position
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-DIRECTIONS = ("east", "west", "south", "north", "from core", "into core", "from port")
-"""Links of a router: four to its neighbours (south is +y), and the ways in and out."""
-MESH = 4
+DIRECTIONS = (*BETWEEN, "from core", "into core", "from port")
+"""Links of a router: to its neighbours, and the ways in and out."""
+MESH = len(BETWEEN)
 """Of these, links between routers."""
 
 

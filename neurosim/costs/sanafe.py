@@ -32,6 +32,9 @@ _CARRIED: Mapping[tuple[str, str], str] = {
     ("tile", "south_hop"): "hop_north_south",
 }
 """(unit, action) of their `energy_ACTION` and `latency_ACTION`: the amount that it is of."""
+_LARGEST = {"energy": (1e-6, "joules", "pJ"), "latency": (1e-2, "seconds", "ns")}
+"""What one action may cost at most, a million pJ and ten ms: more is a slip of the unit."""
+UNTOLD = "technology: node and supply do not stand in an architecture; add [technology] to the model if you know them"
 _SILENT = frozenset({"name", "width", "height", "max_neurons_supported"})
 
 
@@ -50,7 +53,7 @@ def converted(path: Path, name: str, source: str | None) -> tuple[str, list[str]
     left += [f"{key} = {value}" for key, value in mesh.items() if key not in (*_SILENT, "latency_sync")]
     waits = mesh.get("latency_sync", 0.0)  # one, or a table by the number of tiles
     waits = [
-        _number(w, "latency_sync", path)
+        _number(w, "latency_sync", "latency", path)
         for w in (list(waits.values()) or [0.0] if isinstance(waits, dict) else [waits])
     ]
     if any(waits):
@@ -63,7 +66,7 @@ def converted(path: Path, name: str, source: str | None) -> tuple[str, list[str]
                 continue
             quantity, _, action = key.partition("_")
             per = _CARRIED.get((unit, action)) if quantity in ("energy", "latency") else None
-            number = _number(value, f"{owner}.{key}", path) if quantity in ("energy", "latency") else None
+            number = _number(value, f"{owner}.{key}", quantity, path) if quantity in ("energy", "latency") else None
             if number == 0:  # a latency of 0 and a part that costs nothing lose nothing; a price of 0 would be a gift
                 left += [f"{owner}.{key} = {value} (nothing is free: left out)"] if per and quantity == "energy" else []
             elif per is None or number is None:
@@ -75,7 +78,7 @@ def converted(path: Path, name: str, source: str | None) -> tuple[str, list[str]
         msg = f"{path}: has no energy above 0 that could be carried"
         raise NeurosimError(msg)
     width, height = (int(mesh.get(key, 1)) for key in ("width", "height"))
-    return _text(name, path, source, found, (width, height), (cores, neurons)), sorted(set(left))
+    return _text(name, path, source, found, (width, height), (cores, neurons)), [*sorted(set(left)), UNTOLD]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -119,13 +122,14 @@ def _walk(architecture: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
                     yield kind, str(unit.get("name", kind)), _attributes(unit), many
 
 
-def _number(value: Any, where: str, path: Path) -> float:
+def _number(value: Any, where: str, quantity: str, path: Path) -> float:
+    largest, unit, ours = _LARGEST[quantity]
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not 0 <= number < math.inf:
-        msg = f"{where}={value!r}: must be a number of joules or seconds, 0 or more ({path})"
+    if not 0 <= number <= largest:
+        msg = f"{where}={value!r}: must be a number of {unit}, 0 … {largest:g}; is it in {ours}? ({path})"
         raise NeurosimError(msg)
     return number
 
@@ -146,8 +150,6 @@ def _text(
     lines = [
         f'schema = 1\nkind = "chip"\nname = {json.dumps(name)}\npriced_by_default = false',
         f"summary = {json.dumps(f'converted from {path.name}, a SANA-FE architecture')}\n",
-        "# Neither node nor supply stands in an architecture file; no law uses them.",
-        '[technology]\nnode_nm = 1.0\nsupply_v = 1.0\nreason = "not told by the file: to be filled in"\n',
         f"[operating]\nhops_east_west = {float(hops[0])}\nhops_north_south = {float(hops[1])}",
         f'reason = "mean between two random tiles of a {mesh[0]} x {mesh[1]} mesh, (k - 1/k) / 3 each way; no clock is told"\n',
     ]

@@ -106,17 +106,17 @@ class Units(Table, frozen=True, kw_only=True):
     register: Size | None = None
 
 
-class AccessEnd(Sourced, frozen=True, kw_only=True):
-    """Energy of a register access."""
+class PerBitEnd(Sourced, frozen=True, kw_only=True):
+    """Energy of one bit."""
 
-    energy_pj_per_bit: Annotated[float, Meta(ge=0, description="energy of reading or writing one bit")]
+    energy_pj_per_bit: Annotated[float, Meta(ge=0, description="energy of one bit")]
 
 
-class Access(AccessEnd, frozen=True, kw_only=True):
-    """Energy of a register access, with its ends."""
+class PerBit(PerBitEnd, frozen=True, kw_only=True):
+    """Energy of one bit, with its ends."""
 
-    low: AccessEnd | None = None
-    high: AccessEnd | None = None
+    low: PerBitEnd | None = None
+    high: PerBitEnd | None = None
 
 
 class LawEnd(Sourced, frozen=True, kw_only=True):
@@ -187,21 +187,6 @@ class RegisterMemory(Choice, frozen=True, kw_only=True, tag_field="kind", tag="r
     """A memory of flip-flops."""
 
 
-class CellAccessEnd(Sourced, frozen=True, kw_only=True):
-    """Energy of one bit of a cell array, with the circuit that reads or writes it."""
-
-    energy_pj_per_bit: Annotated[
-        float, Meta(ge=0, description="one bit, with its share of the circuit around the cells")
-    ]
-
-
-class CellAccess(CellAccessEnd, frozen=True, kw_only=True):
-    """Energy of one bit of a cell array, with its ends."""
-
-    low: CellAccessEnd | None = None
-    high: CellAccessEnd | None = None
-
-
 class Endurance(Sourced, frozen=True, kw_only=True):
     """How often a cell may be written: for the reader, no law uses it."""
 
@@ -212,8 +197,8 @@ class CellMemory(Choice, frozen=True, kw_only=True, tag_field="kind", tag="cells
     """A memory of single-bit cells (SRAM, RRAM ...) in an array of its own, priced by the bit, whatever its size."""
 
     row_bits: Annotated[int, Meta(ge=1, description="bits that the array gives or takes in a cycle")]
-    read: CellAccess
-    write: CellAccess
+    read: Annotated[PerBit, Meta(description="reading a bit, with its share of the circuit around the cells")]
+    write: Annotated[PerBit, Meta(description="writing a bit, likewise")]
     area: Density
     leakage: Leakage
     endurance: Endurance | None = None
@@ -271,27 +256,14 @@ class Random(Choice, frozen=True, kw_only=True):
     lane_adds: Annotated[int, Meta(ge=0, description="additions of lane_bits for each of them")]
 
 
-class HopEnd(Sourced, frozen=True, kw_only=True):
-    """Energy of a bit over one hop."""
-
-    energy_pj_per_bit: Annotated[float, Meta(ge=0, description="one bit of a flit over one hop")]
-
-
-class Hop(HopEnd, frozen=True, kw_only=True):
-    """Energy of a bit over one hop, with its ends."""
-
-    low: HopEnd | None = None
-    high: HopEnd | None = None
-
-
 class DelayEnd(Sourced, frozen=True, kw_only=True):
-    """Latency of one hop."""
+    """Time of one."""
 
-    latency_ns: Annotated[float, Meta(ge=0, description="one hop of a packet's first flit, on free links")]
+    latency_ns: Annotated[float, Meta(ge=0, description="time of one")]
 
 
 class Delay(DelayEnd, frozen=True, kw_only=True):
-    """Latency of one hop, with its ends."""
+    """Time of one, with its ends."""
 
     low: DelayEnd | None = None
     high: DelayEnd | None = None
@@ -300,8 +272,8 @@ class Delay(DelayEnd, frozen=True, kw_only=True):
 class Hops(Table, frozen=True, kw_only=True):
     """Hops of one direction."""
 
-    energy: Hop
-    latency: Delay
+    energy: Annotated[PerBit, Meta(description="one bit of a flit over one hop")]
+    latency: Annotated[Delay, Meta(description="one hop of a packet's first flit, on free links")]
 
 
 class PaceEnd(Sourced, frozen=True, kw_only=True):
@@ -354,13 +326,13 @@ class Fabric(Choice, frozen=True, kw_only=True):
 
 
 class IdleEnd(Sourced, frozen=True, kw_only=True):
-    """Clocking of a core."""
+    """Clocking."""
 
-    energy_pj_per_cycle: Annotated[float, Meta(ge=0, description="clocking of one core, busy or not")]
+    energy_pj_per_cycle: Annotated[float, Meta(ge=0, description="energy of a cycle, busy or not")]
 
 
 class Idle(IdleEnd, frozen=True, kw_only=True):
-    """Clocking of a core, with its ends."""
+    """Clocking, with its ends."""
 
     low: IdleEnd | None = None
     high: IdleEnd | None = None
@@ -399,10 +371,10 @@ class ModelFile(Table, frozen=True, kw_only=True):
     core: Core
     energy: Energies
     unit: Units
-    register: Access
+    register: Annotated[PerBit, Meta(description="reading or writing a bit of a register")]
     sram: Sram
     memory: Memories
     random: Random
     fabric: Fabric
-    clock: Idle
+    clock: Annotated[Idle, Meta(description="clocking of one core")]
     static: Static

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +25,8 @@ from neurosim.ops import Layout, Op, OpCounts
 
 UNITS = {"power_uw": "uW", "energy_pj": "pJ", "learning_energy_pj": "pJ", "energy_pj_per_synaptic_operation": "pJ"}
 _PRODUCTS = ("mac", "multiply", "update_pair")
+_LEARNING_MEMORIES = frozenset({"feedback", "gradient", "tag", "activation", "address"})
+"""What a network that only classifies does not hold: feedback, sums of updates, and codes that are kept for the update."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Row:
     """One point on one model.
 
     published, ours: in the unit of the quantity (`UNITS`; ratios and shares have none); error_percent: of the nominal value.
-    use: ``test``, ``fitted`` or ``bound``. verdict: ``pass``, ``miss``, or ``reported`` where no tolerance is set.
+    use: ``test``, ``fitted`` or ``bound``. verdict: ``pass``, ``miss``, ``reported`` where no tolerance is set, or ``other supply`` where
+    the model's constants are of another supply than the published number.
     basis, tag: grade of the constants that were used; unpriced: what our number leaves out. marginal: for a ratio of
     learning, what it would be without clocking and leakage; 0 elsewhere.
     """
@@ -81,9 +84,13 @@ def _row(point: Validation, model: AnyModel) -> Row:
     train, test, layout = _counts(point, model)
     name, unpriced, marginal = model.name, tuple[str, ...](), 0.0
     grade = Grade("counts", "computed")
-    if point.quantity == "operations_ratio":  # nothing is priced: counts against counts
-        name, ratio = "counts", _products(train) / _products(network(point.against)[0])
+    if point.against:  # nothing is priced: counts against counts
+        amount = _products if point.quantity == "operations_ratio" else _error_bits
+        name, ratio = "counts", amount(train) / amount(network(point.against)[0])
         ours = Band(ratio, ratio, ratio)
+    elif point.quantity == "learning_area_ratio":
+        cost = price(train, test, layout, model)
+        ours, grade = _learning_area(cost, train if test is None else test, layout, model), cost.grade
     else:
         cost = price(train, test, layout, model)
         ours, grade, unpriced = _quantity(point, cost, train), cost.grade, cost.unpriced
@@ -92,7 +99,7 @@ def _row(point: Validation, model: AnyModel) -> Row:
     error = 100 * (ours.nominal / point.expected - 1)
     return Row(
         point.id, name, point.what, point.quantity, point.expected, ours, error, point.tolerance_percent, point.use,
-        point.bound, _verdict(point, ours, error), *grade, unpriced, point.note, point.source, marginal,
+        point.bound, _verdict(point, model, ours, error), *grade, unpriced, point.note, point.source, marginal,
     )  # fmt: skip
 
 
@@ -100,7 +107,25 @@ def _marginal(parts: Iterable[Part]) -> float:
     return total(p for p in parts if p.component not in ("clock", "static")).nominal
 
 
-def _verdict(point: Validation, ours: Band, error: float) -> str:
+def _learning_area(cost: Cost, classified: OpCounts, layout: Layout, model: AnyModel) -> Band:
+    """The area of the chip over that of one which only classifies."""
+    whole = cost.band["area_um2"]
+    if isinstance(model, ChipModel):
+        learning = total(p for p in cost.area if p.component == "learning")
+        rest = Band(*(a - b for a, b in zip(whole, learning, strict=True)))
+    else:
+        kept = tuple(h for h in layout.held if h.memory not in _LEARNING_MEMORIES)
+        forward = {op: n for op, n in classified.ops.items() if op.memory not in _LEARNING_MEMORIES}
+        bare = price(replace(classified, ops=forward), None, replace(layout, held=kept), model)
+        rest = bare.band["area_um2"]
+    ends = [a / b for a, b in zip(whole, rest, strict=True)]
+    return Band(min(ends), ends[1], max(ends))
+
+
+def _verdict(point: Validation, model: AnyModel, ours: Band, error: float) -> str:
+    technology = model.spec.technology
+    if point.supply_v and (technology is None or point.supply_v != technology.supply_v):
+        return "other supply"
     if point.bound == "at_least":
         return "pass" if point.expected >= ours.low else "miss"
     if point.bound == "at_most":
@@ -114,7 +139,7 @@ def _counts(point: Validation, model: AnyModel) -> tuple[OpCounts, OpCounts | No
     """What the point says happened, in counts: a network that was run, or one population and what it was published to do."""
     if point.network:
         learned, tested, layout = network(point.network)
-        return (tested, None, layout) if point.quantity == "energy_pj" else (learned, tested, layout)
+        return (tested, None, layout) if point.quantity in ("energy_pj", "power_uw") else (learned, tested, layout)
     did = point.workload
     if did is None:
         msg = f"validation {point.id!r}: needs a workload or a network ({model.path})"
@@ -169,6 +194,12 @@ def _products(counts: OpCounts) -> float:
     return sum(counts.total(action) for action in _PRODUCTS) / counts.samples
 
 
+def _error_bits(counts: OpCounts) -> float:
+    """Bits that the way back of the error moves in a sample: to and from memory, and on the channel."""
+    moved = [n * op.bits for op, n in counts.ops.items() if op.phase in ("error", "feedback") and op.memory]
+    return (sum(moved) + counts.total("error_code_bit")) / counts.samples
+
+
 def _number(value: float) -> str:
     return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:.4g}"
 
@@ -205,12 +236,12 @@ def table() -> tuple[list[str], list[list[str]]]:
 def summary() -> str:
     """How many points pass, apart by use."""
     found = list(rows())
-    judged = [r for r in found if r.verdict != "reported"]
+    judged = [r for r in found if r.verdict in ("pass", "miss")]
     parts = []
     for use in ("test", "bound", "fitted"):
         mine = [r for r in judged if r.use == use]
         parts.append(f"{use} {sum(r.verdict == 'pass' for r in mine)} of {len(mine)}")
-    return f"Within tolerance: {', '.join(parts)}; {len(found) - len(judged)} reported without one."
+    return f"Within tolerance: {', '.join(parts)}; {len(found) - len(judged)} reported without a verdict."
 
 
 def to_dict() -> dict[str, Any]:
@@ -224,7 +255,8 @@ Made by `neurosim validate --write docs/validation.md`; a test holds that it is 
 `price`, from a model file and counts; points and their sources stand in the model files (`[[validation]]`).
 
 **test**: no constant of the model comes from the number. **fitted**: some do, so the row shows that the law is applied and predicts
-nothing. **bound**: what was published does not fix the answer; the row says whether it can be at all. Rows that miss stay.
+nothing. **bound**: what was published does not fix the answer; the row says whether it can be at all. **other supply**: the published
+number is at another supply than the model's constants, so nothing is judged. Rows that miss stay.
 """
 
 

@@ -6,12 +6,12 @@ bars on it are whole, since shares of a logarithm mean nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from neurosim.costs import Band, Cost
-from neurosim.costs.cost import COMPONENTS, KINDS, Part, grouped
+from neurosim.costs.cost import KINDS, Part, grouped
 from neurosim.ops import PHASES
 from neurosim.studies.figures import PHASE_COLOURS, figures
 
@@ -100,13 +100,17 @@ def _stack(axis: Any, cost: Mapping[str, Cost]) -> None:
 
 
 def energy_by_component(cost: Mapping[str, Cost], path: Path) -> None:
-    """Energy of a learning sample by component, stacked by phase, a panel a model; the band of each sum as a line."""
-    names = [c for c in COMPONENTS if any(c in m.energy_by_component for m in cost.values())]
+    """Energy of a learning sample by component, stacked by phase, a panel a model; the band of each sum as a line.
+
+    A panel has the components of its own model: chips and arrays have few in common.
+    """
+    most = max((len(c.energy_by_component) for c in cost.values()), default=1)
     lines = -(-len(cost) // _ABREAST)
-    size = (1.5 + 4.2 * min(_ABREAST, len(cost)), 0.6 + lines * (1.0 + 0.34 * len(names)))
+    size = (1.5 + 4.2 * min(_ABREAST, len(cost)), 0.6 + lines * (1.0 + 0.34 * most))
     with figures(path, "Energy of one learning sample, by component", len(cost), size, rows=lines) as axes:
         for axis, (model, c) in zip(axes, cost.items(), strict=True):
             by = c.energy_by_component
+            names = list(by)
             scale, unit = _unit([band.nominal for band in by.values()], 1e-12, "J")
             for row, name in enumerate(names):
                 left = 0.0
@@ -114,21 +118,20 @@ def energy_by_component(cost: Mapping[str, Cost], path: Path) -> None:
                     width = sum(p.nominal for p in c.energy if (p.component, p.phase) == (name, phase)) / scale
                     axis.barh(row, width, 0.7, left=left, color=PHASE_COLOURS[phase], label=None if row else phase)
                     left += width
-                if name in by:
-                    axis.plot([by[name].low / scale, by[name].high / scale], [row, row], color=_LINE, linewidth=1)
+                axis.plot([by[name].low / scale, by[name].high / scale], [row, row], color=_LINE, linewidth=1)
             axis.set_yticks(range(len(names)), names)
-            axis.invert_yaxis()
+            axis.set_ylim(most - 0.5, -0.5)  # bars of one thickness in all panels
             axis.set_xlabel(f"{model}, {unit} (lines: from low to high sources)", fontsize=8)
             axis.margins(x=0.08)
             axis.grid(axis="x", alpha=0.25)
-        _phases(axes[0])
+        _phases(axes)
 
 
-def _phases(axis: Any) -> None:
+def _phases(axes: Sequence[Any]) -> None:
     """One legend for all panels, outside, phases in their order."""
-    handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    handles = {k: h for axis in axes for k, h in zip(*reversed(axis.get_legend_handles_labels()), strict=True)}
     kept = [phase for phase in PHASES if phase in handles]
-    axis.get_figure().legend([handles[p] for p in kept], kept, loc="outside lower center", ncols=len(PHASES))
+    axes[0].get_figure().legend([handles[p] for p in kept], kept, loc="outside lower center", ncols=len(PHASES))
 
 
 def timeline(cost: Mapping[str, Cost], path: Path) -> None:
@@ -147,7 +150,7 @@ def timeline(cost: Mapping[str, Cost], path: Path) -> None:
             axis.set_xlim(left=0)
             axis.set_xlabel(f"{name}, {unit}", fontsize=8)
             axis.grid(axis="x", alpha=0.25)
-        _phases(axes[0])
+        _phases(axes)
 
 
 FIGURES: Mapping[str, Callable[[Mapping[str, Cost], Path], None]] = {

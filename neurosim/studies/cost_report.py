@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,12 +11,13 @@ from rich.table import Table
 
 from neurosim.costs import Band, Cost
 from neurosim.costs.channel import paid
-from neurosim.costs.cost import COMPONENTS, grouped
+from neurosim.costs.cost import BETWEEN, COMPONENTS, grouped
 from neurosim.ops import PHASES, Layout, OpCounts
 
 Costs = Mapping[str, Cost]
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_SIZES = (*_PREFIXES[1:], (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"))
 
 
 def quantity(value: float, unit: str, scale: float = 1.0) -> str:
@@ -23,20 +25,8 @@ def quantity(value: float, unit: str, scale: float = 1.0) -> str:
     real = value * scale
     if real == 0:
         return f"0 {unit}"
-    for step, prefix in (
-        (1e9, "G"),
-        (1e6, "M"),
-        (1e3, "k"),
-        (1, ""),
-        (1e-3, "m"),
-        (1e-6, "µ"),
-        (1e-9, "n"),
-        (1e-12, "p"),
-        (1e-15, "f"),
-    ):
-        if real >= step:
-            return f"{real / step:.3g} {prefix}{unit}"
-    return f"{real:.3g} {unit}"
+    size, prefix = next(((s, p) for s, p in _SIZES if real >= s), (1.0, ""))
+    return f"{real / size:.3g} {prefix}{unit}"
 
 
 def energy(pj: float) -> str:
@@ -130,16 +120,52 @@ def _ratio(a: float, b: float) -> str:
     return f"{a / b:.3g}" if b else "-"
 
 
-def _shares(title: str, cost: Costs, groups: Mapping[str, Mapping[Any, Band]], names: Mapping[Any, str]) -> Table:
-    """Nominal energy by group and its share of the model's sum; groups in the order in which `names` has them."""
+_PART, _SHARE = 5, 3
+"""Digits of the total of a column, and of its 100 %, to which its parts are rounded."""
+
+
+def _whole(values: Sequence[float], steps: int) -> list[int]:
+    """Values that are not negative in whole steps of their sum, which add up to `steps`: rounded down, the largest remainders up."""
+    exact = [v * steps / sum(values) if sum(values) else 0.0 for v in values]
+    down = [int(e) for e in exact]
+    first = sorted(range(len(exact)), key=lambda i: down[i] - exact[i])
+    for i in first[: round(sum(exact)) - sum(down)]:
+        down[i] += 1
+    return down
+
+
+def _column(values: Mapping[Any, float], unit: str, scale: float) -> dict[Any, str]:
+    """Every value with its share, in the unit of their sum and with as many digits as add up to it as printed; under None the sum.
+
+    scale: what one of the values is in `unit`, which takes a prefix unless it is an area.
+    """
+    total = sum(values.values()) * scale
+    if not total:
+        return dict.fromkeys((*values, None), f"0 {unit}") if values else {}
+    size, prefix = next(((s, p) for s, p in _SIZES if total >= s), _SIZES[-1]) if unit != "mm²" else (1.0, "")
+    decimals = max(0, _PART - 1 - math.floor(math.log10(total / size)))
+    steps, shares = round(total / size * 10**decimals), 10**_SHARE
+    out = {None: f"{steps / 10**decimals:.{decimals}f} {prefix}{unit} {100:>5.1f}%"}
+    rows = zip(values.items(), _whole(list(values.values()), steps), _whole(list(values.values()), shares), strict=True)
+    for (key, value), n, share in rows:
+        least = f"<{10**-decimals:.{decimals}f}" if value and not n else f"{n / 10**decimals:.{decimals}f}"
+        out[key] = f"{least} {prefix}{unit} {100 * share / shares:>5.1f}%"
+    return out
+
+
+def _shares(
+    title: str,
+    cost: Costs,
+    groups: Mapping[str, Mapping[Any, Band]],
+    names: Mapping[Any, str],
+    unit: str = "J",
+    scale: float = 1e-12,
+) -> Table:
+    """Nominal values by group and their share of the model's sum, which is the last row; groups in the order in which `names` has them."""
     table = table_of(title, title.rsplit(" ", 1)[-1], *cost)
-    sums = {model: sum(band.nominal for band in group.values()) for model, group in groups.items()}
-    for key, name in names.items():
-        cells = []
-        for model, group in groups.items():
-            share = group[key].nominal / sums[model] if key in group and sums[model] else 0.0
-            cells.append(f"{energy(group[key].nominal)} {share:>4.0%}" if key in group else "-")
-        table.add_row(name, *cells)
+    columns = [_column({k: band.nominal for k, band in group.items()}, unit, scale) for group in groups.values()]
+    for key, name in (*names.items(), (None, "total")) if names else ():
+        table.add_row(name, *(column.get(key, "-") for column in columns))
     return table
 
 
@@ -198,15 +224,9 @@ def time_table(cost: Costs) -> Table:
 
 def area_table(cost: Costs) -> Table:
     """Area by component."""
-    table = table_of("Area by component", "component", *cost)
     groups = {model: c.area_by_component for model, c in cost.items()}
-    for name in (n for n in COMPONENTS if any(n in g for g in groups.values())):
-        cells = []
-        for model, group in groups.items():
-            share = group[name].nominal / cost[model].area_um2 if name in group and cost[model].area_um2 else 0.0
-            cells.append(f"{area(group[name].nominal)} {share:>4.0%}" if name in group else "-")
-        table.add_row(name, *cells)
-    return table
+    known = {name: name for name in COMPONENTS if any(name in g for g in groups.values())}
+    return _shares("Area by component", cost, groups, known, "mm²", 1e-6)
 
 
 def channel_table(cost: Costs, counts: OpCounts, layout: Layout) -> Table | None:
@@ -221,6 +241,26 @@ def channel_table(cost: Costs, counts: OpCounts, layout: Layout) -> Table | None
         )
     table.add_row("energy", *(_band(p.energy_pj, energy) for p in found.values()))
     table.add_row("of the learning energy", *(f"{p.share:.2%}" for p in found.values()))
+    return table
+
+
+def mesh_table(cost: Costs) -> Table:
+    """Where the network stands and its busiest link, of models with a mesh."""
+    table = table_of("On the mesh, a learning sample", "", *cost)
+    found = [c.routing for c in cost.values()]
+    hot = [
+        r and max((load for load in r.links if load.direction in BETWEEN), key=lambda load: load.flits, default=None)
+        for r in found
+    ]
+    rows: tuple[tuple[str, list[str]], ...] = (
+        ("placed by", [r.method if r else "-" for r in found]),
+        ("packets x hops, planned", [count(r.packet_hops) if r else "-" for r in found]),
+        ("the same along a snake", [count(r.snake_packet_hops) if r else "-" for r in found]),
+        ("busiest link", [f"({h.x}, {h.y}) {h.direction}" if h else "-" for h in hot]),
+        ("flits on it", [count(h.flits) if h else "-" for h in hot]),
+    )
+    for name, cells in rows if any(found) else ():
+        table.add_row(name, *cells)
     return table
 
 
@@ -250,7 +290,7 @@ def show_cost(cost: Costs, counts: OpCounts, layout: Layout, console: Console, *
     """Print what counts cost, and what was assumed or left out; brief: totals and what learning energy goes into."""
     tables: list[Table | None] = [cost_table(cost), *energy_tables(cost, brief=brief)]
     if not brief:
-        tables += [time_table(cost), area_table(cost), channel_table(cost, counts, layout)]
+        tables += [time_table(cost), area_table(cost), mesh_table(cost), channel_table(cost, counts, layout)]
     for part in (*tables, traffic_table(counts, cost)):
         if part is not None and part.row_count:
             console.print(part)

@@ -1,17 +1,38 @@
-"""Where a network stands and what it sends: a map of cores by energy, and of links by load. PNG and SVG."""
+"""Where a network stands and what it sends: a map of cores by energy and of links by load, and files for other tools."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from neurosim.costs import Cost
+from neurosim.costs import Cost, Plan, traffic
 from neurosim.costs.cost import Load
 from neurosim.errors import NeurosimError
+from neurosim.ops import OpCounts
 from neurosim.studies.figures import figure
+from neurosim.studies.files import prepare
 
 _STEPS = {"east": (1, 0), "west": (-1, 0), "south": (0, 1), "north": (0, -1)}
 _MESH_COLOUR, _ENTRY_COLOUR = "#cc3311", "#ee8866"
+
+FILES = ("map.png", "map.svg", "placement.toml", "links.csv", "packets.csv", "noxim.txt")
+"""What `mesh_files` writes."""
+
+
+def mesh_files(cost: Cost, plan: Plan, counts: OpCounts, folder: Path) -> None:
+    """Everything about a placed network in a folder: `FILES` (docs/mapping.md 6).
+
+    cost: of the counts on that plan.
+
+    Raises: NeurosimError if the folder cannot be written to.
+    """
+    prepare(folder, "mesh")
+    mesh_map(cost, folder / "map")
+    plan.toml(folder / "placement.toml")
+    moved = traffic(plan, counts)
+    moved.links_csv(folder / "links.csv")
+    moved.csv(folder / "packets.csv")
+    moved.noxim(folder / "noxim.txt")
 
 
 def mesh_map(cost: Cost, path: Path, title: str = "Energy by core and flits by link, a learning sample") -> None:
