@@ -10,7 +10,7 @@ costs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -153,6 +153,19 @@ class _Bill:
             rows.append(Part(s.layer, s.phase, "clock", *(e * share for e in clock)))
             rows.append(Part(s.layer, s.phase, "static", *(e * share for e in leak)))
         return tuple(sorted(rows, key=lambda r: (r[0], _PHASE[r[1]], _COMPONENT[r[2]])))
+
+
+def price_each(
+    train: OpCounts, test: OpCounts | None, layout: Layout, models: Mapping[str, AnyModel]
+) -> tuple[dict[str, Cost], dict[str, str]]:
+    """What a run costs on each of several models, by their names, as of `price`; and of those that refuse it, why."""
+    priced, refused = {}, {}
+    for name, model in models.items():
+        try:
+            priced[name] = price(train, test, layout, model)
+        except NeurosimError as error:
+            refused[name] = str(error).removesuffix(f" ({model.path})")
+    return priced, refused
 
 
 def _plan(layout: Layout, model: HardwareModel, plan: Plan | None) -> Plan:
