@@ -9,27 +9,28 @@ from benchmarks.harness import Row
 
 _RUN = """
 import json, resource, sys, time
-from benchmarks.spikes import regular
+from benchmarks.spikes import lively
 
 def resident():
     with open('/proc/self/statm') as f: return int(f.read().split()[1]) * resource.getpagesize()
 
 neurons, fan_out, ticks = map(int, sys.argv[1:])
-regular(100, 10).run(10, record=False)
+lively(100, 10).run(10, record=False)
 before = resident()
 start = time.process_time()
-net = regular(neurons, fan_out)
+net = lively(neurons, fan_out)
 made = time.process_time() - start
 held = resident() - before
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
 net.run(1, record=False)
+first = net.counters()['projections'][0]['events']
 start = time.process_time()
 net.run(ticks, record=False)
 ran = time.process_time() - start
 start = time.process_time()
 net.counts()
 counted = time.process_time() - start
-events = net.counters()['projections'][0]['events'] * ticks / (ticks + 1)
+events = net.counters()['projections'][0]['events'] - first
 print(json.dumps([made, held, peak, ran, events, counted]))
 """
 

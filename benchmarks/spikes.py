@@ -16,6 +16,7 @@ from neurosim.spiking.neurons import trace
 from neurosim.spiking.plasticity import pair_stdp
 
 DT_MS, MV = 0.1, 1 << 12
+BIAS, LIMIT = 104, 1040  # of `lively`
 SIZES = {"exc": 3200, "inh": 800}
 _BRIAN = """
 import sys
@@ -148,40 +149,48 @@ def _bare(start, target, weight, spikes, inputs):
             inputs[target[k]] += weight[k]
 
 
-def regular(n, fan_out, seed=1):
-    """A network of n neurons that each spike every tenth tick by their bias, a tenth in each, joined at random."""
-    states = (ns.State("g", ns.Leak(2)), ns.State("v", None, bias=100, reset=0))
-    population = ns.Population("p", n, states, ns.Threshold(1000))
-    projection = ns.Projection("p", "p", "g", initial=(-60, 60), connect=ns.Connect("random", fan_out=fan_out))
+def lively(n, fan_out, seed=1, *, current=True, spread=True):
+    """A network whose neurons a bias makes spike about every tenth tick, joined at random by weights of both signs that disperse them.
+
+    current: spikes act on a current that decays into the membrane, else on the membrane; spread: they begin anywhere below the threshold.
+    """
+    drives = (ns.Flow("g", 2),) if current else ()
+    membrane = ns.State("v", None, drives, bias=BIAS, reset=0, bits=24)
+    population = ns.Population(
+        "p", n, (*((ns.State("g", ns.Leak(2)),) if current else ()), membrane), ns.Threshold(LIMIT, "v")
+    )
+    joined = ns.Connect("random", fan_out=fan_out)
+    projection = ns.Projection("p", "p", "g" if current else "v", initial=(-60, 60), connect=joined)
     net = ns.SpikingNetwork(ns.SpikingSpec((population,), (projection,), seed))
-    net.set_state("p", "v", np.arange(n) % 10 * 100)
+    if spread:
+        net.set_state("p", "v", np.random.default_rng(seed).integers(0, LIMIT, n))
     return net
 
 
 def events(smoke):
-    """Synaptic events a second with all counts, against a bare loop over the same synapses without any."""
+    """Synaptic events a second with all counts, against a bare loop without any over the same synapses and the same spikes."""
     n, fan_out, ticks, rounds = 4000, 80, 20 if smoke else 1000, 3 if smoke else 7
-    net = regular(n, fan_out)
+    net = lively(n, fan_out)
     drawn = net.synapses(0)
     inputs = np.zeros(n, np.int32)
-    lists = [np.arange(first, n, 10) for first in range(10)]
+    at, who = net.run(ticks)["p"]
+    lists = np.split(who, np.searchsorted(at, np.arange(1, ticks)))
 
     def bare():
-        for tick in range(ticks):
-            _bare(drawn.start, drawn.target, drawn.weight, lists[tick % 10], inputs)
+        for spikes in lists:
+            _bare(drawn.start, drawn.target, drawn.weight, spikes, inputs)
 
     done = net.counts().total("synaptic_event")
     seconds = interleaved({"neurosim": lambda: net.run(ticks, record=False), "bare": bare}, rounds)
     each = (net.counts().total("synaptic_event") - done) / (rounds + 1)
-    bare_events = ticks * n // 10 * fan_out
-    rate, other = each / seconds["neurosim"], bare_events / seconds["bare"]
+    rate, other = each / seconds["neurosim"], len(who) * fan_out / seconds["bare"]
     return [
         Row(
             "spikes: synaptic events a second, 4,000 neurons, fan-out 80",
             rate / 1e6,
             "million /s",
             150,
-            note="all counts",
+            note=f"all counts, {len(who) / n / ticks:.3f} spikes a neuron and tick",
         ),
         Row(
             "spikes: the same / a bare loop without counts",
@@ -193,14 +202,47 @@ def events(smoke):
 
 
 def neurons(smoke):
-    """Time a synaptic event from 10^3 to 10^6 neurons, fan-out 20."""
-    rows, found = [], []
-    for n in (1000, 10_000) if smoke else (1000, 10_000, 100_000, 1_000_000):
-        net, ticks = regular(n, 20), max(10, 2_000_000 // n)
+    """Time a synaptic event from 10^3 to 10^6 neurons, fan-out 20: sizes take turns, medians."""
+    sizes, rounds, spikes = (
+        ((1000, 10_000), 1, 200_000) if smoke else ((1000, 10_000, 100_000, 1_000_000), 9, 2_000_000)
+    )
+    nets, found = {n: lively(n, 20) for n in sizes}, {n: [] for n in sizes}
+    for net in nets.values():
         net.run(10, record=False)
-        before, start = net.counts().total("synaptic_event"), time.perf_counter()
-        net.run(ticks, record=False)
-        spent = time.perf_counter() - start
-        found.append(1e9 * spent / (net.counts().total("synaptic_event") - before))
-        rows.append(Row(f"spikes: {n:,} neurons, a synaptic event, all in all", found[-1], "ns"))
-    return [*rows, Row("spikes: slowest / fastest size", max(found) / min(found), "x")]
+    for _ in range(rounds):
+        for n, net in nets.items():
+            before, start = net.counters()["projections"][0]["events"], time.process_time()
+            net.run(max(10, spikes // n), record=False)
+            spent = time.process_time() - start
+            found[n].append(1e9 * spent / (net.counters()["projections"][0]["events"] - before))
+    bare = {n: _bare_ns(nets[n], max(10, spikes // n)) for n in (min(sizes), max(sizes))}
+    each = {n: statistics.median(times) for n, times in found.items()}
+    rows = [
+        Row(
+            f"spikes: {n:,} neurons, a synaptic event, all in all",
+            each[n],
+            "ns",
+            note=f"{min(times):.2f} to {max(times):.2f}",
+        )
+        for n, times in found.items()
+    ]
+    largest, smallest = max(sizes), min(sizes)
+    what = f"spikes: a synaptic event of {largest:,} neurons / of {smallest:,}"
+    note = f"linear in events would be 1; a bare loop over the same synapses and spikes: {bare[largest] / bare[smallest]:.1f}"
+    return [*rows, Row(what, each[largest] / each[smallest], "x", 2, least=False, note=note)]
+
+
+def _bare_ns(net, ticks):
+    """Nanoseconds a synaptic event of a loop without neurons and counts over what a network does in so many ticks."""
+    drawn, (at, who) = net.synapses(0), net.run(ticks)["p"]
+    inputs, lists = (
+        np.zeros(len(drawn.start) - 1, np.int32),
+        np.split(who, np.searchsorted(at, at[0] + np.arange(1, ticks))),
+    )
+    seconds = []
+    for _ in range(3):
+        start = time.process_time()
+        for spikes in lists:
+            _bare(drawn.start, drawn.target, drawn.weight, spikes, inputs)
+        seconds.append(time.process_time() - start)
+    return 1e9 * min(seconds) / np.diff(drawn.start)[who].sum()

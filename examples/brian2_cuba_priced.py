@@ -1,4 +1,4 @@
-"""A network written in Brian2, counted and priced on every shipped hardware model: two lines more than the simulation.
+"""A network written in Brian2, counted and priced on every shipped hardware model, or why one refuses it: two lines more.
 
 The CUBA network of Vogels and Abbott (2005) as Brian2's documentation has it: 4,000 integrate-and-fire neurons, 80 % of them
 excitatory, joined with a probability of 2 % by currents that decay.
@@ -10,6 +10,7 @@ import argparse
 
 from brian2 import NeuronGroup, Synapses, ms, mV, prefs, run, seed
 
+from neurosim import costs
 from neurosim.bridges import brian
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -37,7 +38,7 @@ inhibitory.connect("i >= 3200", p=0.02)
 
 watch = brian.watch()  # the first line: count what runs from here on
 run(duration)
-print(watch.table())  # the second: price it
+print(watch.table(*costs.names()))  # the second: price it
 
 found = watch.counted()
 for name, row in found.tallies.items():

@@ -63,9 +63,10 @@ def main() -> None:
     ticks = round(seconds * 1000 / DT_MS)
     from neurosim.studies import spike_energy, spike_figures
 
-    net, models = ns.SpikingNetwork(network()), {name: costs.load(name) for name in costs.names(default_only=True)}
+    net, models = ns.SpikingNetwork(network()), {name: costs.load(name) for name in costs.names()}
     begin(net)
-    run = spike_energy.run_in_slices(net, ticks, ticks // 50, models)
+    drawn = {name: models[name] for name in costs.names(default_only=True)}  # those of the figures over time
+    run = spike_energy.run_in_slices(net, ticks, ticks // 50, drawn)
     for name, n in SIZES.items():
         print(f"{name}: {len(run.spikes[name][0]) / n / seconds:.1f} spikes a neuron and second")
     counts, layout = net.counts(), net.layout()
@@ -75,15 +76,22 @@ def main() -> None:
     table = Table(
         "model", "cores", "energy, uJ (low to high)", "computing, ms", "pJ a synaptic event", "synapses alone"
     )
-    for name, model in models.items():
-        cost = ns.price(counts, None, layout, model)
+    priced, refused = costs.price_each(counts, None, layout, models)
+    for name, cost in priced.items():
         low, nominal, high = (e / 1e6 for e in cost.band["energy_pj_per_sample"])
-        each = cost.energy_pj_per_sample / events, sum(v.sum() for v in run.by_projection(name).values()) / events
+        each = (
+            e / events for e in (cost.energy_pj_per_sample, spike_energy.by_projection(cost, run.projections).sum())
+        )
         table.add_row(
             name, str(sum(cost.cores)), f"{nominal:,.0f} ({low:,.0f} to {high:,.0f})",
             f"{cost.latency_ns_per_sample / 1e6:,.1f}", *(f"{e:,.1f}" for e in each),
         )  # fmt: skip
-    Console(width=120).print(table)
+    for name in refused:
+        table.add_row(name, "", "refused, see below")
+    console = Console(width=120, highlight=False)
+    console.print(table)
+    for name, why in refused.items():
+        console.print(f"{name}: {why}")
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
         title = f"CUBA, {sum(SIZES.values()):,} neurons"

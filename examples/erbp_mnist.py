@@ -12,9 +12,10 @@ from typing import Any
 
 import neurosim as ns
 from neurosim.spiking.erbp import probabilities
+from neurosim.spiking.recorded import Spikes, in_turn
 from neurosim.spiking.training import Lesson, accuracy, train
 
-BRIGHTEST = 0.3
+BRIGHTEST, SAMPLES = 0.3, 3
 
 
 def load(name: str) -> tuple[Any, ...]:
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1, help="passes over 50,000 samples")
     parser.add_argument("--real", action="store_true", help="the same network in real numbers")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="a folder for figures")
+    parser.add_argument("--out", type=Path, help="a folder for figures: spikes of some samples, weights")
     given = parser.parse_args()
     images, labels, test, wanted, full_scale = load("digits" if given.quick else "mnist")
     settings = ns.Erbp(n_in=images.shape[1], gains=(2, 3) if images.shape[1] > 100 else (3, 3), seed=given.seed)
@@ -59,9 +60,12 @@ def main() -> None:
         from neurosim.studies import spike_figures
 
         given.out.mkdir(parents=True, exist_ok=True)
-        spikes = net.run(200, learn=False)
+        samples: list[Spikes] = []
+        net.present(shown[:SAMPLES], labels[:SAMPLES], ticks=lesson.ticks, output="out", learn=False, spikes=samples)
+        title = f"eRBP, {SAMPLES} samples of {lesson.ticks} ticks, classes {', '.join(map(str, labels[:SAMPLES]))}"
         sizes = {p.name: p.n for p in net.spec.populations}
-        spike_figures.raster(spikes, given.out / "raster", "eRBP", sizes=sizes, tick_ms=1.0, shown=300)
+        spike_figures.raster(in_turn(samples, lesson.ticks), given.out / "raster", title, sizes=sizes, shown=300)
+        spike_figures.weights(net, given.out / "weights", "eRBP, weights before and after learning")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,13 @@ def check_whole(field: str, value: object, low: int, high: int) -> None:
         raise NeurosimError(msg)
 
 
+def check_number(field: str, value: object, least: float, *, above: bool = False) -> None:
+    """The same for a finite number, at least a bound (above: more than it)."""
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not number or not least <= value < math.inf or (above and value == least):  # type: ignore[operator]
+        raise NeurosimError(f"{field}={shown(value)}: must be a number {'above' if above else 'of at least'} {least:g}")
+
+
 def check_factor(field: str, value: int, most: int) -> None:
     """The same for a whole number of either sign, up to a magnitude and not 0."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= abs(value) <= most:

@@ -122,13 +122,16 @@ def test_every_rule_equals_the_slow_twin(name):
     found = brian.simulate([spec], 60)[0]
     assert len(found.spikes["out"][0]) > 5
     assert not np.array_equal(found.weights[0], brian.simulate([spec], 60, learn=False)[0].weights[0])
-    assert str(agreement(spec, 60, found)).startswith("equal")
+    same = agreement(spec, 60, found)
+    assert same.equal, str(same)
 
 
 @pytest.mark.parametrize("rounding", ["floor", "nearest", "zero"])
 def test_every_rounding_equals_the_slow_twin(rounding):
     spec = one_rule(RULES["eRBP"], rounding, gain=-2, low=-60, high=35)  # some weights start above their highest
-    assert str(agreement(spec, 60, brian.simulate([spec], 60)[0])).startswith("equal")
+    same = agreement(spec, 60, brian.simulate([spec], 60)[0])
+    assert same.equal, str(same)
+    assert same.spikes
 
 
 def random_cases(first, count):
@@ -144,9 +147,13 @@ def random_cases(first, count):
 
 
 def test_random_networks_equal_the_slow_twin():
+    lively = 0
     for case in random_cases(0, 10):
         found = brian.simulate([case.spec], case.ticks, learn=case.learn)[0]
-        assert str(agreement(case.spec, case.ticks, found, learn=case.learn)).startswith("equal")
+        same = agreement(case.spec, case.ticks, found, learn=case.learn)
+        assert same.equal, str(same)
+        lively += same.spikes > 0
+    assert lively >= 8
 
 
 def test_named_learning_rules_equal_the_kernels(capsys):

@@ -67,6 +67,21 @@ def test_counts_by_hand(b2):
     assert layout.places == (1, 1, 2)
 
 
+def test_every_model_has_a_row(b2):
+    net = b2.Network(*clock_and_cells(b2))
+    watch = brian.watch(net)
+    net.run(5 * b2.ms)
+    header, *rows = watch.table(*names()).splitlines()
+    assert header.split()[0] == "energy,"
+    assert sorted(row.split()[0] for row in rows if not row.startswith(" ")) == names()
+    # Only a model of one network alone refuses so small a one, and says so in its row.
+    refusals = {row.split()[0]: row for row in rows if "alone" in row}
+    assert sorted(refusals) == ["park2019", "spoon"]
+    assert refusals["spoon"].startswith("spoon               network ")
+    with pytest.raises(NeurosimError, match=r"the numbers of 'spoon' are of one network alone"):
+        watch.price("spoon")
+
+
 def test_words_are_the_users(b2):
     net = b2.Network(*clock_and_cells(b2))
     watch = brian.watch(net, bits={"syn.w": 4, "cells.v": 12, "number": 6})

@@ -98,17 +98,24 @@ def test_nmnist_of_files(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("a.csv", "0,3\n# a line\n10, 1\n\n10,1 # again\n25,0\n"), ("a.txt", "0 3\n10\t1\n25 0"), ("a.csv", "")],
+    [
+        ("a.csv", "0,3\n# a line\n10, 1\n\n10,1 # again\n25,0\n"),
+        ("a.txt", "0 3\n10\t1\n25 0"),
+        ("a.csv", "\ufeff0,3\n10,1\n25,0"),
+        ("a.csv", "# silent\n"),
+    ],
 )
 def test_text_files(tmp_path, name, text):
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, encoding="utf-8")
     ticks, neurons = load(tmp_path / name, 4, units=10)
-    assert (ticks.tolist(), neurons.tolist()) == (([0, 1, 2], [3, 1, 0]) if text else ([], []))
+    assert (ticks.tolist(), neurons.tolist()) == (([0, 1, 2], [3, 1, 0]) if "3" in text else ([], []))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("", r"a\.csv: empty: must be rows of two whole numbers: time, address \(a recording without events is a file"),
+        ("\n \n", r"a\.csv: empty"),
         ("0,3\n5", r"a\.csv, line 2: '5': must be rows of two whole numbers"),
         ("0,3\n5,", r"a\.csv, line 2"),
         ("0,3\n5,1,1", r"a\.csv, line 2"),
@@ -125,6 +132,25 @@ def test_broken_text_files(tmp_path, text, message):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(NeurosimError, match=message):
         load(tmp_path / "a.csv", 4)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"n": 4.5}, r"events: n=4\.5: must be a whole number 1\.\.16777216"),
+        ({"n": 0}, "events: n=0"),
+        ({"units": 0.5}, r"events: units=0\.5: must be a whole number 1"),
+        ({"ticks": -1}, r"events: ticks=-1: must be a whole number 0"),
+        ({"times": [[1], [2, 3]]}, "events: times and addresses: must be lists of whole numbers"),
+        ({"times": [0.5]}, "events: time: float64: must be whole numbers"),
+        ({"times": ["a"]}, r"events: time: <U1: must be whole numbers"),
+        ({"times": [(1 << 40) * 3 + 1], "units": 3}, r"time of event 0=3298534883329: must be 0\.\.3298534883328"),
+        ({"times": [1 << 40], "n": 1 << 24}, r"time of event 0=1099511627776: must be 0\.\.274877906943"),
+    ],
+)
+def test_wrong_lists(given, message):
+    with pytest.raises(NeurosimError, match=message):
+        binned(**{"times": [1], "addresses": [0], "n": 3, **given})
 
 
 def test_array_files(tmp_path):

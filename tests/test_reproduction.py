@@ -19,6 +19,7 @@ from neurosim.studies.reproduction import (
     Results,
     Task,
     Verdict,
+    engines_of,
     reproduce,
     run_cells,
 )
@@ -30,6 +31,10 @@ def module(name):
 
 
 ALL = [(name, engine) for name in STUDIES for engine in module(name).ENGINES]
+
+
+def test_a_study_that_compares_both_engines_says_so():
+    assert [engines_of(name) for name in ("rules", "dfa", "spiking")] == ["float, fixed", "float", "float and fixed"]
 
 
 def invented(setting, seed, *, checkpoint=None, progress=None):

@@ -10,7 +10,7 @@ import pytest
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, Quantiser
-from neurosim.spiking.neurons import Events, Flow, Leak, Poisson, Population, Regular, State, Threshold, lif
+from neurosim.spiking.neurons import Events, Flow, Leak, Poisson, Population, Regular, State, Threshold, lif, trace
 from neurosim.spiking.plasticity import (
     Eligibility,
     Gate,
@@ -722,6 +722,23 @@ def test_kernels_equal_the_twin(make):
 
 def test_kernels_equal_the_twin_in_real_numbers(make):
     assert sum(compare(case, make, real=True) for case in cases(150, "reals")) > 60_000
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_rows_of_a_large_projection_equal_the_twin(make, real):
+    """More than 2**17 synapses, which are asked for ahead of time: many spikes a tick, and a few."""
+    rows = Connect("random", probability=0.9)
+    one, other = (
+        Projection("pre", "post", "v", initial=(-5, 5), connect=rows, delay=1),
+        Projection("post", "pre", "x", initial=1),
+    )
+    many = Population("pre", 400, (trace("x", Leak(3), 9),), Poisson([12000] * 380 + [0] * 20))
+    few = Population("post", 400, (State("v", Leak(2), reset=0),), Threshold(14))
+    spec = SpikingSpec((many, few), (one, other.replace(connect=rows, gain=1)), 5)
+    assert compare(Case(spec, 8, learn=False), make, real=real)
+    spikes = make(spec).run(8)
+    for name in ("pre", "post"):
+        assert np.bincount(spikes[name][0]).max() > 8
 
 
 def test_kernels_equal_the_twin_in_pieces(make):

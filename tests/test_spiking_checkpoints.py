@@ -52,8 +52,20 @@ def test_an_order_that_makes_no_sense_is_refused(order):
         small().present(INPUTS, LABELS, ticks=5, output="out", order=order)
 
 
-def test_a_presentation_that_fails_leaves_the_sources_as_described():
+def test_a_presentation_that_is_stopped_leaves_the_sources_as_described():
+    class Stopping(list):
+        """Samples whose reader is stopped: the first may be read once more than it is checked."""
+
+        left = 3
+
+        def __getitem__(self, at):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return super().__getitem__(at)
+
     net = SpikingNetwork(SpikingSpec((Population("data", 2, (), Events(role="input")),), ()))
-    with pytest.raises(NeurosimError, match=r"must be 0\.\.1"):
-        net.present([([0, 1], [0, 1]), ([0], [9])], ticks=4, output="data")
+    with pytest.raises(KeyboardInterrupt):
+        net.present(Stopping([([0, 1], [0, 1]), ([0], [1])]), ticks=4, output="data")
+    assert net.tick == 4
     assert not len(net.run(20).by_name["data"][0])

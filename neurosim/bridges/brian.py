@@ -25,10 +25,12 @@ from neurosim.bridges.brian_quantise import Compared, Quantised, compare_bits, q
 from neurosim.bridges.brian_random import bits_function, random_bits
 from neurosim.bridges.brian_watch import Counted, Watch, count, price, watch
 from neurosim.errors import NeurosimError
-from neurosim.formats import check, check_whole
-from neurosim.spiking.drift import Drift, narrowed, van_rossum
+from neurosim.fields import shown
+from neurosim.formats import check, check_all_whole, check_number, check_whole
+from neurosim.spiking.drift import Drift, check_widths, narrowed, presented, van_rossum
+from neurosim.spiking.neurons import LAST_TICK
 from neurosim.spiking.projection import Synapses
-from neurosim.spiking.spec import SpikingSpec
+from neurosim.spiking.spec import SpikingSpec, check_spec
 
 __all__ = [
     "Agreement", "BrianTwin", "Compared", "Counted", "Drift", "Quantised", "Trace", "Watch", "bits_function", "brian2", "compare",
@@ -46,9 +48,10 @@ class BrianTwin:
     """
 
     def __init__(self, spec: SpikingSpec, synapses: Given, dt_ms: float, target: str, *, real: bool) -> None:
+        check_spec("spec", spec)
         check("target", target, TARGETS)
-        if not dt_ms > 0:
-            raise NeurosimError(f"dt_ms={dt_ms!r}: must be above 0")
+        check_number("dt_ms", dt_ms, 0, above=True)
+        _check_given(spec, synapses)
         self.spec, self.dt_ms, self.target, self.real = spec, float(dt_ms), target, real
         self._model = model(spec, synapses, real=real)
         self._trace: Trace | None = None
@@ -87,7 +90,7 @@ class BrianTwin:
 
     def run(self, ticks: int, *, learn: bool = True) -> None:
         """So many ticks more."""
-        check_whole("ticks", ticks, 0, 1 << 40)
+        check_whole("ticks", ticks, 0, LAST_TICK)
         if self._compiled:
             if self._trace is not None:
                 raise NeurosimError("target='cpp_standalone': its program runs once; make another twin")
@@ -140,9 +143,12 @@ class BrianTwin:
         """Write the program, and beside it the arrays that it loads. path: of the program, NAME.py."""
         file = Path(path).with_suffix(".py")
         text, arrays = listing(self._model, self.dt_ms, file.with_suffix(".npz").name)
-        file.write_text(text)
-        if arrays:
-            np.savez_compressed(file.with_suffix(".npz"), **arrays)  # type: ignore[arg-type]
+        try:
+            file.write_text(text)
+            if arrays:
+                np.savez_compressed(file.with_suffix(".npz"), **arrays)  # type: ignore[arg-type]
+        except OSError as error:
+            raise NeurosimError(f"path={str(path)!r}: cannot be written: {error.strerror}") from None
         return file
 
 
@@ -167,7 +173,13 @@ def simulate(
     dt_ms: float = 1.0,
 ) -> list[Trace]:
     """Several networks for so many ticks; with the target `cpp_standalone` in one program, since compiling takes most of the time."""
+    if not isinstance(specs, list | tuple):
+        raise NeurosimError(f"specs={shown(specs)}: must be a list of SpikingSpecs")
+    for spec in specs:
+        check_spec("spec", spec)
+    check_whole("ticks", ticks, 0, LAST_TICK)
     check("target", target, TARGETS)
+    check_number("dt_ms", dt_ms, 0, above=True)
     models = [model(spec, real=real, prefix=f"n{k}_" if len(specs) > 1 else "") for k, spec in enumerate(specs)]
     if target == "cpp_standalone":
         return _run_compiled(models, specs, ticks, dt_ms, learn=learn)
@@ -179,8 +191,15 @@ def simulate(
         return [_read(spec, one) for spec, one in zip(specs, objects, strict=True)]
 
 
-def compare(spec: SpikingSpec, ticks: int, target: str = "numpy", *, learn: bool = True) -> Agreement:
-    """Run this package's network and its twin for so many ticks: whether they are equal, and where not."""
+def compare(
+    spec: SpikingSpec, ticks: int, target: str = "numpy", *, learn: bool = True, inputs: Any = None, labels: Any = None
+) -> Agreement:
+    """Run this package's network and its twin for so many ticks: whether they are equal, and where not; and what never spiked.
+
+    inputs, labels: samples as of `SpikingNetwork.present`, one after the other, so many ticks each; without them sources whose role is
+    input or label do what their description says, which may be nothing.
+    """
+    spec, ticks = _shown(spec, ticks, inputs, labels)
     found = simulate([spec], ticks, target=target, learn=learn)[0]
     return first_difference(spec, ticks, here(spec, ticks, learn=learn), found)
 
@@ -210,16 +229,55 @@ def drift(
     within: int = 2,
     tau: float = 10.0,
     target: str = "numpy",
+    inputs: Any = None,
+    labels: Any = None,
 ) -> Drift:
     """How far integers, and then weights of fewer bits, move spikes from those of the network in real numbers.
 
     within: ticks by which two spikes of a neuron may differ and still coincide; tau: of van Rossum's distance (2001), in ticks.
+    inputs, labels: samples as of `compare`.
     """
+    check_widths(bits, 16)
+    check_whole("within", within, 0, LAST_TICK)
+    check_number("tau", tau, 0, above=True)
+    spec, ticks = _shown(spec, ticks, inputs, labels)
     widest = max((p.weight.bits for p in spec.projections), default=0)
     cases = {"as described": spec} | {f"{b}-bit weights": narrowed(spec, b) for b in bits if b < widest}
     original = simulate([spec], ticks, target=target, real=True)[0]
     found = simulate(list(cases.values()), ticks, target=target)
     return drift_of(spec, ticks, original, dict(zip(cases, found, strict=True)), within, tau)
+
+
+def _shown(spec: SpikingSpec, ticks: int, inputs: Any, labels: Any) -> tuple[SpikingSpec, int]:
+    """A network that is shown samples, if there are any, and for how many ticks in all."""
+    check_spec("spec", spec)
+    check_whole("ticks", ticks, 0, LAST_TICK)
+    if inputs is None and labels is None:
+        return spec, ticks
+    return presented(spec, inputs, labels, ticks=ticks)
+
+
+def _check_given(spec: SpikingSpec, synapses: Given) -> None:
+    """Refuse synapses that are none, or reach beyond their populations."""
+    if synapses is not None and not isinstance(synapses, list | tuple | Mapping):
+        raise NeurosimError(
+            f"synapses={shown(synapses)}: must be a list of Synapses, or Synapses by the names of projections"
+        )
+    if isinstance(synapses, list | tuple) and synapses and len(synapses) != len(spec.projections):
+        raise NeurosimError(
+            f"synapses: {len(synapses)} of them: must be {len(spec.projections)}, as many as projections"
+        )
+    for key, one in synapses.items() if isinstance(synapses, Mapping) else enumerate(synapses or ()):
+        number = spec.projection(key) if isinstance(key, str) else key
+        check_whole("synapses: projection", number, 0, len(spec.projections) - 1)
+        p = spec.projections[number]
+        if not isinstance(one, Synapses):
+            raise NeurosimError(f"synapses of {p.title}={shown(one)}: must be Synapses")
+        if len(one.start) != spec.population(p.source).n + 1:
+            raise NeurosimError(
+                f"synapses of {p.title}: start has {len(one.start)} numbers: must be {spec.population(p.source).n + 1}"
+            )
+        check_all_whole(f"synapses of {p.title}: target", one.target, 0, spec.population(p.target).n - 1)
 
 
 def _learning(objects: Sequence[Objects], *, learn: bool) -> None:

@@ -37,7 +37,7 @@ class Words:
     """Widths: of a kind (`DEFAULT_BITS`), or of `OBJECT.VARIABLE`. Raises NeurosimError for names that nothing has."""
 
     def __init__(self, bits: Mapping[str, int] | int | None, known: Iterable[str]) -> None:
-        given = {"weight": bits} if isinstance(bits, int) else dict(bits or {})
+        given = dict(bits or {}) if bits is None or isinstance(bits, Mapping) else {"weight": bits}
         names = frozenset(known)
         for key, value in given.items():
             if key not in DEFAULT_BITS and key not in names:
@@ -350,7 +350,7 @@ def weights_of(synapses: Any, words: Words, told: Any) -> tuple[str, ...]:
     Raises: NeurosimError where several variables of the synapses are added and nobody says which is the weight.
     """
     if told is not None:
-        names = (told,) if isinstance(told, str) else tuple(told)
+        names = tuple(told) if isinstance(told, list | tuple) else (told,)
         for name in names:
             value = of_synapses(synapses, words, ())(name) if name in synapses.variables else NUMBER
             if not isinstance(value, Value) or value.key is None or value.key[0] != "synapse":

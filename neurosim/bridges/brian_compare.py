@@ -28,7 +28,8 @@ class Agreement:
     """Whether this package's network and its twin in Brian2 agree on all integers, and the first difference if not.
 
     place: what differs, as (population, neuron), (population.state, neuron), (projection, synapse) or (tags of projection, synapse);
-    tick: of a spike that one of them has alone; None for states, weights and tags, which are compared at the end.
+    tick: of a spike that one of them has alone; None for states, weights and tags, which are compared at the end. spikes: of all
+    populations here; silent: populations that have none.
     """
 
     ticks: int
@@ -37,6 +38,8 @@ class Agreement:
     tick: int | None = None
     here: int | None = None
     brian: int | None = None
+    spikes: int = 0
+    silent: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -45,7 +48,13 @@ class Agreement:
 
     def __str__(self) -> str:
         if self.place is None:
-            return f"equal: {self.integers} integers of spikes, states, weights and tags over {self.ticks} ticks"
+            if not self.spikes:
+                return (
+                    f"nothing spiked in {self.ticks} ticks, so that little was compared: {self.integers} integers are equal; "
+                    "give samples (inputs=…) to sources that are silent without them"
+                )
+            quiet = f"; {', '.join(self.silent)} never spiked" if self.silent else ""
+            return f"equal: {self.integers} integers of {self.spikes} spikes, states, weights and tags over {self.ticks} ticks{quiet}"
         name, index = self.place
         if self.tick is not None:
             who = "here alone" if self.here else "in Brian2 alone"
@@ -56,6 +65,8 @@ class Agreement:
 def first_difference(spec: SpikingSpec, ticks: int, here: Trace, brian: Trace) -> Agreement:
     """Compare spikes, the first in time; then states, weights and tags."""
     found, compared = [], 0
+    silent = tuple(p.name for p in spec.populations if not len(here.spikes[p.name][0]))
+    spikes = sum(len(here.spikes[p.name][0]) for p in spec.populations)
     for number, p in enumerate(spec.populations):
         mine, its = (set(zip(*(x.tolist() for x in t.spikes[p.name]), strict=True)) for t in (here, brian))
         compared += 2 * len(mine)
@@ -63,7 +74,7 @@ def first_difference(spec: SpikingSpec, ticks: int, here: Trace, brian: Trace) -
     if found:
         tick, number, neuron, mine_alone = min(found)
         name = spec.populations[number].name
-        return Agreement(ticks, compared, (name, neuron), tick, int(mine_alone), int(not mine_alone))
+        return Agreement(ticks, compared, (name, neuron), tick, int(mine_alone), int(not mine_alone), spikes, silent)
     pairs = [(f"state {p}.{s}", values, brian.states[p, s]) for (p, s), values in here.states.items()]
     titles = [p.title for p in spec.projections]
     pairs += [(f"weight of {titles[k]}", w, brian.weights[k]) for k, w in enumerate(here.weights)]
@@ -72,9 +83,9 @@ def first_difference(spec: SpikingSpec, ticks: int, here: Trace, brian: Trace) -
         differ = np.flatnonzero(one != other)
         if len(differ):
             at = int(differ[0])
-            return Agreement(ticks, compared, (name, at), None, int(one[at]), int(other[at]))
+            return Agreement(ticks, compared, (name, at), None, int(one[at]), int(other[at]), spikes, silent)
         compared += len(one)
-    return Agreement(ticks, compared)
+    return Agreement(ticks, compared, spikes=spikes, silent=silent)
 
 
 def drift_of(

@@ -24,6 +24,7 @@ from neurosim.bridges.brian_code import (
 )  # fmt: skip
 from neurosim.bridges.brian_device import brian2
 from neurosim.errors import NeurosimError
+from neurosim.fields import shown
 
 SUPPORTED = (
     "NeuronGroup, PoissonGroup, SpikeGeneratorGroup, PoissonInput, Synapses between groups or subgroups of them, "
@@ -64,11 +65,11 @@ def objects_of(network: Any, level: int = 0) -> set[Any]:
         found = module.collect(level=level + 1)
     elif isinstance(network, module.Network):
         found = network.objects
-    elif isinstance(network, Iterable):
+    elif isinstance(network, list | tuple | set) and all(isinstance(one, module.BrianObject) for one in network):
         found = set(network)
     else:
         raise NeurosimError(
-            f"network={network!r}: must be a Brian2 Network, a list of its objects, or nothing for the magic network"
+            f"network={shown(network)}: must be a Brian2 Network, a list of its objects, or nothing for the magic network"
         )
     if not found:
         raise NeurosimError("network: has no objects of Brian2")
@@ -109,6 +110,18 @@ def sorted_out(objects: Iterable[Any]) -> Sources:
     return found
 
 
+def check_named(field: str, given: Any, synapses: Iterable[Any]) -> None:
+    """Refuse what is not given by the names of Synapses of the network."""
+    names = sorted(one.name for one in synapses)
+    if not isinstance(given, Mapping):
+        raise NeurosimError(
+            f"{field}={shown(given)}: must be by the names of Synapses, such as {{{(names or ['syn'])[0]!r}: …}}"
+        )
+    unknown = sorted(map(str, set(given) - set(names)))
+    if unknown:
+        raise NeurosimError(f"{field}: {unknown[0]!r}: must be one of {', '.join(names) or 'no synapses'}")
+
+
 def refuse_inactive(group: Any) -> None:
     """Refuse a group of neurons of which not all runs: what it does in a tick would be counted all the same."""
     parts = ("state_updater", "subexpression_updater", "thresholder", "resetter")
@@ -134,12 +147,8 @@ def _refused(thing: Any, why: str) -> NeurosimError:
 def read(sources: Sources, bits: Mapping[str, int] | int | None, weights: Mapping[str, Any] | None) -> Read:
     """Read the code of all objects. bits, weights: as of `brian.watch`."""
     module = brian2()
+    check_named("weights", weights or {}, sources.synapses)
     told = dict(weights or {})
-    unknown = sorted(set(told) - {s.name for s in sources.synapses})
-    if unknown:
-        raise NeurosimError(
-            f"weights: {unknown[0]!r}: must be one of {', '.join(s.name for s in sources.synapses) or 'no synapses'}"
-        )
     names = {f"{g.name}.{v}" for g in (*sources.groups, *sources.synapses) for v in g.variables}
     words = Words(bits, names)
     notes = list(sources.notes)

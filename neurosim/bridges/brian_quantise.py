@@ -12,10 +12,11 @@ import numpy as np
 from neurosim.bridges.brian_code import Words, weights_of
 from neurosim.bridges.brian_device import brian2
 from neurosim.bridges.brian_hear import assigning, before_counters
-from neurosim.bridges.brian_network import objects_of, sorted_out
+from neurosim.bridges.brian_network import check_named, objects_of, sorted_out
 from neurosim.errors import NeurosimError
-from neurosim.formats import check, check_whole
-from neurosim.spiking.drift import Drift, Raster, drift_of_rasters
+from neurosim.fields import shown
+from neurosim.formats import check, check_number, check_whole
+from neurosim.spiking.drift import Drift, Raster, check_widths, drift_of_rasters
 
 ROUNDINGS = ("nearest", "stochastic")
 
@@ -70,8 +71,12 @@ class Quantised:
             )
         values = np.array(variable.get_value(), np.float64)
         top = (1 << (bits - 1)) - 1
-        largest = float(np.abs(values).max(initial=0)) if scale is None else float(scale)
-        if not largest > 0:
+        largest = (
+            float(np.abs(values).max(initial=0))
+            if scale is None
+            else _of_dimension(f"scale of {where}", scale, variable.dim)
+        )
+        if not largest:
             raise NeurosimError(
                 f"{where}: all are 0: say what the largest word stands for, scale={{{synapses.name!r}: …}}"
             )
@@ -110,6 +115,17 @@ class Quantised:
         self.undo()
 
 
+def _of_dimension(field: str, value: Any, dimension: Any) -> float:
+    """A quantity above 0 in SI units: of a dimension, or a bare number that is meant so."""
+    module, size = brian2(), np.asarray(value)
+    one = size.dtype.kind in "iuf" and not size.ndim
+    fits = not isinstance(value, module.Quantity) or module.get_dimensions(value) is dimension
+    if not (one and fits and 0 < float(size) < np.inf):
+        unit = module.get_unit(dimension)
+        raise NeurosimError(f"{field}={shown(value)}: must be one number above 0 in units of {unit}")
+    return float(size)
+
+
 def _given(values: Any, name: str, default: Any) -> Any:
     return values.get(name, default) if isinstance(values, Mapping) else values
 
@@ -139,11 +155,9 @@ def quantise(
         raise NeurosimError(
             "device cpp_standalone: weights are not known before its program runs; quantise on a runtime target"
         )
-    names = {s.name for s in found.synapses}
-    for what, given in (("bits", bits), ("scale", scale), ("weights", weights)):
-        unknown = sorted(set(given) - names) if isinstance(given, Mapping) else []
-        if unknown:
-            raise NeurosimError(f"{what}: {unknown[0]!r}: must be one of {', '.join(sorted(names))}")
+    for what, given in (("bits", bits), ("scale", scale), ("weights", weights or {})):
+        if isinstance(given, Mapping) or what == "weights":
+            check_named(what, given, found.synapses)
     if not found.synapses:
         raise NeurosimError("network: has no Synapses whose weights could be rounded")
     return Quantised(found.synapses, bits, scale, dict(weights or {}), rounding, found.regular)
@@ -183,13 +197,19 @@ def compare_bits(
         raise NeurosimError(
             "network: comparing stores and restores it, so it must be a Network: Network(collect()) makes one"
         )
+    check_widths(bits, 32)
+    check_number("within_ms", within_ms, 0)
+    check_number("tau_ms", tau_ms, 0, above=True)
+    if not isinstance(duration, module.Quantity):
+        raise NeurosimError(f"duration={shown(duration)}: must be a time, such as 1*second")
+    seconds = _of_dimension("duration", duration, module.second.dim)
     found = sorted_out(objects_of(network))
     groups = [g for g in found.groups if isinstance(g, module.NeuronGroup) and "spike" in g.events]
     if not groups:
         raise NeurosimError("network: has no NeuronGroup that spikes")
     monitors = {g.name: module.SpikeMonitor(g, name=f"{g.name}_compared*") for g in groups}
     dt, start = float(groups[0].clock.dt_), float(network.t_)
-    ticks, state = round(float(duration) / dt), "_neurosim_compared"
+    ticks, state = round(seconds / dt), "_neurosim_compared"
     for group in groups:
         group.contained_objects.append(monitors[group.name])
     try:

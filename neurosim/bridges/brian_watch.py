@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,24 +41,32 @@ class Counted:
 
     def prices(self, *hardware: str) -> dict[str, costs.Cost]:
         """The same on several models; on all that are priced unasked where none is named."""
-        return {name: self.price(name) for name in hardware or costs.names(default_only=True)}
+        return {name: self.price(name) for name in _named(hardware)}
 
     def table(self, *hardware: str) -> str:
-        """The prices as text, the optimistic and pessimistic ends in brackets."""
+        """The prices as text, the optimistic and pessimistic ends in brackets; what a model refuses the network for in its row."""
         events = sum(row.get("events", row.get("spikes", 0)) for row in self.tallies.values() if "ticks" not in row)
         lines = [
-            f"{'':18}{'energy, uJ':>28}{'pJ a synaptic event':>21}{'busy, us':>12}{'area, mm2':>11}{'cores':>7}  grade"
+            f"{'':20}{'energy, uJ':>28}{'pJ a synaptic event':>21}{'busy, us':>12}{'area, mm2':>11}{'cores':>7}  grade"
         ]
-        for name, cost in self.prices(*hardware).items():
+        models = {name: costs.load(name) for name in _named(hardware)}
+        priced, refused = costs.price_each(self.counts, None, self.layout, models)
+        for name, cost in priced.items():
             low, nominal, high = cost.band["energy_pj_per_sample"]
             energy = f"{nominal / 1e6:.4g} ({low / 1e6:.4g} … {high / 1e6:.4g})"
             each = f"{nominal / events:.4g}" if events else "-"
             lines.append(
-                f"{name:18}{energy:>28}{each:>21}{cost.latency_ns_per_sample / 1e3:>12.5g}{cost.area_um2 / 1e6:>11.4g}"
+                f"{name:20}{energy:>28}{each:>21}{cost.latency_ns_per_sample / 1e3:>12.5g}{cost.area_um2 / 1e6:>11.4g}"
                 f"{sum(cost.cores):>7}  {cost.grade.basis}, {cost.grade.tag}"
                 + (f"; without {', '.join(cost.unpriced)}" if cost.unpriced else "")
             )
+        for name, why in refused.items():
+            lines += textwrap.wrap(why, 130, initial_indent=f"{name:20}", subsequent_indent=" " * 20)
         return "\n".join(lines)
+
+
+def _named(hardware: tuple[str, ...]) -> Sequence[str]:
+    return hardware or costs.names(default_only=True)
 
 
 class Watch:
@@ -268,7 +277,7 @@ class Watch:
         return self.counted().price(hardware)
 
     def table(self, *hardware: str) -> str:
-        """The prices as text, on the named models or on all that are priced unasked."""
+        """The prices as text, on the named models or on all that are priced unasked; refusals in their rows."""
         return self.counted().table(*hardware)
 
     def close(self) -> None:

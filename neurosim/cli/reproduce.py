@@ -38,7 +38,7 @@ def reproduce(given: argparse.Namespace) -> int:
     from rich.markup import escape
     from rich.table import Table
 
-    from neurosim.studies.reproduction import STUDIES, Task, module_of, reproduce
+    from neurosim.studies.reproduction import STUDIES, Task, engines_of, reproduce
 
     if given.report and given.name is not None:
         raise NeurosimError(f"report={given.report!r}: is of all studies and runs none; leave out {given.name!r}")
@@ -53,7 +53,7 @@ def reproduce(given: argparse.Namespace) -> int:
         for column in ("study", "engines", "what it reproduces"):
             table.add_column(column)
         for name, what in STUDIES.items():
-            table.add_row(name, ", ".join(module_of(name).ENGINES), what)
+            table.add_row(name, engines_of(name), what)
         terminal().print(table)
         return 0
     console, progress = terminal(), _Lines()

@@ -10,7 +10,7 @@ costs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -93,6 +93,19 @@ class _Bill:
         self.tag = max(int(tags.max(initial=0)), int((flit_tags * sent).max()))
         self.basis = max(int(bases.max(initial=0)), int((flit_bases * sent).max()))
         self.books = books
+
+
+def price_each(
+    train: OpCounts, test: OpCounts | None, layout: Layout, models: Mapping[str, AnyModel]
+) -> tuple[dict[str, Cost], dict[str, str]]:
+    """What a run costs on each of several models, by their names, as of `price`; and of those that refuse it, why."""
+    priced, refused = {}, {}
+    for name, model in models.items():
+        try:
+            priced[name] = price(train, test, layout, model)
+        except NeurosimError as error:
+            refused[name] = str(error).removesuffix(f" ({model.path})")
+    return priced, refused
 
 
 def _plan(layout: Layout, model: HardwareModel, plan: Plan | None) -> Plan:

@@ -48,7 +48,7 @@ try:
     for _name in (
         "registers", "lanes", "words", "rng", "dense", "matmul", "channel", "update", "forward", "backward", "engine",
         "conv", "conv_update", "conv_engine", "tiles", "maps", "real", "spike_registers", "spike_states", "spike_synapses",
-        "spike_lanes", "spike_delivery", "spike_engine",
+        "spike_fetch", "spike_lanes", "spike_delivery", "spike_engine",
     ):  # fmt: skip
         importlib.import_module(f"{__name__}.{_name}")
 finally:

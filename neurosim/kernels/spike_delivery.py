@@ -6,42 +6,12 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from neurosim.kernels.jit import inlined, unsigned
+from neurosim.kernels.jit import inlined, inner, unsigned
 from neurosim.kernels.lanes import HALF, add, load_32, multiply, prefetch, splat_32, store
+from neurosim.kernels.spike_fetch import AHEAD, fetch_list, is_far
 from neurosim.kernels.spike_lanes import arrive_along, arrive_in_lanes, learn_columns, learn_rows
-from neurosim.kernels.spike_registers import PART, SPIKE_TALLY
+from neurosim.kernels.spike_registers import PART, POPULATION, SPIKE_TALLY
 from neurosim.kernels.spike_synapses import arrive, depart
-
-_LINE = 64
-"""Bytes that a processor fetches at once."""
-
-
-@inlined
-def fetch_starts(memory, starts, at, ring, n):
-    """Where the lists of n spikes, from `ring` on, begin is asked for ahead of time, so that `fetch_lists` need not wait."""
-    for s in range(n):
-        prefetch(starts, at + memory.spikes[ring + s])
-
-
-@inlined
-def fetch_lists(memory, starts, at, ring, n, names, others):
-    """The lists themselves are asked for: names in 32 bits, and what goes with them."""
-    width = _LINE // others.itemsize
-    for s in range(n):
-        first, last = starts[at + memory.spikes[ring + s]], starts[at + memory.spikes[ring + s] + 1]
-        for k in range(first, last, _LINE // 4):
-            prefetch(names, k)
-        for k in range(first, last, width):
-            prefetch(others, k)
-
-
-@inlined
-def fetch_weights(program, memory, part, ring, n):
-    """The weights of the columns of n spikes are asked for."""
-    for s in range(n):
-        at = part[PART.column] + memory.spikes[ring + s]
-        for c in range(program.column_start[at], program.column_start[at + 1]):
-            prefetch(memory.weight, program.column_synapse[unsigned(c)])
 
 
 def add_row(memory, part, i, factor):
@@ -75,21 +45,46 @@ def _add_list(program, memory, part, first, last, factor):
         inputs[unsigned(to + target[unsigned(k)])] += weight[unsigned(k)] * factor
 
 
+@inner
+def _add_far(program, memory, part, ring, n, factor):
+    """N sparse rows that lie far away: while some arrive, others are asked for. Returns (rows that are not empty, synapses reached).
+
+    A processor looks ahead some hundred instructions, which is a few short rows, and each row waits for its start, then for its list:
+    asked for in time, delivery from main memory takes half as long.
+    """
+    start, at, met, rows = program.start, part[PART.row], np.int64(0), np.int64(0)
+    for s in range(n):
+        if s + 2 * AHEAD < n:
+            prefetch(start, at + memory.spikes[ring + s + 2 * AHEAD])
+        if s + AHEAD < n:
+            fetch_list(start, at + memory.spikes[ring + s + AHEAD], program.target, memory.weight)
+        i = at + np.int64(memory.spikes[ring + s])
+        first, last = start[i], start[i + 1]
+        _add_list(program, memory, part, first, last, factor)
+        rows += last > first
+        met += last - first
+    return rows, met
+
+
 @inlined
 def transmit(program, memory, part, ring, n, counts):
     """N spikes of the source, from `ring` on, arrive where nothing is lost and nothing learns; gain at least 0."""
     factor, met, rows = memory.x[0] * 0 + (1 << part[PART.gain]), np.int64(0), np.int64(0)
-    for s in range(n):
-        i = np.int64(memory.spikes[ring + s])
-        if part[PART.dense]:
-            add_row(memory, part, i, factor)
-            reached = part[PART.columns]
-        else:
-            first, last = program.start[part[PART.row] + i], program.start[part[PART.row] + i + 1]
-            _add_list(program, memory, part, first, last, factor)
-            reached = last - first
-        rows += reached > 0
-        met += reached
+    sources = program.populations[part[PART.source_number], POPULATION.n]
+    if n > AHEAD and part[PART.dense] == 0 and is_far(program.start, part[PART.row], sources):
+        rows, met = _add_far(program, memory, part, ring, n, factor)
+    else:
+        for s in range(n):
+            i = np.int64(memory.spikes[ring + s])
+            if part[PART.dense]:
+                add_row(memory, part, i, factor)
+                reached = part[PART.columns]
+            else:
+                first, last = program.start[part[PART.row] + i], program.start[part[PART.row] + i + 1]
+                _add_list(program, memory, part, first, last, factor)
+                reached = last - first
+            rows += reached > 0
+            met += reached
     counts[SPIKE_TALLY.arrivals] += rows
     counts[SPIKE_TALLY.events] += met
 

@@ -8,13 +8,12 @@ from neurosim.kernels.jit import inlined, kernel
 from neurosim.kernels.lanes import HALF, lowest_bit, nonzero_bits
 from neurosim.kernels.registers import LANES
 from neurosim.kernels.rng import fold, step_key
-from neurosim.kernels.spike_delivery import fetch_lists, fetch_starts, fetch_weights, leave, receive, transmit
+from neurosim.kernels.spike_delivery import leave, receive, transmit
+from neurosim.kernels.spike_fetch import AHEAD, fetch_lists, fetch_starts, fetch_weights
 from neurosim.kernels.spike_registers import KIND, PART, POPULATION, STATE
 from neurosim.kernels.spike_states import is_held, update_state
 from neurosim.kernels.spike_synapses import consolidate
 
-_AHEAD = 4
-"""Spikes whose rows are asked for before delivery begins: those beyond overlap with one another."""
 _ONE, _UPPER_16 = np.int64(1), np.uint64(48)
 
 
@@ -172,14 +171,14 @@ def _fetch(program, memory, tick, since, learn):
             part = program.parts[b]
             if part[PART.dense] == 0 and step < 2:
                 ring, n = _arriving(program, memory, part, tick, since)
-                n = min(n, _AHEAD)
+                n = min(n, AHEAD)
                 if step == 0:
                     fetch_starts(memory, program.start, part[PART.row], ring, n)
                 else:
                     fetch_lists(memory, program.start, part[PART.row], ring, n, program.target, memory.weight)
             if learn and part[PART.post] >= 0:
                 ring, n = _leaving(program, memory, part, tick)
-                n, at = min(n, _AHEAD), part[PART.column]
+                n, at = min(n, AHEAD), part[PART.column]
                 if step == 0:
                     fetch_starts(memory, program.column_start, at, ring, n)
                 elif step == 1:

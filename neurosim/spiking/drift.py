@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.errors import NeurosimError
+from neurosim.fields import shown
 from neurosim.formats import check_whole
 from neurosim.spiking.events import Sample
 from neurosim.spiking.network import SpikingNetwork
 from neurosim.spiking.neurons import Events
 from neurosim.spiking.plasticity import Plasticity, Term
 from neurosim.spiking.projection import Connect, Pairs, Projection
-from neurosim.spiking.spec import SpikingSpec
+from neurosim.spiking.recorded import Spikes, in_turn
+from neurosim.spiking.spec import SpikingSpec, check_spec
 
 Raster = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Ticks and neurons of spikes: int64[spikes] each."""
@@ -28,8 +30,17 @@ def narrowed(spec: SpikingSpec, bits: int) -> SpikingSpec:
     A term's or eligibility's shift grows, and so does the gain; first weights are rounded to the nearest. Synapses, delays and random words
     stay the same.
     """
+    check_spec("network", spec)
     check_whole("bits", bits, 2, 16)
     return spec.replace(projections=tuple(_narrowed(spec, k, p, bits) for k, p in enumerate(spec.projections)))
+
+
+def check_widths(bits: Any, most: int) -> None:
+    """Refuse what is no list of widths 2..most."""
+    if isinstance(bits, str) or not isinstance(bits, Sequence | np.ndarray):
+        raise NeurosimError(f"bits={shown(bits)}: must be a list of whole numbers 2..{most}")
+    for one in bits:
+        check_whole("bits", one, 2, most)
 
 
 def _narrowed(spec: SpikingSpec, number: int, p: Projection, bits: int) -> Projection:
@@ -88,6 +99,9 @@ class Drift:
     rows: tuple[tuple[str, int, float, float, float], ...]
 
     def __str__(self) -> str:
+        most = max([self.spikes, *(row[1] for row in self.rows)])
+        if not most:
+            return f"nothing spiked in {self.ticks} ticks, so there is nothing to compare"
         lines = [
             f"{self.spikes} spikes in {self.ticks} ticks in real numbers; coincidence within {self.within} ticks, tau {self.tau:g} ticks"
         ]
@@ -128,6 +142,28 @@ def replayed(spec: SpikingSpec, samples: Sequence[Sample], ticks: int) -> Spikin
     by_role = {"input": shown, "label": Events()}
     populations = [p.replace(spikes=by_role.get(getattr(p.spikes, "role", ""), p.spikes)) for p in spec.populations]
     return spec.replace(populations=tuple(populations))
+
+
+def presented(
+    spec: SpikingSpec, inputs: Any, labels: Any = None, *, ticks: int, classes: Mapping[str, NDArray[Any]] | None = None
+) -> tuple[SpikingSpec, int]:
+    """The network with sources that do by themselves what they do in presentations of samples, one after the other.
+
+    inputs, labels, ticks, classes: as of `SpikingNetwork.present`. Sources whose role is input or label become lists of the spikes that
+    they make there, so that any run of the network from its start is shown the same. Returns also the ticks of all samples together.
+    """
+    parts: list[Spikes] = []
+    alone = SpikingNetwork(spec.replace(projections=()))
+    output = spec.populations[0].name
+    alone.present(inputs, labels, ticks=ticks, output=output, classes=classes, learn=False, spikes=parts)
+    if not parts:
+        raise NeurosimError("inputs: no samples: must be at least one")
+    spikes = in_turn(parts, ticks)
+    populations = [
+        p.replace(spikes=Events(*spikes[p.name])) if getattr(p.spikes, "role", "") in ("input", "label") else p
+        for p in spec.populations
+    ]
+    return spec.replace(populations=tuple(populations)), ticks * len(parts)
 
 
 def joined(spec: SpikingSpec, spikes: Mapping[str, Raster]) -> Raster:

@@ -23,6 +23,7 @@ from neurosim.data.files import NMNIST_SIDE, read_npz, refuse
 from neurosim.errors import NeurosimError
 from neurosim.fields import settle
 from neurosim.formats import check, check_whole
+from neurosim.spiking.neurons import LAST_TICK
 
 Sample = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Ticks int64[events], rising, and neurons int64[events], rising within a tick; no pair twice."""
@@ -89,13 +90,20 @@ def binned(
     times, addresses: int[events]. Raises NeurosimError that names the first event that is no whole number, negative or out of range,
     or whose time falls.
     """
+    check_whole(f"{name}: n", n, 1, 1 << 24)
     check_whole(f"{name}: units", units, 1, 1 << 40)
-    times, addresses = np.asarray(times), np.asarray(addresses)
+    if ticks is not None:
+        check_whole(f"{name}: ticks", ticks, 0, LAST_TICK)
+    try:
+        times, addresses = np.asarray(times), np.asarray(addresses)
+    except (ValueError, OverflowError) as error:
+        raise NeurosimError(f"{name}: times and addresses: must be lists of whole numbers") from error
     if times.shape != addresses.shape or times.ndim != 1:
         raise NeurosimError(
             f"{name}: {list(times.shape)} times and {list(addresses.shape)} addresses: must be lists of one length"
         )
-    for what, values, most in (("time", times, (1 << 62)), ("address", addresses, n - 1)):
+    most_time = min(1 << 62, min(LAST_TICK, (1 << 62) // n - 1) * units)  # a tick and an address fit one word
+    for what, values, most in (("time", times, most_time), ("address", addresses, n - 1)):
         if values.size and values.dtype.kind not in "iu":
             raise NeurosimError(f"{name}: {what}: {values.dtype}: must be whole numbers")
         _refuse_first(name, what, values, (values < 0) | (values > most), f"0..{most}")
@@ -138,8 +146,8 @@ def load(path: str | os.PathLike[str], n: int, *, units: int = 1, ticks: int | N
 
     .npz: arrays `times` and `addresses`; .csv and .txt: rows of two whole numbers with a comma or blanks between them, text
     after # left out.
-    Raises NeurosimError that names the file, and the line or event: another suffix, a missing or truncated file, rows that are
-    not two whole numbers, times that fall, addresses outside 0..n-1.
+    Raises NeurosimError that names the file, and the line or event: another suffix, a missing, truncated or empty file, rows that
+    are not two whole numbers, times that fall, addresses outside 0..n-1.
     """
     path = Path(path).expanduser()
     check(f"{path}: suffix", path.suffix, (".npz", ".csv", ".txt"))
@@ -157,9 +165,13 @@ def _text(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Two columns of a text file: int64[rows] each."""
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(
+            encoding="utf-8-sig"
+        ).splitlines()  # with or without the mark that spreadsheets put first
     except UnicodeDecodeError:
         refuse(path, "no text", _TEXT)
+    if not any(line.strip() for line in lines):
+        refuse(path, "empty", f"{_TEXT} (a recording without events is a file with a comment alone)")
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].replace(",", " ").split()
         if not words:

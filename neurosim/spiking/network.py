@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.errors import NeurosimError
-from neurosim.fields import shown
-from neurosim.formats import check_all_whole, check_whole
+from neurosim.formats import check_whole
 from neurosim.kernels.spike_engine import run_spikes
 from neurosim.kernels.spike_registers import POPULATION, STATE, TERM, Raster, SpikeMemory
 from neurosim.ops import Layout, OpCounts
 from neurosim.spiking.counting import operations
+from neurosim.spiking.given import check_labels, check_samples, check_values, inputs_of, order_of, tables_of
 from neurosim.spiking.held import Holding
-from neurosim.spiking.neurons import EVERY_TICK, Events, Poisson
+from neurosim.spiking.neurons import LAST_TICK, Events, Poisson
 from neurosim.spiking.program import Compiler, sorted_events
 from neurosim.spiking.projection import Synapses
-from neurosim.spiking.recorded import Spikes, in_order, unrecorded
-from neurosim.spiking.spec import SpikingSpec
+from neurosim.spiking.recorded import Spikes, in_order, together, unrecorded
+from neurosim.spiking.spec import SpikingSpec, check_spec
 from neurosim.spiking.tallies import LEARNING, TESTING, WAITING, Tallies
 from neurosim.spiking.terms import MOST_SLOWER
 
@@ -33,8 +33,7 @@ class SpikingNetwork:
     """A network in motion. real: in real numbers (docs/spiking.md 9). Raises NeurosimError for a description that does not fit."""
 
     def __init__(self, spec: SpikingSpec, *, real: bool = False) -> None:
-        if not isinstance(spec, SpikingSpec):
-            raise NeurosimError(f"network={shown(spec)}: must be a SpikingSpec")
+        check_spec("network", spec)
         self.spec, self.real = spec, real
         self._compiler = Compiler(spec, real=real)
         self._program = self._compiler.program()
@@ -59,7 +58,7 @@ class SpikingNetwork:
 
     def run(self, ticks: int, *, learn: bool = True, record: bool = True) -> Spikes:
         """So many ticks; returns the spikes of all populations, none with record=False."""
-        check_whole("ticks", ticks, 0, 1 << 40)
+        check_whole("ticks", ticks, 0, LAST_TICK)
         return self._ticks(ticks, LEARNING if learn else TESTING, record=record)
 
     def present(
@@ -74,24 +73,27 @@ class SpikingNetwork:
         learn: bool = True,
         rest: bool = False,
         order: NDArray[np.int64] | None = None,
+        spikes: list[Spikes] | None = None,
     ) -> NDArray[np.int64]:
         """Present samples, so many ticks each; returns the spikes of the output population after burn_in: int64[presented, n_out].
 
         inputs: of the one input population, or a mapping by name: probabilities in units of 2**-16, int[samples, n], or for events a pair
         (ticks, neurons) a sample. labels: int[samples]; without them label populations are silent. classes: probabilities of label
         populations by class, int[classes, n]; by default their own for the neuron of the class. learn: from burn_in on. rest: neurons
-        begin each sample anew. order: indices of samples, all in their order by default. Raises NeurosimError for what does not fit.
+        begin each sample anew. order: indices of samples, all in their order by default. spikes: a list to which each sample's spikes are
+        added, of all populations and its ticks from 0 on. Raises NeurosimError for what does not fit.
         """
-        check_whole("ticks", ticks, 0, 1 << 40)
+        check_whole("ticks", ticks, 0, LAST_TICK)
         check_whole("burn_in", burn_in, 0, ticks)
-        given = self._inputs(inputs)
+        given, tables = inputs_of(self.spec, inputs), tables_of(self.spec, classes)
         n_samples = len(next(iter(given.values()))) if given else len(labels if labels is not None else ())
-        tables = self._tables(classes, labels, n_samples)
+        if labels is not None:
+            check_labels(labels, n_samples, tables)
         out = self.spec.number(output)
         before_learning, counted = (WAITING, LEARNING) if learn else (TESTING, TESTING)
         n_out = self.spec.populations[out].n
-        chosen = np.arange(n_samples) if order is None else np.asarray(order)
-        check_all_whole("order", chosen, 0, n_samples - 1)
+        chosen = order_of(order, n_samples)
+        check_samples(self.spec, given, chosen)
         found = np.zeros((len(chosen), n_out), np.int64)
         try:
             for at, sample in enumerate(chosen):
@@ -103,9 +105,12 @@ class SpikingNetwork:
                     self._set_table(number, 0 if labels is None else table[labels[sample]])
                 self._seek(0)
                 self._presented = self.tick
-                self._ticks(burn_in, before_learning, record=False)
+                record = spikes is not None
+                parts = [self._ticks(burn_in, before_learning, record=record)]
                 before = self._tallies.spikes(counted, out)
-                self._ticks(ticks - burn_in, counted, record=False)
+                parts.append(self._ticks(ticks - burn_in, counted, record=record))
+                if spikes is not None:
+                    spikes.append(together(parts, self._presented))
                 found[at] = self._tallies.spikes(counted, out) - before
                 self._tallies.samples[counted] += 1
                 self.samples += 1
@@ -119,63 +124,11 @@ class SpikingNetwork:
         self._memory.last[:] = -1
         self._cleared = self.tick
 
-    def _inputs(self, inputs: Any) -> dict[int, Any]:
-        """What samples give to sources, by population, checked."""
-        if not isinstance(inputs, Mapping):
-            named = [p.name for p in self.spec.populations if getattr(p.spikes, "role", "") == "input"]
-            if len(named) != 1:
-                raise NeurosimError(
-                    f"inputs: needs one population whose source has role='input'; there is {', '.join(named) or 'none'}"
-                )
-            inputs = {named[0]: inputs}
-        found = {self.spec.number(name): values for name, values in inputs.items()}
-        for number, values in found.items():
-            population = self.spec.populations[number]
-            if isinstance(population.spikes, Poisson):
-                found[number] = _probabilities(f"inputs of {population.name}", values, population.n)
-            elif not isinstance(population.spikes, Events):
-                raise NeurosimError(f"inputs: {population.name} is no Poisson source and none of events")
-        if len({len(values) for values in found.values()}) > 1:
-            raise NeurosimError("inputs: all populations need as many samples")
-        return found
-
-    def _tables(
-        self, classes: Mapping[str, NDArray[Any]] | None, labels: Any, n_samples: int
-    ) -> dict[int, NDArray[np.int64]]:
-        """Probabilities of label populations by class, checked."""
-        found = {}
-        for number, population in enumerate(self.spec.populations):
-            if isinstance(population.spikes, Poisson) and population.spikes.role == "label":
-                found[number] = np.diag(
-                    np.broadcast_to(np.asarray(population.spikes.probability, np.int64), (population.n,))
-                )
-        for name, table in (classes or {}).items():
-            population = self.spec.population(name)
-            if not isinstance(population.spikes, Poisson):
-                raise NeurosimError(f"classes: {name} is no Poisson source")
-            found[self.spec.number(name)] = _probabilities(f"classes of {name}", table, population.n)
-        if labels is not None:
-            array, n = np.asarray(labels), min((len(table) for table in found.values()), default=1 << 62)
-            if (
-                array.shape != (n_samples,)
-                or array.dtype.kind not in "iu"
-                or (array.size and (array.min() < 0 or array.max() >= n))
-            ):
-                raise NeurosimError(f"labels: must be {n_samples} whole numbers 0..{n - 1}")
-        return found
-
     def _set_input(self, number: int, sample: Any) -> None:
-        registers = self._program.populations[number]
         if isinstance(self.spec.populations[number].spikes, Poisson):
             self._set_table(number, sample)
             return
-        ticks, neurons = sorted_events(*sample)
-        if len(neurons) and (neurons.min() < 0 or neurons.max() >= registers[POPULATION.n]):
-            name = self.spec.populations[number].name
-            raise NeurosimError(
-                f"inputs of {name}: neurons {neurons.min()}..{neurons.max()}: must be 0..{registers[POPULATION.n] - 1}"
-            )
-        self._shown[number] = ticks, neurons
+        self._shown[number] = sorted_events(*sample)
         self._place_events()
 
     def _place_events(self) -> None:
@@ -248,15 +201,17 @@ class SpikingNetwork:
         return self._memory.x[at : at + n].copy()
 
     def set_state(self, population: str, state: str, values: Any) -> None:
-        """Set a state of all neurons. Raises NeurosimError for values out of its range."""
+        """Set a state of all neurons: int[n], or one number for all (real numbers in a network of such).
+
+        Raises NeurosimError for another number of values, values that are not whole, and values out of its range.
+        """
         at, n = self._state_place(population, state)
         described = self.spec.population(population)
-        one, array = described.states[described.state(state)], np.asarray(values)
-        if array.size and (array.min() < one.low or array.max() > one.high):
-            raise NeurosimError(
-                f"population {population}, state {state}: {array.min()}..{array.max()}: must be {one.low}..{one.high}"
-            )
-        self._memory.x[at : at + n] = array
+        one = described.states[described.state(state)]
+        assert one.low is not None
+        assert one.high is not None
+        where = f"population {population}, state {state}"
+        self._memory.x[at : at + n] = check_values(where, values, n, one.low, one.high, real=self.real, each=False)
 
     def _state_place(self, population: str, state: str) -> tuple[int, int]:
         number = self.spec.number(population)
@@ -277,12 +232,15 @@ class SpikingNetwork:
         return self._memory.weight[self._compiler.places[self._projection(projection)].order].copy()
 
     def set_weights(self, projection: int | str, weights: NDArray[Any]) -> None:
-        """Set all weights of a projection. Raises NeurosimError for weights outside its bounds."""
+        """Set all weights of a projection: int[synapses], real numbers in a network of such, in the order of `synapses`.
+
+        Raises NeurosimError for another number of weights, weights that are not whole, and weights outside its bounds.
+        """
         number = self._projection(projection)
-        described, array = self.spec.projections[number], np.asarray(weights)
-        n = len(self.synapses(number).target)
-        if array.shape != (n,) or (n and (array.min() < described.low or array.max() > described.high)):
-            raise NeurosimError(f"{described.title}: weights must be {n} numbers {described.low}..{described.high}")
+        one, n = self.spec.projections[number], len(self.synapses(number).target)
+        assert one.low is not None
+        assert one.high is not None
+        array = check_values(f"{one.title}: weights", weights, n, one.low, one.high, real=self.real, each=True)
         self._memory.weight[self._compiler.places[number].order] = array
         self._held = None  # how fixed weights are held depends on what they are
 
@@ -378,15 +336,3 @@ class SpikingNetwork:
         self._tallies.restore(arrays)
         self.tick, self._cleared, self._presented, self.samples, slower = map(int, arrays["progress"])
         self.slow(slower)
-
-
-def _probabilities(name: str, values: Any, n: int) -> NDArray[np.int64]:
-    try:
-        array = np.asarray(values)
-    except ValueError:  # rows of different lengths
-        array = np.array(None)
-    if array.ndim != 2 or array.shape[1] != n or array.dtype.kind not in "iu":
-        raise NeurosimError(f"{name}: {array.dtype}{list(array.shape)}: must be whole numbers [rows, {n}]")
-    if array.size and (array.min() < 0 or array.max() > EVERY_TICK):
-        raise NeurosimError(f"{name}: {array.min()}..{array.max()}: probabilities must be 0..{EVERY_TICK}")
-    return array.astype(np.int64)

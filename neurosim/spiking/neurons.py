@@ -26,6 +26,8 @@ MOST_FACTOR = (1 << 16) - 1
 """The largest magnitude of the numerator of a leak, a flow or a term."""
 EVERY_TICK = 1 << 16
 """A Poisson source's code of certainty."""
+LAST_TICK = 1 << 40
+"""The last tick of a list of events, and the most ticks of a run."""
 
 
 @dataclass(frozen=True)
@@ -186,16 +188,21 @@ class Events:
     def __post_init__(self) -> None:
         settle(self, "events")
         check("events.role", self.role, ("fixed", "input"))
-        check_all_whole("events.ticks", self.ticks, 0, 1 << 40)
-        check_all_whole("events.neurons", self.neurons, 0, MOST)
-        ticks, neurons = np.asarray(self.ticks), np.asarray(self.neurons)
-        if ticks.shape != neurons.shape or ticks.ndim != 1:
-            raise NeurosimError(
-                f"events: {list(ticks.shape)} ticks and {list(neurons.shape)} neurons must be lists of one length"
-            )
+        check_events("events.", self.ticks, self.neurons, MOST)
+        ticks = np.asarray(self.ticks)
         falls = np.flatnonzero(np.diff(ticks) < 0)
         if len(falls):
             raise NeurosimError(f"events.ticks: {ticks[falls[0] + 1]} after {ticks[falls[0]]}: must not fall")
+
+
+def check_events(where: str, ticks: Any, neurons: Any, most: int) -> None:
+    """Refuse lists of events that are no whole numbers, out of range or of two lengths. most: the highest neuron."""
+    check_all_whole(f"{where}ticks", ticks, 0, LAST_TICK)
+    check_all_whole(f"{where}neurons", neurons, 0, most)
+    if np.shape(ticks) != np.shape(neurons) or np.ndim(ticks) != 1:
+        raise NeurosimError(
+            f"{where}ticks and neurons: {list(np.shape(ticks))} and {list(np.shape(neurons))} numbers: must be lists of one length"
+        )
 
 
 Source = Poisson | Regular | Events

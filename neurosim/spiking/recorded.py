@@ -37,6 +37,24 @@ def unrecorded(spec: SpikingSpec) -> Spikes:
     return Spikes({p.name: (empty, empty) for p in spec.populations})
 
 
+def together(parts: Sequence[Spikes], first: int = 0) -> Spikes:
+    """Runs that followed one another as one. first: the tick that is counted as 0."""
+    found = {}
+    for name in parts[0].by_name:
+        ticks, neurons = zip(*(part[name] for part in parts), strict=True)
+        found[name] = np.concatenate(ticks) - first, np.concatenate(neurons)
+    return Spikes(found)
+
+
+def in_turn(samples: Sequence[Spikes], ticks: int) -> Spikes:
+    """Recorded samples of so many ticks each, one after the other, as one run."""
+    shifted = [
+        Spikes({name: (at + ticks * k, who) for name, (at, who) in one.by_name.items()})
+        for k, one in enumerate(samples)
+    ]
+    return together(shifted)
+
+
 def in_order(
     spec: SpikingSpec, registers: NDArray[np.int64], parts: Sequence[tuple[NDArray[np.int64], NDArray[np.int32]]]
 ) -> Spikes:

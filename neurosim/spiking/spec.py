@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neurosim.errors import NeurosimError
-from neurosim.fields import settle
+from neurosim.fields import settle, shown
 from neurosim.formats import check, check_whole
 from neurosim.spiking.neurons import Population
 from neurosim.spiking.plasticity import MOST_BITS, Kernel, Term
@@ -119,6 +119,13 @@ class SpikingSpec:
     def replace(self, **changes: Any) -> SpikingSpec:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+
+def check_spec(field: str, value: object) -> None:
+    """Refuse what is no SpikingSpec; settings of a network make one by their `network()`."""
+    if not isinstance(value, SpikingSpec):
+        more = f" ({type(value).__name__}.network() makes one)" if hasattr(value, "network") else ""
+        raise NeurosimError(f"{field}={shown(value)}: must be a SpikingSpec{more}")
 
 
 def _check_bits(where: str, bits: int) -> None:

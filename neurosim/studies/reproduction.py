@@ -161,6 +161,15 @@ def module_of(name: str) -> Any:
     return importlib.import_module(f"neurosim.studies.papers.{name.replace('-', '_')}")
 
 
+def engines_of(name: str) -> str:
+    """The engines of a study: those to choose from, `float, fixed`, or those that it compares by itself, `float and fixed`."""
+    module = module_of(name)
+    if len(module.ENGINES) == 1 and hasattr(module, "cells"):
+        compared = {getattr(cell.setting, "engine", module.ENGINES[0]) for cell in module.cells()}
+        return " and ".join(sorted({*module.ENGINES, *compared}, reverse=True))
+    return ", ".join(module.ENGINES)
+
+
 def table_of(found: Findings) -> str:
     """The rows of the file, as CSV."""
     text = io.StringIO()

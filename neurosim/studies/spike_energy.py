@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,8 @@ from neurosim.costs.cost import COMPONENTS
 from neurosim.errors import NeurosimError
 from neurosim.formats import check_whole
 from neurosim.spiking.network import SpikingNetwork
-from neurosim.spiking.recorded import Spikes
+from neurosim.spiking.neurons import LAST_TICK
+from neurosim.spiking.recorded import Spikes, together
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,17 @@ class Slices:
 
     def by_projection(self, model: str) -> dict[str, NDArray[np.float64]]:
         """Nominal energy of each slice by projection, without clocking and leakage: float64[slices] (pJ)."""
-        found = {name: np.zeros(len(self.costs[model])) for name in self.layer_names[: self.projections]}
-        for at, cost in enumerate(self.costs[model]):
-            for part in cost.energy:
-                if part.layer < self.projections and part.component not in ("clock", "static"):
-                    found[self.layer_names[part.layer]][at] += part.nominal
-        return found
+        found = np.array([by_projection(cost, self.projections) for cost in self.costs[model]])
+        return {name: found[:, k] for k, name in enumerate(self.layer_names[: self.projections])}
+
+
+def by_projection(cost: Cost, projections: int) -> NDArray[np.float64]:
+    """Nominal energy of each projection, the first layers of so many, without clocking and leakage: float64[projections] (pJ)."""
+    found = np.zeros(projections)
+    for part in cost.energy:
+        if part.layer < projections and part.component not in ("clock", "static"):
+            found[part.layer] += part.nominal
+    return found
 
 
 def run_in_slices(
@@ -69,8 +74,8 @@ def run_in_slices(
 
     Raises: NeurosimError for ticks or every below 1, or what pricing refuses.
     """
-    check_whole("ticks", ticks, 1, 1 << 40)
-    check_whole("every", every, 1, 1 << 40)
+    check_whole("ticks", ticks, 1, LAST_TICK)
+    check_whole("every", every, 1, LAST_TICK)
     if not models:
         raise NeurosimError("models: give at least one hardware model by name")
     edges, parts, events = [net.tick], [], []
@@ -88,14 +93,9 @@ def run_in_slices(
         before = after
     return Slices(
         np.array(edges, np.int64),
-        Spikes({p.name: _joined(parts, p.name) for p in net.spec.populations}),
+        together(parts),
         np.array(events, np.int64),
         {name: tuple(found) for name, found in costs.items()},
         net.layer_names,
         len(net.spec.projections),
     )
-
-
-def _joined(parts: list[Spikes], name: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    ticks, neurons = zip(*(part[name] for part in parts), strict=True)
-    return np.concatenate(ticks), np.concatenate(neurons)

@@ -159,6 +159,7 @@ def _stacked(
 ) -> None:
     """Parts of each slice's energy (pJ) on top of one another, a panel a model: (parts by name, low to high or None)."""
     at = _times(slices.ticks, tick_ms)
+    length = f"{np.diff(at).max():g} {'ticks' if tick_ms is None else 'ms'}"
     with figures(path, "", len(stacks), (8.6, 0.7 + 2.3 * len(stacks)), len(stacks)) as axes:
         seen: dict[str, Any] = {}
         for axis, (model, (parts, band)) in zip(axes, stacks.items(), strict=True):
@@ -180,7 +181,7 @@ def _stacked(
                     linestyle=style,
                     label=label,
                 )
-            axis.set(ylabel=f"{unit} a slice", ylim=(0, 1.06 * top / scale if top else 1))
+            axis.set(ylabel=f"{unit} a slice of {length}", ylim=(0, 1.06 * top / scale if top else 1))
             axis.set_title(model, fontsize=9, fontweight="normal")
             axis.margins(x=0.0)
         axes[-1].set_xlabel(_unit(tick_ms))
