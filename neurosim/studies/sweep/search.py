@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import statistics
+import time
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ from optuna.distributions import (
 )
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
 from neurosim.errors import NeurosimError
 from neurosim.studies.sweep.factors import Factor, Level
@@ -172,9 +174,7 @@ def _opened(study: Study, results: Path) -> optuna.Study:
 
     Optuna does not let values change: a study that does has another one, NAME 2, say, with the trials that belong to it still.
     """
-    storage = optuna.storages.RDBStorage(
-        f"sqlite:///{results.resolve()}", engine_kwargs={"connect_args": {"timeout": _WAITS_S}}
-    )
+    storage = _storage(results)
     ways = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
     directions = [ways[way] for way in study.objectives.values()]
     wanted = space(study)
@@ -192,6 +192,20 @@ def _opened(study: Study, results: Path) -> optuna.Study:
         found.add_trials(_belonging(old, wanted))
     found.set_metric_names(list(study.objectives))
     return found
+
+
+def _storage(results: Path) -> optuna.storages.RDBStorage:
+    """Optuna's tables in the results file. Two sweeps that begin at once may both make them: who comes second finds them."""
+    for left in (True, True, False):
+        try:
+            return optuna.storages.RDBStorage(
+                f"sqlite:///{results.resolve()}", engine_kwargs={"connect_args": {"timeout": _WAITS_S}}
+            )
+        except OperationalError:
+            if not left:
+                raise
+            time.sleep(0.5)
+    raise AssertionError
 
 
 def _same_values(trial: optuna.trial.FrozenTrial, wanted: Mapping[str, BaseDistribution]) -> bool:
