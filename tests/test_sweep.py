@@ -6,6 +6,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 
 import pytest
@@ -15,8 +17,11 @@ from neurosim.costs.variants import named
 from neurosim.errors import NeurosimError
 from neurosim.studies.experiment import run as run_alone
 from neurosim.studies.sweep import pricing
+from neurosim.studies.sweep import sweep as sweep_module
+from neurosim.studies.sweep.executors import Local
 from neurosim.studies.sweep.measures import MEASURES, PRICED
 from neurosim.studies.sweep.report import report
+from neurosim.studies.sweep.simulate import prepare
 from neurosim.studies.sweep.store import Store
 from neurosim.studies.sweep.study import Study
 from neurosim.studies.sweep.sweep import sweep
@@ -87,6 +92,18 @@ def test_a_study_that_grows_runs_only_what_is_new_and_numbers_anew(copy):
         sweep(study, workers=1, resume=True)
     status = sweep(study, workers=1, resume=True, changed=True)
     assert (status.done, status.run_here) == (6, 2)
+    status = sweep(study, workers=1, resume=True)
+    sweeps.write(copy, {**FACTORS, "error_bits": [4, 2, 1]}, seeds=2)
+    again = sweep(Study.load(copy), workers=1, changed=True)
+    assert again.run_here == 0
+    assert sorted(row["test_accuracy"] for row in again.front) == sorted(row["test_accuracy"] for row in status.front)
+    sweeps.write(copy, {**FACTORS, "error_bits": [2, 1, 4]}, seeds=2)
+    other = Store(copy.with_suffix(".sqlite"))
+    other.beat()
+    with pytest.raises(NeurosimError, match="another sweep runs on it"):
+        sweep(Study.load(copy), workers=1, changed=True)
+    other.close()
+    sweep(Study.load(copy), workers=1, changed=True)
     assert [
         row["error_bits"] for row in rows(copy, "SELECT * FROM results WHERE hardware = 'digital_45nm' ORDER BY number")
     ] == [2, 2, 1, 1, 4, 4]
@@ -124,6 +141,54 @@ def test_points_that_contradict_themselves_are_refused_and_the_others_run(tmp_pa
     assert "weight_range" in found[1]["error"]
     assert "rule='nonsense'" in found[2]["error"]
     assert sweep(study, tmp_path / "r.sqlite", workers=1, resume=True).run_here == 0
+
+
+class OnePoisons:
+    """A pool of processes in which a run of 13 neurons kills its worker, and with it what else is under way."""
+
+    room_of, together = 4, True
+
+    def __init__(self, _workers):
+        self.pending = []
+
+    @property
+    def room(self):
+        dies = any(args[0]["hidden"] == [13] for _, _, args in self.pending)
+        for future, function, args in self.pending:
+            if dies:
+                future.set_exception(BrokenProcessPool())
+            else:
+                future.set_result(function(*args))
+        self.pending.clear()
+        return self.room_of
+
+    def submit(self, function, *args):
+        future = Future()
+        if function is prepare:
+            future.set_result(function(*args))
+        else:
+            self.pending.append((future, function, args))
+        return future
+
+    result = Local.result
+
+    def close(self, *, at_once):
+        pass
+
+
+def test_who_kills_workers_takes_no_other_point_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_module, "Local", OnePoisons)
+    path = sweeps.write(tmp_path / "s.toml", {"hidden": [[5], [13], [6], [7], [8], [9]]}, base={"hidden": None})
+    status = sweep(Study.load(path), workers=2)
+    assert (status.done, status.failed) == (6, 1)
+    assert {row["hidden"]: row["state"] for row in rows(path)}[13] == "failed"
+
+
+def test_factors_may_be_called_as_sql_has_it(tmp_path):
+    path = sweeps.write(tmp_path / "s.toml", {"order": [{"label": "a", "hidden": [3]}], "from": [{"label": "b", "rule": "bp"}]},
+                        base={"hidden": None})  # fmt: skip
+    assert sweep(Study.load(path), workers=1).run_here == 1
+    assert [(row["order"], row["from"]) for row in rows(path)] == [("a", "b")]
 
 
 def test_equal_points_are_one_run(tmp_path):

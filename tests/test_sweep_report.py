@@ -108,6 +108,30 @@ def test_sensitivity_finds_what_matters(made):
     assert sensitivity(study, rows[:4], "test_accuracy") == []
 
 
+def test_sensitivity_of_many_points_sees_all_levels(made):
+    pytest.importorskip("sklearn", reason="scikit-learn, the extra `report`, is not installed")
+    rows = [{"error_bits": bits, "feedback_density": i, "size": size, "hardware": "a", "seed": 0,
+             "test_accuracy": float(size == "large")}
+            for bits in (1, 2) for i in range(200) for size in ("small", "large")]  # fmt: skip
+    study = Study.load(made[0])
+    assert sensitivity(study, rows, "test_accuracy")[0].factor == "size"
+    outer = [row | {"test_accuracy": float(row["error_bits"])} for row in rows[:396] + rows[-3:]]
+    assert {one.factor for one in sensitivity(study, outer, "test_accuracy")} >= {"error_bits"}
+
+
+def test_the_command_has_every_digit_and_no_value_that_looks_like_a_flag(tmp_path):
+    pytest.importorskip("plotly", reason="Plotly, the extra `report`, is not installed")
+    factors = {"learning_rate": ["2^-6", "2^-13"], "feedback_density": {"from": 0.2, "to": 1.0, "count": 4, "log": True},
+               "g": [{"label": "g", "feedback_gain": [-3]}]}  # fmt: skip
+    path = sweeps.write(tmp_path / "s.toml", factors)
+    sweep(Study.load(path), workers=1)
+    data = content(report(path)[0])
+    assert set(data["columns"]["learning_rate"]["numbers"]) == {2.0**-6, 2.0**-13}
+    densities = {level.label for level in Study.load(path).factors[1].levels}
+    assert set(data["columns"]["feedback_density"]["numbers"]) == densities
+    assert data["command"]["levels"]["g"]["g"] == "--feedback-gain=-3"
+
+
 def test_what_cannot_be_reported(tmp_path, capsys):
     assert main(["report", str(tmp_path / "none.toml")]) == 2
     assert "there are no results; run neurosim sweep first" in capsys.readouterr().err

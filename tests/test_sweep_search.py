@@ -6,6 +6,7 @@ import pytest
 
 from neurosim.cli import main
 from neurosim.errors import NeurosimError
+from neurosim.studies.sweep.search import Search
 from neurosim.studies.sweep.store import Store
 from neurosim.studies.sweep.study import ADAPTIVE, Study
 from neurosim.studies.sweep.sweep import sweep
@@ -130,3 +131,32 @@ def test_an_address_where_nobody_answers(tmp_path, capsys):
     assert "no Dask scheduler answers there" in capsys.readouterr().err
     with pytest.raises(NeurosimError, match="not beside cluster"):
         sweep(Study.load(study), cluster="tcp://127.0.0.1:1", workers=2)
+
+
+def test_values_may_change_and_trials_that_fit_still_count(tmp_path, optuna):
+    path = tmp_path / "r.sqlite"
+    constraints = {"test_accuracy": {"min": 0.0}}
+    sweep(searched("nsga2", 5, constraints=constraints), path, workers=1)
+    study = Study.of(
+        name="s",
+        base=sweeps.TINY,
+        factors=FACTORS | {"error_bits": [4, 8]},
+        search={"method": "nsga2", "population": 4},
+        budget={"points": 7},
+        constraints=constraints,
+    )
+    status = sweep(study, path, workers=1, changed=True)
+    assert status.done == 7
+    old, new = (optuna.load_study(study_name=name, storage=f"sqlite:///{path}").get_trials() for name in ("s", "s 2"))
+    kept = [trial for trial in old if trial.params["error_bits"] in (4, 8)]
+    assert [trial.params for trial in new[: len(kept)]] == [trial.params for trial in kept]
+    assert all(trial.constraints for trial in new)
+
+
+def test_two_searches_at_once_keep_the_budget(tmp_path, optuna):
+    path = tmp_path / "r.sqlite"
+    study = searched("tpe", 6)
+    Store(path).close()
+    first, second = Search(study, path), Search(study, path)
+    asked = [search.next() for _ in range(8) for search in (first, second)]
+    assert [one and one.number for one in asked] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, None, None, None, None]

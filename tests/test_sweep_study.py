@@ -1,8 +1,10 @@
 """Study files: what they may say, and one clear line for each mistake."""
 
+import datetime
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from neurosim.errors import NeurosimError
@@ -148,6 +150,14 @@ def test_every_method_is_accepted(method):
     ({"search": {"method": "tpe"}}, "budget.points: is missing"),
     ({"search": {"seeds": 1}}, "search.seeds: no such key; allowed are method, seed, population"),
     ({"budget": {"hours": -1}}, "budget.hours=-1: must be a number"),
+    ({"budget": {"hours": math.inf}}, "budget.hours=inf: must be a number"),
+    ({"constraints": {"area_um2": {"max": math.inf}}}, "constraints.area_um2.max=inf: must be a number"),
+    ({"base": {"data": datetime.date(2026, 1, 1)}}, "base.data=datetime.date(2026, 1, 1): must be a number, a word"),
+    ({"base": {"epochs": {"a": 1}}}, "epochs={'a': 1}: must be a whole number"),
+    ({"factors": {"core.lanes": {}}}, "factors.core.lanes.from: is missing"),
+    ({"factors": {"core": {}}}, "core: no such setting"),
+    ({"factors": {"Config": [{"hidden": [3]}]}}, "factors.Config: must be a name of letters, digits and _ that is no column"),
+    ({"factors": {"ab": [{"hidden": [3]}], "AB": [{"rule": "bp"}]}}, "factors.AB: differs from factors.ab in capitals only"),
     ({"pruning": {"percentile": 101}}, "pruning.percentile=101: must be a number 0..100"),
 ])  # fmt: skip
 def test_mistakes_are_one_line_that_says_where(change, message):
@@ -155,6 +165,12 @@ def test_mistakes_are_one_line_that_says_where(change, message):
         Study.of(**SMALL | change)
     assert message in str(found.value)
     assert "\n" not in str(found.value)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert Study.of(**SMALL | {"factors": {"error_bits": list(np.arange(1, 3))}}).given["factors"] == {
+        "error_bits": [1, 2]
+    }
 
 
 def test_mistakes_in_a_file_name_it(tmp_path):

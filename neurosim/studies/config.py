@@ -236,7 +236,7 @@ def _one(knob: Any, value: Any) -> Any:
             if not math.isfinite(number):
                 raise ValueError
             return number
-    except (ValueError, KeyError, OverflowError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
         raise NeurosimError(f"{name}={value!r}: must be {wanted}") from None
     return text

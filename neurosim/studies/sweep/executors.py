@@ -28,7 +28,9 @@ class WorkerLost(Exception):  # noqa: N818  # it is no error of the point's
 
 
 class Local:
-    """Processes of this machine."""
+    """Processes of this machine. One that dies takes the others' points with it."""
+
+    together = True
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -70,6 +72,8 @@ class Local:
 
 class Cluster:
     """A Dask cluster whose scheduler is at an address, as its own tools and queue systems have made it."""
+
+    together = False
 
     def __init__(self, address: str) -> None:
         try:

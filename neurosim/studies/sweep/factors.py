@@ -33,6 +33,9 @@ RESERVED = (
     "versions",
     "started",
     "error",
+    "config",
+    "unpriced",
+    "model",
 )
 """Columns of results, which a factor of the user's own must not be called."""
 _KINDS: dict[str, type] = {knob.name: knob.metadata["kind"] for knob in fields(Config)}
@@ -112,7 +115,7 @@ def factor_of(name: str, given: Any) -> Factor:
     if not given:
         raise NeurosimError(f"{where}=[]: must have at least one value")
     if any(isinstance(one, Mapping) for one in given):
-        if name in RESERVED or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        if name.lower() in RESERVED or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise NeurosimError(f"{where}: must be a name of letters, digits and _ that is no column of the results")
         levels = [_together(name, one, where) for one in given]
     else:
@@ -125,7 +128,12 @@ def flattened(given: Mapping[str, Any]) -> dict[str, Any]:
     """The factors of a study by name: TOML reads ``core.lanes = [8, 64]`` as a table in a table."""
     found: dict[str, Any] = {}
     for key, value in given.items():
-        if key.split(".")[0] in _OF_HARDWARE and isinstance(value, Mapping) and not set(value) & set(_RANGE_KEYS):
+        if (
+            key.split(".")[0] in _OF_HARDWARE
+            and isinstance(value, Mapping)
+            and value
+            and not set(value) & set(_RANGE_KEYS)
+        ):
             found |= flattened({f"{key}.{inner}": one for inner, one in value.items()})
         else:
             found[key] = value
@@ -159,10 +167,12 @@ def _kind(name: str) -> type:
 
 
 def _checked(name: str, levels: list[Level], where: str) -> Factor:
-    labels = [(type(level.label) is bool, level.label) for level in levels]
-    twice = next((label for i, (kind, label) in enumerate(labels) if (kind, label) in labels[:i]), None)
-    if twice is not None:
-        raise NeurosimError(f"{where}: {twice!r} is there twice; each value must be there once")
+    seen = set()
+    for level in levels:
+        label = type(level.label) is bool, level.label
+        if label in seen:
+            raise NeurosimError(f"{where}: {level.label!r} is there twice; each value must be there once")
+        seen.add(label)
     return Factor(name, tuple(levels))
 
 

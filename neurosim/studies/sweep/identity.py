@@ -35,6 +35,8 @@ def identify(store: Store, study: Study, *, resume: bool, changed: bool) -> None
         raise NeurosimError(
             f"{path}: its study has changed since ({what}); finished points are kept: go on with --changed, or name another with --results"
         )
+    if known and store.others():
+        raise NeurosimError(f"{path}: another sweep runs on it; end that first, or name another with --results")
     store.define(mine, anew=bool(known))
 
 

@@ -80,7 +80,7 @@ def content(study: Study, store: Store, columns: Mapping[str, Sequence[Any]]) ->
             name: {"unit": MEASURES[name].unit, "better": MEASURES[name].better, "title": title(name)}
             for name in measures
         },
-        "columns": {name: _packed(values) for name, values in chosen.items()},
+        "columns": {name: _packed(values, exact=name not in MEASURES) for name, values in chosen.items()},
         "breakdowns": _breakdowns(store, [columns["run"][i] for i in kept], chosen["hardware"]),
         "sensitivity": {name: [vars(one) for one in sensitivity(study, rows, name)] for name in study.objectives},
         "command": _command(study),
@@ -91,10 +91,10 @@ def _finite(bound: float) -> float | None:
     return bound if abs(bound) != float("inf") else None
 
 
-def _packed(values: Sequence[Any]) -> dict[str, Any]:
-    """A column: numbers in seven figures, or names and which of them each row has."""
+def _packed(values: Sequence[Any], *, exact: bool) -> dict[str, Any]:
+    """A column: numbers, in seven figures unless exact, or names and which of them each row has."""
     if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
-        return {"numbers": [None if v is None else v if isinstance(v, int) else float(f"{v:.7g}") for v in values]}
+        return {"numbers": [v if exact or v is None or isinstance(v, int) else float(f"{v:.7g}") for v in values]}
     names = sorted({str(value) for value in values})
     place = {name: i for i, name in enumerate(names)}
     return {"names": names, "which": [place[str(value)] for value in values]}
@@ -137,4 +137,6 @@ def _flag(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return f"--{flag}" if value else f"--no-{flag}"
     text = shlex.quote(",".join(map(str, value)) if isinstance(value, tuple) else str(value))
-    return text if name == "data" else f"--{flag} {text}"
+    if name == "data":
+        return text
+    return f"--{flag}={text}" if text.startswith("-") else f"--{flag} {text}"  # -3,-2 would be read as a flag

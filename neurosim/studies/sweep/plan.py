@@ -93,11 +93,10 @@ def size(study: Study) -> int | None:
     return None if study.total is None else study.total * len(study.seeds)
 
 
-def threshold(accuracies: Sequence[float], percentile: float) -> float:
-    """The accuracy below which a share of others is: nearest rank, -inf where there is none."""
-    if not accuracies:
+def threshold(ordered: Sequence[float], percentile: float) -> float:
+    """The accuracy below which a share of others is, of accuracies in order: nearest rank, -inf where there is none."""
+    if not ordered:
         return -math.inf
-    ordered = sorted(accuracies)
     return ordered[min(len(ordered) - 1, int(percentile / 100 * len(ordered)))]
 
 

@@ -7,18 +7,28 @@ order in which others finish.
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
+import time
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    check_distribution_compatibility,
+)
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
 from neurosim.errors import NeurosimError
 from neurosim.studies.sweep.factors import Factor, Level
@@ -37,22 +47,31 @@ class Search:
         self.study = study
         with _no_experiments():
             self.trials = _opened(study, results)
-        before = self.trials.get_trials(deepcopy=False)
-        with _no_experiments():
-            self.trials.sampler = sampler(study, len(before))
+        self.space = space(study)
         self.asked: dict[int, optuna.trial.Trial] = {}
-        self.again = deque(
-            trial
-            for trial in before
-            if trial.state in (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-        )
+        self.mine: set[int] = set()
+        self.again: deque[optuna.trial.FrozenTrial] = deque()
+        self.seen = 0
+        self._look()
+        with _no_experiments():
+            self.trials.sampler = sampler(study, self.seen)
         self.points: set[str] = set()
         self.told: dict[str, Mapping[str, Any]] = {}
         self.twins: dict[str, list[optuna.trial.Trial]] = {}
         self.exhausted = False
 
+    def _look(self) -> None:
+        """Take up what was asked for before, or by another sweep meanwhile."""
+        for trial in self.trials.get_trials(deepcopy=False)[self.seen :]:
+            if self.seen and trial.state == TrialState.RUNNING and len(trial.params) < len(self.space):
+                break  # another sweep is about to ask for it
+            self.seen += 1
+            if trial.number not in self.mine and trial.state != TrialState.WAITING:
+                self.again.append(trial)
+
     def next(self) -> Candidate | None:
         """First those that were asked for before, to be counted or run again, then new ones."""
+        self._look()
         while self.again:
             old = self.again.popleft()
             try:
@@ -89,12 +108,9 @@ class Search:
 
     def _asked(self) -> tuple[optuna.trial.Trial, dict[str, Any]]:
         """A point that the sampler proposes."""
-        trial = self.trials.ask()
-        chosen = {one.name: _suggested(trial, one) for one in self.study.factors}
-        for name in self.study.priced_factors:
-            values = dict.fromkeys(levels[name] for levels in self.study.hardware.values())
-            chosen[name] = trial.suggest_categorical(name, list(values))
-        return trial, chosen
+        trial = self.trials.ask(self.space)
+        self.mine.add(trial.number)
+        return trial, trial.params
 
     def _levels(self, chosen: Mapping[str, Any]) -> tuple[tuple[Level, ...], str]:
         levels = tuple(one.at(chosen[one.name]) for one in self.study.factors)
@@ -133,9 +149,11 @@ class Search:
         self.told[point] = said
         for twin in self.twins.pop(point, ()):
             self._finish(twin, said)
-        for name, violation in said.get("violations", {}).items():
-            trial.set_constraint(name, violation)
-        self.trials.tell(trial, said.get("values"), state=said.get("state"), skip_if_finished=True)
+        with suppress(optuna.exceptions.UpdateFinishedTrialError), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # another sweep has told it, too
+            for name, violation in said.get("violations", {}).items():
+                trial.set_constraint(name, violation)
+            self.trials.tell(trial, said.get("values"), state=said.get("state"), skip_if_finished=True)
 
 
 def _words(chosen: Mapping[str, Any]) -> str:
@@ -152,25 +170,82 @@ def _no_experiments() -> Iterator[None]:
 
 
 def _opened(study: Study, results: Path) -> optuna.Study:
-    """Optuna's study in the results file, made where there is none."""
-    storage = optuna.storages.RDBStorage(
-        f"sqlite:///{results.resolve()}", engine_kwargs={"connect_args": {"timeout": _WAITS_S}}
-    )
+    """Optuna's study in the results file, made where there is none, or none of the same values.
+
+    Optuna does not let values change: a study that does has another one, NAME 2, say, with the trials that belong to it still.
+    """
+    storage = _storage(results)
     ways = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
     directions = [ways[way] for way in study.objectives.values()]
-    found = optuna.create_study(storage=storage, study_name=study.name, directions=directions, load_if_exists=True)
-    if found.directions != directions:
-        raise NeurosimError(f"{results}: its search has other objectives; name another with --results")
+    wanted = space(study)
+    old: list[optuna.trial.FrozenTrial] = []
+    for n in itertools.count(1):
+        name = study.name if n == 1 else f"{study.name} {n}"
+        found = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+        if found.directions != directions:
+            raise NeurosimError(f"{results}: its search has other objectives; name another with --results")
+        trials = found.get_trials(deepcopy=False)
+        if all(_same_values(trial, wanted) for trial in trials):
+            break
+        old = trials
+    if not trials:
+        found.add_trials(_belonging(old, wanted))
     found.set_metric_names(list(study.objectives))
     return found
 
 
-def _suggested(trial: optuna.trial.Trial, factor: Factor) -> Any:
+def _storage(results: Path) -> optuna.storages.RDBStorage:
+    """Optuna's tables in the results file. Two sweeps that begin at once may both make them: who comes second finds them."""
+    for left in (True, True, False):
+        try:
+            return optuna.storages.RDBStorage(
+                f"sqlite:///{results.resolve()}", engine_kwargs={"connect_args": {"timeout": _WAITS_S}}
+            )
+        except OperationalError:
+            if not left:
+                raise
+            time.sleep(0.5)
+    raise AssertionError
+
+
+def _same_values(trial: optuna.trial.FrozenTrial, wanted: Mapping[str, BaseDistribution]) -> bool:
+    try:
+        for name in trial.distributions.keys() & wanted.keys():
+            check_distribution_compatibility(trial.distributions[name], wanted[name])
+    except ValueError:
+        return False
+    return True
+
+
+def _belonging(
+    trials: Sequence[optuna.trial.FrozenTrial], wanted: Mapping[str, BaseDistribution]
+) -> Iterator[optuna.trial.FrozenTrial]:
+    for trial in trials:
+        if trial.state == TrialState.COMPLETE and trial.params.keys() == wanted.keys():
+            with suppress(ValueError):  # a value that is none of the study's any more
+                yield optuna.trial.create_trial(
+                    values=trial.values,
+                    params=trial.params,
+                    distributions=dict(wanted),
+                    system_attrs=trial.system_attrs,
+                )
+
+
+def space(study: Study) -> dict[str, BaseDistribution]:
+    """What a search draws from: factors, and what tells hardware models apart."""
+    found = {one.name: _distribution(one) for one in study.factors}
+    for name in study.priced_factors:
+        values = dict.fromkeys(levels[name] for levels in study.hardware.values())
+        found[name] = CategoricalDistribution(list(values))
+    return found
+
+
+def _distribution(factor: Factor) -> BaseDistribution:
     if not factor.continuous:
-        return trial.suggest_categorical(factor.name, [level.label for level in factor.levels])
+        return CategoricalDistribution([level.label for level in factor.levels])
     if factor.whole:
-        return trial.suggest_int(factor.name, round(factor.low), round(factor.high), log=factor.log)
-    return trial.suggest_float(factor.name, factor.low, factor.high, log=factor.log)
+        return IntDistribution(round(factor.low), round(factor.high), log=factor.log)
+    return FloatDistribution(factor.low, factor.high, log=factor.log)
 
 
 def sampler(study: Study, asked: int) -> optuna.samplers.BaseSampler:

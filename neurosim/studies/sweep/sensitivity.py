@@ -8,6 +8,7 @@ points of one seed at a time: the interval over seeds says how far the order of 
 from __future__ import annotations
 
 import math
+import random
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,8 @@ def _shares(names: Sequence[str], rows: Sequence[Mapping[str, Any]], measure: st
     """The share that each factor explains among the rows of one seed; empty where the measure does not vary."""
     import optuna
 
-    some = rows[:: max(1, len(rows) // _MOST)][:_MOST]
+    # drawn, since every so-maniest row of a grid may have one level of a factor only
+    some = rows if len(rows) <= _MOST else random.Random(0).sample(rows, _MOST)  # noqa: S311  # no secret
     values = [float(row[measure]) for row in some]
     if min(values) == max(values):
         return {}

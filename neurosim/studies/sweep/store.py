@@ -144,7 +144,7 @@ class Store:
         self, factors: Sequence[str], priced_factors: Sequence[str], hardware: Mapping[str, Mapping[str, Any]]
     ) -> None:
         """Make the view `results` of these factors, and of the hardware models with their levels of factors of hardware."""
-        columns = [f"json_extract(p.levels, '$.{name}') AS {name}" for name in factors]
+        columns = [f"json_extract(p.levels, '$.{name}') AS \"{name}\"" for name in factors]
         columns += [
             f'json_extract(m.levels, \'$."{name}"\') AS "{name}"' for name in priced_factors if name != "hardware"
         ]
@@ -192,6 +192,12 @@ class Store:
         with self._written(durable=False):
             row = (self.sweep, platform.node(), os.getpid(), time.time())
             self.db.execute("INSERT OR REPLACE INTO sweeps VALUES (?, ?, ?, ?)", row)
+
+    @_told
+    def others(self) -> bool:
+        """Whether another sweep that lives writes this file."""
+        rows = self.db.execute("SELECT host, pid, beat FROM sweeps WHERE sweep != ?", (self.sweep,))
+        return any(_lives(*row) for row in rows)
 
     @_told
     def add(
@@ -271,6 +277,12 @@ class Store:
         """Rows of any SELECT, by column."""
         names, rows = self.query(text, values)
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def results(self, names: Sequence[str], numbers: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Some columns of the view `results`, of all points or of those of some numbers."""
+        columns = ", ".join(f'"{name}"' for name in names)
+        which = "" if numbers is None else f" WHERE number IN ({', '.join(map(str, numbers))})"
+        return self.rows(f"SELECT {columns} FROM results{which}")
 
 
 def _lives(host: str | None, pid: int | None, beat: float | None) -> bool:

@@ -140,7 +140,7 @@ class Study:
 
 
 def _study(name: str, path: Path | None, given: Mapping[str, Any]) -> Study:
-    known = [*_TABLES, "seeds"]
+    given, known = _plain(given), [*_TABLES, "seeds"]
     for key in given:
         if key not in known:
             close = difflib.get_close_matches(key, known, 1)
@@ -160,7 +160,7 @@ def _study(name: str, path: Path | None, given: Mapping[str, Any]) -> Study:
     hardware = next((one for one in all_factors if one.name == "hardware"), None)
     study = Study(
         name=name,
-        given=json.loads(json.dumps(given)),
+        given=given,
         base=base,
         factors=tuple(one for one in all_factors if one.name != "hardware" and not one.of_hardware),
         hardware=_hardware(hardware, base, [one for one in all_factors if one.of_hardware]),
@@ -183,6 +183,19 @@ def _study(name: str, path: Path | None, given: Mapping[str, Any]) -> Study:
     return study
 
 
+def _plain(given: Any, where: str = "") -> Any:
+    """What a study says, in the types of JSON. Raises NeurosimError for what has none: a date, nan, infinity."""
+    if isinstance(given, Mapping):
+        return {str(key): _plain(value, f"{where}.{key}" if where else str(key)) for key, value in given.items()}
+    if isinstance(given, list | tuple):
+        return [_plain(value, where) for value in given]
+    if hasattr(given, "item"):  # a number of NumPy
+        given = given.item()
+    if not isinstance(given, bool | int | float | str) or (isinstance(given, float) and not math.isfinite(given)):
+        raise NeurosimError(f"{where}={given!r}: must be a number, a word, true or false, or a list or table of them")
+    return given
+
+
 def _table(name: str, given: Any) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
         raise NeurosimError(f"{name}={given!r}: must be a table")
@@ -193,6 +206,13 @@ def _table(name: str, given: Any) -> Mapping[str, Any]:
 
 
 def _no_knob_twice(base: Mapping[str, Any], factors: Sequence[Factor]) -> None:
+    names: dict[str, str] = {}
+    for one in factors:
+        twin = names.setdefault(one.name.lower(), one.name)
+        if twin != one.name:
+            raise NeurosimError(
+                f"factors.{one.name}: differs from factors.{twin} in capitals only; give it another name"
+            )
     owner = dict.fromkeys(base, "base")
     for one in factors:
         for knob in one.knobs:

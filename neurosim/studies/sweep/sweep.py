@@ -7,7 +7,7 @@ import os
 import time
 from bisect import insort
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import Any, Protocol
@@ -130,14 +130,20 @@ class _Sweep:
             self.store.query("SELECT curve FROM runs WHERE curve IS NOT NULL")[1] if self.study.pruning else ()
         ):
             self._learn_curve(curve)
-        for row in self.store.rows("SELECT * FROM results") if self.numbers else ():
-            self.status.look_at(row)
+        if self.numbers:
+            self._look_at()
         job = self._next_job()
         if job is not None:
             self.jobs.appendleft(job)
         else:
             self._write_points()
         return job is None
+
+    def _look_at(self, numbers: Sequence[int] | None = None) -> None:
+        judged = (*self.study.objectives, *self.study.constraints)
+        shown = dict.fromkeys([*judged, *(one.name for one in self.study.factors), *self.study.priced_factors, "seed"])
+        for row in self.store.results(list(shown), numbers):
+            self.status.look_at(row)
 
     def _learn_curve(self, curve: str) -> None:
         for epoch, accuracy in enumerate(json.loads(curve)):
@@ -207,8 +213,10 @@ class _Sweep:
     def _write_points(self) -> None:
         if self.new_points:
             self.store.point(self.new_points)
-            self.new_points.clear()
             bring_up_to_date(self.store, list(self.study.hardware))
+            numbers = [point[0] for _, point in self.new_points]
+            self.new_points.clear()
+            self._look_at(numbers)
 
     def _count(self, candidate: Candidate, seed: int, outcome: Outcome) -> None:
         self.status.done += 1
@@ -258,6 +266,8 @@ class _Sweep:
             return  # the points will say what is wrong
 
     def _start_one(self, pool: Local | Cluster) -> bool:
+        if pool.together and not self.deaths.keys().isdisjoint(self.flying.values()):
+            return False  # a run that may kill its worker goes alone, lest it be blamed on others
         job = self._next_job()
         if job is None:
             return bool(self.elsewhere) and self._look_elsewhere()
@@ -267,6 +277,9 @@ class _Sweep:
         if key in self.same:
             self.same[key].append(job)
             return True
+        if pool.together and key in self.deaths and self.flying:
+            self.jobs.appendleft(job)
+            return False
         claimed = self.store.claim(key, self.states)
         if claimed == "done":
             self.known.add(key)

@@ -18,6 +18,7 @@ const way = (name) => D.objectives[name] || D.measures[name].better;
 const text = (name, i) => { const c = D.columns[name]; return c.names ? c.names[c.which[i]] : String(c.numbers[i]); };
 const figure = (v) => (v === null || Number.isNaN(v) ? "–" : Number.isInteger(v) && Math.abs(v) < 1e6 ? v.toLocaleString("en") : Number(v.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 }));
 const reading = (name, c) => { const v = figure(scaled(name, c.mean[name])); return isShare(name) ? `${v} %` : `${v} ${D.measures[name].unit}`; };
+const brief = (name, i) => { const v = (D.columns[name].numbers || [])[i]; return v === undefined || Number.isInteger(v) ? text(name, i) : String(Number(v.toPrecision(6))); };
 const escaped = (s) => String(s).replace(/[&<>"]/g, (k) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[k]);
 
 // ---- configurations: runs that differ only in their seed
@@ -102,7 +103,7 @@ function frontOf(some, x, y) {
   return found;
 }
 function hover(c) {
-  const factors = FACTORS.map((name) => `${escaped(name)}: ${escaped(text(name, c.first))}`);
+  const factors = FACTORS.map((name) => `${escaped(name)}: ${escaped(brief(name, c.first))}`);
   const measures = [...new Set([...Object.keys(D.objectives), $("x").value, $("y").value])].map((name) => `${title(name)}: <b>${reading(name, c)}</b>`);
   return [...measures, ...factors, `${c.rows.length} seed${c.rows.length > 1 ? "s" : ""}`, ...(allowed(c) ? [] : ["breaks a constraint"])].join("<br>");
 }
@@ -174,7 +175,7 @@ function drawChosen() {
   }
   const letter = (i) => "ABCDE"[i];
   const row = (head, cell) => `<tr><th>${head}</th>${chosen.map((c, i) => `<td>${cell(c, i)}</td>`).join("")}</tr>`;
-  $("chosen").innerHTML = `<table>${row("", (c, i) => `<b>${letter(i)}</b>`)}${FACTORS.map((name) => row(escaped(name), (c) => escaped(text(name, c.first)))).join("")}` +
+  $("chosen").innerHTML = `<table>${row("", (c, i) => `<b>${letter(i)}</b>`)}${FACTORS.map((name) => row(escaped(name), (c) => escaped(brief(name, c.first)))).join("")}` +
     `${MEASURES.map((name) => row(title(name), (c) => `${figure(scaled(name, c.mean[name]))}${c.rows.length > 1 ? ` ± ${figure(scaled(name, spread(c, name)))}` : ""}`)).join("")}` +
     `${row("runs it again", (c) => `<code>${escaped(command(c))}</code>`)}</table>`;
   const parts = D.breakdowns;
@@ -212,7 +213,9 @@ function drawCurve() {
     yaxis: { ...AXIS, title: { text: title(measure) } }, showlegend: Boolean(by), legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, margin: { ...LAYOUT.margin, t: 40 } }, CONFIG);
 }
 function drawParallel() {
-  const step = Math.max(1, Math.ceil(shown.length / MOST_LINES)), some = shown.filter((_, i) => i % step === 0);
+  const step = Math.max(1, shown.length / MOST_LINES);
+  // drawn, since every so-maniest point of a grid may have one level of a factor only
+  const some = step === 1 ? shown : shown.filter((c) => (Math.imul(c.first + 1, 2654435761) >>> 0) < 2 ** 32 / step);
   const dimensions = FACTORS.map((name) => {
     const c = D.columns[name];
     if (!c.names) return { label: name, values: some.map((one) => c.numbers[one.first]) };
@@ -223,7 +226,7 @@ function drawParallel() {
   const first = objectives[0];
   Plotly.react("parallel", [{ type: "parcoords", dimensions, labelangle: dimensions.length > 6 ? -12 : 0, labelfont: { size: 12 }, line: { color: some.map((c) => scaled(first, c.mean[first])), colorscale: "Viridis",
     showscale: true, colorbar: { title: { text: title(first) }, thickness: 12 } } }], { ...LAYOUT, margin: { l: 80, r: 80, t: dimensions.length > 6 ? 70 : 50, b: 20 } }, CONFIG);
-  $("parallel-note").textContent = `Drag along an axis to keep a part of it.${step > 1 ? ` One configuration in ${step} is drawn.` : ""}`;
+  $("parallel-note").textContent = `Drag along an axis to keep a part of it.${step > 1 ? ` One configuration in ${figure(step)} is drawn.` : ""}`;
 }
 function drawSensitivity() {
   const found = Object.entries(D.sensitivity).filter(([, list]) => list.length);
@@ -232,7 +235,7 @@ function drawSensitivity() {
     error_y: { type: "data", symmetric: false, array: list.map((one) => 100 * (one.high - one.mean)), arrayminus: list.map((one) => 100 * (one.mean - one.low)), thickness: 1, width: 4 } }));
   Plotly.react("sensitivity", traces, { ...LAYOUT, barmode: "group", xaxis: { type: "category" }, yaxis: { ...AXIS, title: { text: "share of variance explained, %" }, rangemode: "tozero" },
     showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, margin: { ...LAYOUT.margin, t: 40 } }, CONFIG);
-  $("sensitivity-note").textContent = `Importance by fANOVA, all points; bars: 95 % interval of the mean over ${D.seeds.length} seed${D.seeds.length > 1 ? "s" : ""}. What factors do together is in none of them.`;
+  $("sensitivity-note").textContent = `Importance by fANOVA, at most 200 points of each seed; bars: 95 % interval of the mean over ${D.seeds.length} seed${D.seeds.length > 1 ? "s" : ""}. What factors do together is in none of them.`;
 }
 
 // ---- controls
