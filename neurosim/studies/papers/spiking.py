@@ -52,23 +52,30 @@ _MEASURES = {
 }
 _TRIED = (
     "Why the published settings stay behind: their rate is slow. Where it falls, as ours does, learning stops before it is done (81 % "
-    "after 10,000 samples); constant, as published, it is 5 points better, and four times as high 2 more, a point below what "
-    "backpropagation in one pass knows after as many samples (below): 5 % of error takes more of them. Tried with 3,000 samples and "
-    "rates that fall, where the published parameters have 67.0 %: eight times the rate 85.5, no refractory time of data neurons 77.5, "
-    "no blank-out 72.6 (in both, more spikes are a higher rate), pixels as rates in place of escape rates 66.8, gates of 4 nA 62.3, "
-    "error neurons with a threshold of 1 V 11.4. With 6,000 samples and four times the rate: falling 86.6, constant 88.4, falling and "
-    "with open gates at the output 86.9. Tests of 500 ticks differ by at most half a point.",
+    "after 10,000 samples); constant, as published, it is 4 points better, and four times as high 3 more, a point below what "
+    "backpropagation in one pass knows after as many samples (below). One pass over 50,000 at that rate, falling, ends at 8 % of "
+    "error, where our own setting has less than 5, so samples are not all that it lacks; what else the published code does in another "
+    "way was not found. Tried with 3,000 samples and rates that fall, where the published parameters have 67.0 %: eight times the "
+    "rate 85.5, no refractory time of data neurons 77.5, no blank-out 72.6 (in both, more spikes are a higher rate), pixels as rates "
+    "in place of escape rates 66.8, gates of 4 nA 62.3, error neurons with a threshold of 1 V 11.4. With 6,000 samples and four times "
+    "the rate: falling 86.6, constant 88.4, falling and with open gates at the output 86.9. With 3,000 and four times the rate, "
+    "constant, 84.6: membranes that stay 84.4, that subtract the threshold 84.5, a threshold four times as high 84.1, single-bit "
+    "feedback 84.7, no blank-out 79.0, and our own coding, pixels as rates without a refractory time, 86.6: more spikes of the "
+    "inputs, so less noise, are the one thing that helped. Tests of 500 ticks differ by at most half a point.",
     "Why N-MNIST stays with the read-out: there is little to win above it, and the outputs lose it. Of the 1,000 recordings in four "
     "parts, each judged after learning from the other three, regularised logistic regression on the counts knows 86.2 % (polarities "
-    "merged), a perceptron with 200 hidden units 87.9, regression on 200 random units 84.2, on 1,000 of them 87.9. Integers that "
-    "learned from 750 were judged by the other 250 (one is 0.4 points; one seed; logistic regression 85.6): with merged polarities "
-    "and a fourth of the rate they know 84.8. Logistic regression on what those hidden neurons spoke knows 88.0, and 86.0 before they "
+    "merged), a perceptron with 200 hidden units 87.9, regression on 200 random units 84.2, on 1,000 of them 87.9. (With the study's "
+    "578 inputs, and as much regularisation as is best so, regression knows 87 of the 100 test recordings.) Integers that learned "
+    "from 750 were judged by the other 250 (one is 0.4 points; one seed; logistic regression 85.6): with merged polarities and a "
+    "fourth of the rate they know 84.8. Logistic regression on what those hidden neurons spoke knows 88.0, and 86.0 before they "
     "learn: so the hidden layer does learn, and the delta rule of the outputs, which is content as soon as the right one spikes and "
-    "the others do not, loses 3 points. Nothing tried beside it was better: recordings moved by up to a pixel (nine copies, each "
-    "shown once) 77.6 to 80.4 at three rates; ticks of 2 ms, 20 passes 83.6, at a fourth of the rate 81.2, at a sixteenth 80.4; "
-    "membranes that subtract the threshold 83.6; 500 hidden neurons, six passes 80.0; gates open 62.8, wider at the output 81.2, "
-    "narrower 82.8; a rate that falls to a thirty-second 82.4; a fourth of the output's rate 82.0; a blank-out of a half 78.8. Of 100 "
-    "test recordings the standard error is 3.6 points, more than what the verdict is about.",
+    "the others do not, loses 3 points: a sum of hidden counts by its weights knows 85.6, and the network 93.2 of what it learned "
+    "from, so the weights are not where regression would put them. Nothing tried beside it was better: recordings moved by up to a "
+    "pixel (nine copies, each shown once) 77.6 to 80.4 at three rates; ticks of 2 ms, 20 passes 83.6, at a fourth of the rate 81.2, "
+    "at a sixteenth 80.4; membranes that subtract the threshold 83.6; 500 hidden neurons, six passes 80.0; gates open 62.8, wider at "
+    "the output 81.2, narrower 82.8; a rate that falls to a thirty-second 82.4; a fourth of the output's rate 82.0; a blank-out of a "
+    "half 78.8; noise of half the threshold 84.0; labels that speak half as often, to membranes that subtract 70.8. Of 100 test "
+    "recordings the standard error is 3.6 points, more than what the verdict is about.",
 )
 """What was tried of the claims that fail."""
 _NOTES = (
@@ -220,12 +227,18 @@ def _ours(r: Results) -> list[Verdict]:
     return found
 
 
+def _error(r: Results, name: str) -> str:
+    """Mean test error in per cent, with its standard deviation where there is one."""
+    spread = f" ({r.spread(name):.2f})" if len(r.values(name)) > 1 else ""
+    return f"{100 - r.mean(name):.2f}{spread} %"
+
+
 def _published(r: Results) -> list[Verdict]:
     first = f"published parameters in real numbers, {_FIRST:,} samples"
     said = ((LOSSY, first, 2.69), (DEEP, first, 2.29), (NOISY, first, 3.53), (LONGER, "in real numbers", 2.69))
     found = [
         r.judge(
-            f"{name}, {how}", f"{value:g} % error after 50,000", "M-med", f"{100 - r.mean(name):.2f} ({r.spread(name):.2f}) %",
+            f"{name}, {how}", f"{value:g} % error after 50,000", "M-med", _error(r, name),
             "at most 5 % error", [name], 100 - r.mean(name) <= 5,
         )
         for name, how, value in said
