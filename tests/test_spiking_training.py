@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from neurosim import costs
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed
 from neurosim.spiking.drift import narrowed, replayed, rounded
@@ -13,6 +14,7 @@ from neurosim.spiking.erbp import Erbp, escape_probabilities
 from neurosim.spiking.network import SpikingNetwork
 from neurosim.spiking.neurons import EVERY_TICK, Poisson
 from neurosim.spiking.training import Lesson, accuracy, train
+from neurosim.studies.papers import spiking
 from neurosim.studies.papers.spiking import crossing
 from neurosim.studies.setting import run
 from neurosim.studies.spikes import SpikingRun, SpikingSetting
@@ -241,3 +243,14 @@ def test_samples_needed():
     assert crossing(curve, 70.0) == 1000
     assert crossing(curve, 93.0) == pytest.approx(32000)
     assert math.isnan(crossing(curve, 97.0))
+
+
+def test_narrower_weights_fill_fewer_cores():
+    """Why the study's narrow weights cost more there: fewer cores, so more time, clock and static energy (its page says so)."""
+    settings = {cell.name: cell.setting for cell in spiking.cells()}
+    model = costs.load("digital_45nm")
+    for name, cores in ((spiking.MNIST, {8: 3, 6: 2, 4: 2}), (spiking.EVENTS, {8: 2, 6: 2, 4: 1})):
+        for bits, wanted in cores.items():
+            net = SpikingNetwork(settings[name].replace(weight_bits=bits).spec(0))
+            plan = costs.place(net.layout(), model)
+            assert plan.cores[net.layer_names.index("hidden0")] == wanted, (name, bits)

@@ -218,6 +218,26 @@ def test_adaptive_feedback_comes_to_resemble_the_forward_weights(real):
     assert adaptive > 0.7
 
 
+@pytest.mark.parametrize("real", [False, True])
+def test_stdp_like_feedback_comes_to_resemble_the_forward_weights(real):
+    found = [aligned("stdp", real, seed, feedback_weight=1, feedback_rate=5)[0] for seed in range(3)]
+    assert np.mean(found) > 0.3
+
+
+@pytest.mark.parametrize("slow", [3, 5, 7])
+def test_the_change_of_steady_activity_has_the_mean_0(slow):
+    """Also in integers, where a slow trace stands still within 2**slow of the fast one: that must be little."""
+    net = SpikingNetwork(small(adaptive="stdp", slow=slow).network())
+    inputs, _ = patterns(40, 4, 1)
+    steady, fast, change = inputs.repeat(40, axis=0), np.zeros(50), np.zeros(50)
+    net.present(steady, ticks=60, output="out", learn=False)
+    for _ in range(1500):
+        net.present(steady[:1], ticks=1, output="out", learn=False)
+        fast, change = fast + net.state("hidden0", "fast"), change + net.state("hidden0", "change")
+    assert (fast > 0).sum() > 20
+    assert np.abs(change).sum() < 0.05 * fast.sum()
+
+
 @pytest.mark.parametrize("adaptive", [True, "stdp"])
 @pytest.mark.parametrize("real", [False, True])
 def test_networks_whose_feedback_learns_learn(adaptive, real):

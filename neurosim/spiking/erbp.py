@@ -12,7 +12,8 @@ from this hidden neuron to that prediction neuron changes by at the same spike, 
 gates, blank-out and roundings. (A trace of the hidden neuron, read at error spikes, would not do: each of the two projections hears
 errors of one sign only, so that both could only grow.) *STDP-like* is a formula of our own: at each spike of an error neuron its
 entries change by eta * d, d being a fast trace of the hidden neuron minus a slow one, which is how its activity has changed. Its mean
-is 0, so nothing grows by itself.
+is 0, so nothing grows by itself, and what C learns is the part of ASRBP that a neuron's mean activity has no share in. In integers
+that holds only as long as the slow trace follows: it stands still within 2**slow of the fast one, so both are kept in finer units.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ class Erbp:
     seed: int = 0
     adaptive: bool | Literal["stdp"] = False
     feedback_rate: int | None = None
-    slow: int = 7
+    slow: int = 5
 
     def __post_init__(self) -> None:
         settle(self, "erbp")
@@ -197,6 +198,16 @@ class Erbp:
         return erbp("u", self._driven, -gate, gate, self.rate, numerator=self.numerator, channel=self.channel)
 
     @property
+    def _finer(self) -> int:
+        """Places that traces of activity have below `error_output`.
+
+        The slow one stands still within 2**slow of the fast one: with as many places that is a part of one spike, without them it would
+        hardly follow, and the change would not have the mean 0. Fewer, where a neuron that spikes as often as it can would fill the word.
+        """
+        most = abs(self.error_output) * (1 / (self.dendrite.share * (self.refractory + 1)) + 1)
+        return max(0, min(self.slow, int(math.log2(max(1.0, (2 ** (self.bits - 1) - 1) / max(1.0, most))))))
+
+    @property
     def _driven(self) -> str:
         """The state that spikes act on."""
         return "v" if self.current is None else "g"
@@ -243,7 +254,7 @@ class Erbp:
             follow = Flow("fast", self.slow, rounding="zero")
             slow = State("slow", Leak(self.slow, rounding="zero"), (follow,), bits=self.bits)
             change = State("change", Leak(0), (Flow("fast"), Flow("slow", numerator=-1)), bits=self.bits)
-            states += [trace("fast", self.dendrite, self.error_output, self.bits), slow, change]
+            states += [trace("fast", self.dendrite, self.error_output << self._finer, self.bits), slow, change]
         return Population(name, n, tuple(states), Threshold(self.threshold, "v"), self.refractory)
 
     def _error(self, name: str) -> Population:
@@ -294,7 +305,9 @@ class Erbp:
         if self.adaptive is True:
             return Plasticity(on_post=Term("pre.e", numerator=sign * self.numerator, shift=shift))
         # A negative error lowers C by the change, so -C rises by it, as C does by a positive one.
-        return Plasticity(on_pre=Term("post.change", numerator=self.numerator, shift=shift)) if self.adaptive else None
+        if self.adaptive == "stdp":
+            return Plasticity(on_pre=Term("post.change", numerator=self.numerator, shift=shift + self._finer))
+        return None
 
 
 def alignment(network: SpikingNetwork) -> float:

@@ -29,6 +29,8 @@ from neurosim.studies.tasks import EVENT_COUNTS, PIXELS
 
 ENGINES = ("float",)
 BITS = (8, 6, 4)
+_CONSTANT = (0,) * 5
+"""The published rates do not fall."""
 _FEW = (6, 4)
 _ALL, _FIRST = 50_000, 10_000
 _BP_SAMPLES = (1000, 2000, 5000, 10_000, 20_000)
@@ -38,6 +40,7 @@ WHOLE, WHOLE_REAL = f"{MNIST}, {_ALL:,} samples", f"{MNIST_REAL}, {_ALL:,} sampl
 SMALL, SMALL_REAL = "784-100-10, integers", "784-100-10, real numbers"
 NEAREST = "784-100-10, integers, rounded to the nearest"
 LOSSY, NOISY, DEEP = "eRBPx 784-200-10", "eRBP+ 784-200-10", "eRBPx 784-200-200-10"
+FASTER, LONGER = f"{LOSSY}, four times the rate", f"{LOSSY}, four times the rate, falling, {_ALL:,} samples"
 NSAT = "NSAT 784-100-10"
 EVENTS, EVENTS_REAL, READ_OUT = "N-MNIST, integers", "N-MNIST, real numbers", "N-MNIST, linear read-out of counts"
 BP = "BP 784-200-10, 10 passes"
@@ -47,18 +50,51 @@ _MEASURES = {
     "synops": "synaptic events a learning sample",
     "learning_nj": "nJ a learning sample",
 }
+_TRIED = (
+    "Why the published settings stay behind: their rate is slow. Where it falls, as ours does, learning stops before it is done (81 % "
+    "after 10,000 samples); constant, as published, it is 4 points better, and four times as high 3 more, a point below what "
+    "backpropagation in one pass knows after as many samples (below). One pass over 50,000 at that rate, falling, ends at 8 % of "
+    "error, where our own setting has less than 5, so samples are not all that it lacks; what else the published code does in another "
+    "way was not found. Tried with 3,000 samples and rates that fall, where the published parameters have 67.0 %: eight times the "
+    "rate 85.5, no refractory time of data neurons 77.5, no blank-out 72.6 (in both, more spikes are a higher rate), pixels as rates "
+    "in place of escape rates 66.8, gates of 4 nA 62.3, error neurons with a threshold of 1 V 11.4. With 6,000 samples and four times "
+    "the rate: falling 86.6, constant 88.4, falling and with open gates at the output 86.9. With 3,000 and four times the rate, "
+    "constant, 84.6: membranes that stay 84.4, that subtract the threshold 84.5, a threshold four times as high 84.1, single-bit "
+    "feedback 84.7, no blank-out 79.0, and our own coding, pixels as rates without a refractory time, 86.6: more spikes of the "
+    "inputs, so less noise, are the one thing that helped. Tests of 500 ticks differ by at most half a point.",
+    "Why N-MNIST stays with the read-out: there is little to win above it, and the outputs lose it. Of the 1,000 recordings in four "
+    "parts, each judged after learning from the other three, regularised logistic regression on the counts knows 86.2 % (polarities "
+    "merged), a perceptron with 200 hidden units 87.9, regression on 200 random units 84.2, on 1,000 of them 87.9. (With the study's "
+    "578 inputs, and as much regularisation as is best so, regression knows 87 of the 100 test recordings.) Integers that learned "
+    "from 750 were judged by the other 250 (one is 0.4 points; one seed; logistic regression 85.6): with merged polarities and a "
+    "fourth of the rate they know 84.8. Logistic regression on what those hidden neurons spoke knows 88.0, and 86.0 before they "
+    "learn: so the hidden layer does learn, and the delta rule of the outputs, which is content as soon as the right one spikes and "
+    "the others do not, loses 3 points: a sum of hidden counts by its weights knows 85.6, and the network 93.2 of what it learned "
+    "from, so the weights are not where regression would put them. Nothing tried beside it was better: recordings moved by up to a "
+    "pixel (nine copies, each shown once) 77.6 to 80.4 at three rates; ticks of 2 ms, 20 passes 83.6, at a fourth of the rate 81.2, "
+    "at a sixteenth 80.4; membranes that subtract the threshold 83.6; 500 hidden neurons, six passes 80.0; gates open 62.8, wider at "
+    "the output 81.2, narrower 82.8; a rate that falls to a thirty-second 82.4; a fourth of the output's rate 82.0; a blank-out of a "
+    "half 78.8; noise of half the threshold 84.0; labels that speak half as often, to membranes that subtract 70.8. Of 100 test "
+    "recordings the standard error is 3.6 points, more than what the verdict is about.",
+)
+"""What was tried of the claims that fail."""
 _NOTES = (
     "MNIST: 110 ticks a sample, of which 30 neither teach nor count, a pixel of 1 spikes with 0.3 a tick, one pass over the first "
     f"{_FIRST:,} samples, where it is not {_ALL:,}, in five equal parts, each at half the rate of the one before; weights of 8 bits, "
     "states of 16. The same descriptions in real numbers. N-MNIST: the first 1,000 training and 100 test recordings, "
     f"{PIXELS.n} inputs (2 x 2 pixels share one), 300 ticks of 1 ms, 12 passes in four such parts; 100 test recordings are few: one "
     "is a point. The read-out is softmax regression on how often each input spoke. eRBPx, eRBP+ and NSAT have the published "
-    "parameters, with the departures that `Erbp.neftci` and `Erbp.nsat` state, and samples of 250 and 1,500 ticks, and the same "
-    "falling rates, where the published ones are constant; eRBP+ and eRBPx are in real numbers.",
+    "parameters, with the departures that `Erbp.neftci` and `Erbp.nsat` state, and samples of 250 and 1,500 ticks; rates are constant, "
+    "as published, but for NSAT's and where it says that they fall; eRBP+ and eRBPx are in real numbers.",
     f"Spikes of two runs coincide that are within {WITHIN_TICKS} ticks; distance: van Rossum's with {TAU_TICKS:g} ticks, a spike alone "
     "is 1. Both are of 20 test samples, after the weights that real numbers have learned were rounded to the nearest, with integer "
     "states.",
-    "Energy: `digital_45nm`. Synaptic events: every synapse that a spike reached, errors and labels included.",
+    "Energy: `digital_45nm`. Synaptic events: every synapse that a spike reached, errors and labels included. Narrower weights can "
+    "cost more: on MNIST the hidden layer fills 3 cores with 8 bits and 2 with 6 or 4, on N-MNIST 2 with 8 or 6 and 1 with 4. Fewer "
+    "cores have fewer ports and lanes, so a sample takes longer (the first ten samples: MNIST 0.55 and 0.82 ms, N-MNIST 1.24 and 2.44 "
+    "ms), and clock and static energy grow by more than the weight memory saves. Hidden neurons do spike more as weights get coarser "
+    "(the first 40 samples: 4 and 8 % with 6 bits, 17 and 16 % with 4), but each such spike reaches ten synapses only.",
+    *_TRIED,
 )
 
 
@@ -71,8 +107,14 @@ def cells() -> list[Cell]:
     mnist = SpikingSetting(Erbp(), train_samples=_FIRST)
     whole, small = mnist.replace(train_samples=_ALL), mnist.replace(network=Erbp(hidden=(100,)))
     published = mnist.replace(
-        network=Erbp.neftci(), lesson=Lesson(250, 50), encoding="escape", engine="float", test_samples=5000
+        network=Erbp.neftci(),
+        lesson=Lesson(250, 50, 1, _CONSTANT),
+        encoding="escape",
+        engine="float",
+        test_samples=5000,
     )
+    faster = published.replace(network=Erbp.neftci(rate=8))
+    longer = faster.replace(lesson=Lesson(250, 50, 1, (0, 0, 1, 2, 3)), train_samples=_ALL)
     nsat = mnist.replace(network=Erbp.nsat(), lesson=Lesson(1500, 375), brightest=0.03, test_samples=5000)
     nearest = small.network.replace(weight=Fixed(8, 0, rounding="nearest"))
     found = [
@@ -86,6 +128,8 @@ def cells() -> list[Cell]:
         Cell(LOSSY, published, 3, "published parameters"),
         Cell(NOISY, published.replace(network=Erbp.neftci(additive=True)), 3, "published parameters", beside=LOSSY),
         Cell(DEEP, published.replace(network=Erbp.neftci(hidden=(200, 200))), 3, "published parameters", beside=LOSSY),
+        Cell(FASTER, faster, 3, "published parameters", beside=LOSSY),
+        Cell(LONGER, longer, 1, "published parameters", beside=LOSSY),
         Cell(NSAT, nsat, 2, "published parameters"),
         Cell(EVENTS, recordings, 5, "N-MNIST"),
         Cell(EVENTS_REAL, recordings.replace(engine="float", rounded=BITS), 5, "N-MNIST", beside=EVENTS),
@@ -183,14 +227,21 @@ def _ours(r: Results) -> list[Verdict]:
     return found
 
 
+def _error(r: Results, name: str) -> str:
+    """Mean test error in per cent, with its standard deviation where there is one."""
+    spread = f" ({r.spread(name):.2f})" if len(r.values(name)) > 1 else ""
+    return f"{100 - r.mean(name):.2f}{spread} %"
+
+
 def _published(r: Results) -> list[Verdict]:
-    said = {LOSSY: 2.69, DEEP: 2.29, NOISY: 3.53}
+    first = f"published parameters in real numbers, {_FIRST:,} samples"
+    said = ((LOSSY, first, 2.69), (DEEP, first, 2.29), (NOISY, first, 3.53), (LONGER, "in real numbers", 2.69))
     found = [
         r.judge(
-            f"{name}, published parameters in real numbers, {_FIRST:,} samples", f"{value:g} % error after 50,000", "M-med",
-            f"{100 - r.mean(name):.2f} ({r.spread(name):.2f}) %", "at most 5 % error", [name], 100 - r.mean(name) <= 5,
+            f"{name}, {how}", f"{value:g} % error after 50,000", "M-med", _error(r, name),
+            "at most 5 % error", [name], 100 - r.mean(name) <= 5,
         )
-        for name, value in said.items()
+        for name, how, value in said
     ]  # fmt: skip
     gap = r.mean(LOSSY) - r.mean(NOISY)
     return [
