@@ -243,10 +243,25 @@ class Store:
                 self._point(run, [point])
 
     @_told
-    def known(self, states: Sequence[str] = DONE) -> set[str]:
-        """All runs that are done."""
+    def known(self, states: Sequence[str] = DONE) -> dict[str, str]:
+        """All runs that are done, each with its state."""
         marks = ", ".join("?" for _ in states)
-        return {run for (run,) in self.db.execute(f"SELECT run FROM runs WHERE state IN ({marks})", states)}
+        return dict(self.db.execute(f"SELECT run, state FROM runs WHERE state IN ({marks})", states))
+
+    @_told
+    def outcome(self, run: str) -> tuple[str, str]:
+        """The state of a run that is done, and what was wrong with it."""
+        state, error = self.db.execute("SELECT state, error FROM runs WHERE run = ?", (run,)).fetchone()
+        return state, error or ""
+
+    @_told
+    def curves(self, numbers: Sequence[int] | None = None) -> list[tuple[str, str, int, str]]:
+        """Runs of the study's points, or of those of some numbers, that have a curve: `pruning.Curve`."""
+        text = (
+            "SELECT DISTINCT r.run, r.data, json_extract(r.config, '$.test_samples'), r.curve"
+            " FROM points p JOIN runs r ON r.run = p.run WHERE r.curve IS NOT NULL"
+        )
+        return self.db.execute(f"{text}{_of(numbers, 'AND')}").fetchall()
 
     @_told
     def numbers(self) -> set[int]:
@@ -281,8 +296,12 @@ class Store:
     def results(self, names: Sequence[str], numbers: Sequence[int] | None = None) -> list[dict[str, Any]]:
         """Some columns of the view `results`, of all points or of those of some numbers."""
         columns = ", ".join(f'"{name}"' for name in names)
-        which = "" if numbers is None else f" WHERE number IN ({', '.join(map(str, numbers))})"
-        return self.rows(f"SELECT {columns} FROM results{which}")
+        return self.rows(f"SELECT {columns} FROM results{_of(numbers, 'WHERE')}")
+
+
+def _of(numbers: Sequence[int] | None, word: str) -> str:
+    """The condition that a point has one of some numbers; none where they are None."""
+    return "" if numbers is None else f" {word} number IN ({', '.join(map(str, numbers))})"
 
 
 def _lives(host: str | None, pid: int | None, beat: float | None) -> bool:

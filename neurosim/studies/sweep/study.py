@@ -124,9 +124,12 @@ class Study:
         return min(self.combinations, self.points) if self.points else self.combinations
 
     def config(self, levels: Sequence[Level], seed: int) -> Config:
-        """The configuration of a point. Raises NeurosimError where its settings contradict one another."""
+        """The configuration of a point. Raises NeurosimError where its settings contradict one another, or nothing is learned."""
         sets = {name: value for level in levels for name, value in level.sets}
-        return Config(**{**self.base, **sets, "seed": seed})
+        found = Config(**{**self.base, **sets, "seed": seed})
+        if not found.epochs:
+            raise NeurosimError("epochs=0: must be from 1 up in a sweep")
+        return found
 
     def allows(self, measures: Mapping[str, float]) -> bool:
         """Whether a point keeps all constraints."""
