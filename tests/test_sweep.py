@@ -46,7 +46,7 @@ def copy(finished, tmp_path):
 
 
 def rows(path, text="SELECT * FROM results ORDER BY number, hardware"):
-    store = Store(path.with_suffix(".sqlite"), must_exist=True)
+    store = Store(path.with_suffix(".sqlite"), read_only=True)
     try:
         return store.rows(text)
     finally:
