@@ -112,10 +112,11 @@ def test_every_method_is_accepted(method):
     ({"factor": {}}, "factor: no such table; did you mean factors?"),
     ({"factors": {"error_bit": [1]}}, "error_bit: no such setting; did you mean error_bits?"),
     ({"factors": {"error_bits": []}}, "factors.error_bits=[]: must have at least one value"),
-    ({"factors": {"core": {"lanez": [1]}}}, "factors.core.lanez: no such choice of a hardware model; did you mean core.lanes"),
+    ({"factors": {"core": {"lanez": [1]}}}, "factors.core.lanez: no such choice of a hardware model; did you mean core.lanes?"),
+    ({"factors": {"core.voltage_v": [1]}}, "factors.core.voltage_v: no such choice of a hardware model; constants of models cannot be varied"),
     ({"factors": {"core.lanes": []}}, "factors.core.lanes=[]: must be a list of values"),
     ({"factors": {"core.lanes": ["many"]}}, "factors.core.lanes: 'many' must be of the type int"),
-    ({"factors": {"core.lanes": [0]}}, "core.lanes=0: expected `int` >= 1"),
+    ({"factors": {"core.lanes": [0]}}, "factors.core.lanes: core.lanes=0: expected `int` >= 1"),
     ({"factors": {"core.lanes": {"from": 1, "to": 8}}}, "factors.core.lanes: must have values"),
     ({"factors": {"core.lanes": [1], "hardware": ["odin"]}}, "'odin' is a published chip, whose file has no choices"),
     ({"factors": {"core.lanes": {"from": 1, "to": 200, "step": 1}, "core.pipeline": {"from": 1, "to": 200, "step": 1}}},
@@ -141,6 +142,7 @@ def test_every_method_is_accepted(method):
     ({"base": {"epochs": 0}}, "the first point: epochs=0: must be from 1 up in a sweep"),
     ({"base": {"epochs": -1}}, "the first point: epochs=-1: must be a whole number from 0 up"),
     ({"seeds": 0}, "seeds=0: must be how many"),
+    ({"seeds": 1_000_000_000}, "seeds=1000000000: must be how many, 1..100000"),
     ({"seeds": [1, 1]}, "seeds=[1, 1]: must be"),
     ({"objectives": {"accuracy": "max"}}, "objectives='accuracy': must be one of"),
     ({"objectives": {"test_accuracy": "up"}}, "objectives.test_accuracy='up': must be one of"),
@@ -188,6 +190,12 @@ def test_mistakes_in_a_file_name_it(tmp_path):
         assert "bad.toml" in str(found.value)
     with pytest.raises(NeurosimError, match="cannot be read"):
         Study.load(tmp_path / "none.toml")
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path):
+    path = tmp_path / "marked.toml"
+    path.write_bytes(b"\xef\xbb\xbfseeds = 2\n[factors]\nerror_bits = [1, 2]\n")
+    assert Study.load(path).seeds == (0, 1)
 
 
 def test_thresholds_of_pruning():

@@ -8,6 +8,7 @@ write one file at once: a run is claimed before it is simulated, and a claim hol
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import platform
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS counts (run TEXT PRIMARY KEY, packed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS costs (run TEXT NOT NULL, hardware TEXT NOT NULL, priced_by TEXT NOT NULL,
  {", ".join(f"{name} REAL" for name in PRICED)}, grade TEXT, breakdown TEXT, unpriced TEXT,
  PRIMARY KEY (run, hardware));
+CREATE INDEX IF NOT EXISTS costs_by_price ON costs (run, hardware, priced_by);
 CREATE TABLE IF NOT EXISTS models (hardware TEXT PRIMARY KEY, levels TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS points (number INTEGER PRIMARY KEY, run TEXT NOT NULL, seed INTEGER NOT NULL, levels TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS points_by_run ON points (run);
@@ -279,13 +281,21 @@ class Store:
         return {number for (number,) in self.db.execute("SELECT number FROM points")}
 
     @_told
-    def unpriced(self, hardware: str, priced_by: str) -> list[str]:
-        """Runs of the study that have no price on a model, or one of an older model or law."""
+    def unpriced(self, wanted: Mapping[str, str], numbers: Sequence[int] | None = None) -> dict[str, list[str]]:
+        """Runs of the study, or of points of some numbers, with the models on which they have no price, or one of an older model or law.
+
+        wanted: each model with what decides its prices.
+        """
         text = (
-            "SELECT DISTINCT p.run FROM points p JOIN counts USING (run) LEFT JOIN costs c ON c.run = p.run AND c.hardware = ?"
-            " WHERE c.priced_by IS NOT ?"
+            "SELECT p.run, c.hardware, c.priced_by FROM points p JOIN counts USING (run) LEFT JOIN costs c ON c.run = p.run"
+            f" WHERE TRUE{_of(numbers, 'AND')} ORDER BY p.run"
         )
-        return [run for (run,) in self.db.execute(text, (hardware, priced_by))]
+        found = {}
+        for run, rows in itertools.groupby(self.db.execute(text), key=lambda row: row[0]):
+            good = {hardware for _, hardware, priced_by in rows if wanted.get(hardware) == priced_by}
+            if len(good) < len(wanted):
+                found[run] = [name for name in wanted if name not in good]
+        return found
 
     @_told
     def packed(self, run: str) -> bytes:

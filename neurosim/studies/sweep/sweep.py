@@ -209,9 +209,9 @@ class _Sweep:
     def _write_points(self) -> None:
         if self.new_points:
             self.store.point(self.new_points)
-            bring_up_to_date(self.store, list(self.study.hardware))
             numbers = [point[0] for _, point in self.new_points]
             self.new_points.clear()
+            bring_up_to_date(self.store, list(self.study.hardware), numbers)
             self._look_at(numbers)
 
     def _count(self, candidate: Candidate, seed: int, state: str, run: str = "") -> None:
