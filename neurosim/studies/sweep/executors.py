@@ -23,6 +23,7 @@ from neurosim.errors import NeurosimError
 
 ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SCRIPT = 'a script that sweeps must be a file and keep its own work under if __name__ == "__main__"'
+_LOGGERS = ("distributed", "distributed.client", "tornado.application", "asyncio")  # each has a level of its own
 _AHEAD = 2  # points that wait at each worker, so that none is idle while a result is written
 
 
@@ -93,7 +94,8 @@ class Cluster:
         except ImportError:
             raise NeurosimError("cluster: needs Dask; install the extra `cluster`") from None
         try:
-            logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told here, in one line
+            for name in _LOGGERS:  # what goes wrong is told here, in one line
+                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
             connect: Any = distributed.Client
             self.client: Any = connect(address, timeout=10, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:

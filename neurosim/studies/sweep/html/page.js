@@ -214,7 +214,7 @@ function drawCurve() {
 }
 const spansDecades = (values) => {
   const least = values.reduce((a, b) => Math.min(a, b), Infinity);
-  return least > 0 && values.reduce((a, b) => Math.max(a, b), 0) / least > 20;
+  return least > 0 && values.reduce((a, b) => Math.max(a, b), 0) / least > 9.99;
 };
 function decades(label, values) { // Plotly's parallel axes are linear: the logarithm is drawn and the number written
   const ends = [Math.min(...values), Math.max(...values)], ticks = [];
