@@ -21,7 +21,7 @@ from neurosim.studies.sweep import sweep as sweep_module
 from neurosim.studies.sweep.executors import Local
 from neurosim.studies.sweep.measures import MEASURES, PRICED
 from neurosim.studies.sweep.report import report
-from neurosim.studies.sweep.simulate import prepare
+from neurosim.studies.sweep.simulate import prepare, simulate
 from neurosim.studies.sweep.store import Store
 from neurosim.studies.sweep.study import Study
 from neurosim.studies.sweep.sweep import sweep
@@ -46,7 +46,7 @@ def copy(finished, tmp_path):
 
 
 def rows(path, text="SELECT * FROM results ORDER BY number, hardware"):
-    store = Store(path.with_suffix(".sqlite"), must_exist=True)
+    store = Store(path.with_suffix(".sqlite"), read_only=True)
     try:
         return store.rows(text)
     finally:
@@ -128,19 +128,46 @@ def test_an_old_price_is_made_anew(copy, monkeypatch):
 
 
 def test_points_that_contradict_themselves_are_refused_and_the_others_run(tmp_path):
-    factors = {"error_bits": [1, 4], "depth": [{"label": "one", "hidden": [5]}, {"label": "bad", "hidden": [5], "weight_range": [1, 1, 1]},
-                                               {"label": "odd", "hidden": [5], "rule": "nonsense"}]}  # fmt: skip
+    factors = {"hidden": [[5], [5, 5]], "weight_range": [[0.5], [0.5, 0.25], [0.5, 0.5, 0.25]]}
     base = {key: value for key, value in sweeps.TINY.items() if key != "hidden"}
     study = Study.of(base=base, factors=factors)
     status = sweep(study, tmp_path / "r.sqlite", workers=1)
-    assert (status.done, status.refused) == (6, 4)
+    assert (status.done, status.finished, status.refused) == (6, 4, 2)
     store = Store(tmp_path / "r.sqlite")
     found = store.rows("SELECT * FROM results ORDER BY number")
     store.close()
-    assert [row["state"] for row in found] == ["finished", "refused", "refused"] * 2
-    assert "weight_range" in found[1]["error"]
-    assert "rule='nonsense'" in found[2]["error"]
-    assert sweep(study, tmp_path / "r.sqlite", workers=1, resume=True).run_here == 0
+    assert [row["state"] for row in found] == ["finished", "finished", "refused", "finished", "refused", "finished"]
+    assert "weight_range" in found[2]["error"]
+    again = sweep(study, tmp_path / "r.sqlite", workers=1, resume=True)
+    assert (again.run_here, again.done, again.finished, again.refused) == (0, 6, 4, 2)
+
+
+@pytest.mark.parametrize(("base", "factors", "message"), [
+    ({"rule": "srpb"}, {"error_bits": [1, 4]}, "no point can run: rule='srpb': must be one of"),
+    ({"data": "mnits"}, {"error_bits": [1, 4]}, "no point can run: data='mnits': must be one of"),
+    ({"data": "nowhere.npz"}, {"error_bits": [1, 4]}, "no point can run: nowhere.npz: "),
+    ({"train_samples": 10**9}, {"error_bits": [1, 4]}, "no point can run: n_train=1000000000: must be an integer 1..1500"),
+    ({}, {"error_bits": [1, 9]}, "factors.error_bits: no point with 9 can run: error_bits=9: must be"),
+    ({}, {"error_bits": [1, 4], "rule": ["bp", "sbr"]}, "factors.rule: no point with 'sbr' can run: rule='sbr': must be"),
+    ({}, {"error_bits": {"from": 1, "to": 12}}, "factors.error_bits: no point with 12 can run: error_bits=12: must be"),
+    ({}, {"data": ["digits", "cifra"]}, "factors.data: no point with 'cifra' can run: data='cifra': must be"),
+    ({}, {"weight_bits": [4, 8], "g": [{"rule": "bp"}, {"label": "odd", "weight_rounding": "up"}]},
+     "factors.g: no point with 'odd' can run: weight_rounding='up'"),
+])  # fmt: skip
+def test_what_can_never_run_is_told_before_anything_runs(tmp_path, base, factors, message):
+    own = {key: value for key, value in (sweeps.TINY | base).items() if key not in factors}
+    study = Study.of(base=own, factors=factors, search={"method": "random"}, budget={"points": 4})
+    with pytest.raises(NeurosimError) as found:
+        sweep(study, tmp_path / "r.sqlite", workers=1)
+    assert message in str(found.value)
+    assert not (tmp_path / "r.sqlite").exists()
+
+
+def test_a_sweep_that_finishes_nothing_ends_badly(tmp_path, capsys):
+    path = sweeps.write(tmp_path / "s.toml", {"error_bits": [1, 2]}, base={"learning_rate": 2.0**-62})
+    for flags in (["--workers", "1"], ["--resume"]):
+        assert main(["sweep", str(path), *flags]) == 2
+        assert "neurosim: error: no point has finished: learning_rate=" in capsys.readouterr().err.splitlines()[-1]
 
 
 class OnePoisons:
@@ -164,10 +191,10 @@ class OnePoisons:
 
     def submit(self, function, *args):
         future = Future()
-        if function is prepare:
-            future.set_result(function(*args))
-        else:
+        if function is simulate:
             self.pending.append((future, function, args))
+        else:
+            future.set_result(function(*args))
         return future
 
     result = Local.result
@@ -215,6 +242,49 @@ def test_hopeless_runs_stop_early(tmp_path):
     whole = Study.of(base=sweeps.TINY | {"epochs": 6}, factors={"error_bits": [1, 2, 3, 4]}, seeds=6)
     again = sweep(whole, tmp_path / "r.sqlite", workers=1, resume=True, changed=True)
     assert again.run_here == status.stopped  # without pruning, what was stopped runs to its end
+
+
+def test_pruning_looks_at_the_runs_of_its_own_study(copy):
+    with closing(sqlite3.connect(copy.with_suffix(".sqlite"))) as db, db:
+        db.execute(
+            "INSERT INTO runs (run, state, config, data, curve) SELECT 'other', state, config, data, curve FROM runs LIMIT 1"
+        )
+    store = Store(copy.with_suffix(".sqlite"))
+    numbered = dict(store.query("SELECT number, run FROM points")[1])
+    assert {run for run, *_ in store.curves()} == set(numbered.values())
+    assert [(run, tested, len(json.loads(curve))) for run, _, tested, curve in store.curves([2])] == [
+        (numbered[2], 40, 1)
+    ]
+    store.close()
+
+
+def test_workers_that_cannot_start_are_told_once(tmp_path):
+    path = sweeps.write(tmp_path / "s.toml", {"error_bits": [1, 2]})
+    script = f"import neurosim as ns\nns.sweep(ns.Study.load({str(path)!r}), workers=1)\n"
+    piped = subprocess.run([sys.executable, "-"], input=script, capture_output=True, text=True, check=False)
+    assert piped.stderr.splitlines()[-1].startswith("neurosim.errors.NeurosimError: workers: must import the script")
+    assert "FileNotFound" not in piped.stderr
+    (tmp_path / "bare.py").write_text(script)
+    bare = subprocess.run([sys.executable, tmp_path / "bare.py"], capture_output=True, text=True, check=False)
+    assert "NeurosimError: workers: die as they start; a script that sweeps must" in bare.stderr.splitlines()[-1]
+    assert bare.stderr.count("bootstrapping phase") <= 2
+    assert sweeps.started(path.with_suffix(".sqlite")) == {}
+
+
+class FirstDies(OnePoisons):
+    """A pool in which preparing kills the worker."""
+
+    def submit(self, function, *args):
+        future = super().submit(function, *args) if function is not prepare else Future()
+        if function is prepare:
+            future.set_exception(BrokenProcessPool())
+        return future
+
+
+def test_a_worker_that_dies_while_it_prepares_blocks_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_module, "Local", FirstDies)
+    status = sweep(Study.load(sweeps.write(tmp_path / "s.toml", {"error_bits": [1, 2]})), workers=1)
+    assert (status.finished, status.failed) == (2, 0)
 
 
 def test_budget_of_points(tmp_path):
@@ -311,7 +381,6 @@ def test_the_command_prints_the_best_and_leaves_the_environment(copy, capsys):
 
 def test_what_is_the_machines_fault_fails_and_is_tried_again(tmp_path, monkeypatch):
     from neurosim.studies.sweep import plan
-    from neurosim.studies.sweep.simulate import simulate
 
     assert simulate(sweeps.TINY, (), "another")["state"] == "failed"
     assert simulate(sweeps.TINY | {"data": "nowhere.npz"})["state"] == "failed"

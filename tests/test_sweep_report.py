@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from neurosim.cli import main
@@ -59,6 +60,10 @@ def test_parquet_holds_what_the_view_holds(made):
     assert study.definition == Study.load(path).definition
 
 
+def columns_of(rows):
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
 def content(html):
     text = html.read_text().partition('<script id="data" type="application/json">')[2].partition("</script>")[0]
     return json.loads(text.replace("<\\/", "</"))
@@ -99,13 +104,13 @@ def test_sensitivity_finds_what_matters(made):
     rows = [{"error_bits": bits, "feedback_density": density, "size": size, "hardware": "a", "seed": seed,
              "test_accuracy": bits + 0.1 * density + 0.001 * seed, "area_um2": 1.0}
             for bits in (1, 2, 4) for density in (0.2, 0.6, 1.0) for size in ("small", "large") for seed in range(3)]  # fmt: skip
-    found = sensitivity(study, rows, "test_accuracy")
+    found = sensitivity(study, columns_of(rows), "test_accuracy")
     assert found[0].factor == "error_bits"
     assert found[0].mean > 0.9
     assert {one.factor for one in found} == {"error_bits", "feedback_density", "size"}
     assert all(one.low <= one.mean <= one.high and one.seeds == 3 for one in found)
-    assert sensitivity(study, rows, "area_um2") == []
-    assert sensitivity(study, rows[:4], "test_accuracy") == []
+    assert sensitivity(study, columns_of(rows), "area_um2") == []
+    assert sensitivity(study, columns_of(rows[:4]), "test_accuracy") == []
 
 
 def test_sensitivity_of_many_points_sees_all_levels(made):
@@ -114,9 +119,9 @@ def test_sensitivity_of_many_points_sees_all_levels(made):
              "test_accuracy": float(size == "large")}
             for bits in (1, 2) for i in range(200) for size in ("small", "large")]  # fmt: skip
     study = Study.load(made[0])
-    assert sensitivity(study, rows, "test_accuracy")[0].factor == "size"
+    assert sensitivity(study, columns_of(rows), "test_accuracy")[0].factor == "size"
     outer = [row | {"test_accuracy": float(row["error_bits"])} for row in rows[:396] + rows[-3:]]
-    assert {one.factor for one in sensitivity(study, outer, "test_accuracy")} >= {"error_bits"}
+    assert {one.factor for one in sensitivity(study, columns_of(outer), "test_accuracy")} >= {"error_bits"}
 
 
 def test_the_command_has_every_digit_and_no_value_that_looks_like_a_flag(tmp_path):
@@ -135,7 +140,11 @@ def test_the_command_has_every_digit_and_no_value_that_looks_like_a_flag(tmp_pat
 def test_what_cannot_be_reported(tmp_path, capsys):
     assert main(["report", str(tmp_path / "none.toml")]) == 2
     assert "there are no results; run neurosim sweep first" in capsys.readouterr().err
-    path = sweeps.write(tmp_path / "study.toml", {"error_bits": [1]}, base={"rule": "nonsense"})
+    (tmp_path / "empty.sqlite").touch()
+    assert main(["report", str(tmp_path / "empty.toml")]) == 2
+    assert "is no results file of a sweep" in capsys.readouterr().err
+    assert (tmp_path / "empty.sqlite").stat().st_size == 0
+    path = sweeps.write(tmp_path / "study.toml", {"error_bits": [1]}, base={"learning_rate": 2.0**-62})
     sweep(Study.load(path), workers=1)
     report(path)  # a page that says that nothing has finished is still a page
     with pytest.raises(NeurosimError, match="cannot be written"):
@@ -207,9 +216,8 @@ def test_the_page_in_a_browser(made, browser):
     from neurosim.studies.sweep.report import means_over_seeds
 
     study, store = open_results(made[0])
-    names, rows = store.query("SELECT * FROM results ORDER BY number, hardware")
+    columns = columns_of(store.rows("SELECT * FROM results ORDER BY number, hardware"))
     store.close()
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
     means = means_over_seeds(study, columns, ["energy_pj_per_sample", "test_accuracy"])
     wanted = front_of([(m["energy_pj_per_sample"], m["test_accuracy"]) for m in means if study.allows(m)], "min", "max")
     assert [pytest.approx(point, rel=1e-5) for point in front] == [(x, 100 * y) for x, y in wanted]
@@ -240,3 +248,27 @@ def test_axes_filters_and_chosen_points(made, browser):
     assert said.count("neurosim train digits --epochs 1") == 2
     assert run(page, "document.getElementById('energy').data.length") > 3
     assert mistakes(page) == []
+
+
+def test_results_are_read_where_nothing_can_be_written(made, tmp_path, monkeypatch):
+    from neurosim.studies.sweep import store as module
+
+    connect, seen = module.sqlite3.connect, []
+
+    def as_on_a_read_only_mount(address, **kwargs):
+        seen.append(str(address))
+        if "immutable" not in str(address):  # write-ahead mode needs a file beside the results
+            raise module.sqlite3.OperationalError("unable to open database file")
+        return connect(address, **kwargs)
+
+    path = Path(shutil.copy(made[0].with_suffix(".sqlite"), tmp_path))
+    before = path.read_bytes()
+    monkeypatch.setattr(module.sqlite3, "connect", as_on_a_read_only_mount)
+    study, store = open_results(path)
+    assert len(store.rows("SELECT * FROM results")) == 72
+    store.close()
+    assert len(seen) == 2
+    assert (path.read_bytes(), study.name) == (before, "look")
+    path.with_name("look.sqlite-wal").write_bytes(b"what nobody has taken up")
+    with pytest.raises(NeurosimError, match="cannot be read where it lies"):
+        open_results(path)

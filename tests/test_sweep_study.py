@@ -12,7 +12,8 @@ from neurosim.studies.config import Config
 from neurosim.studies.sweep import plan
 from neurosim.studies.sweep.factors import factor_of
 from neurosim.studies.sweep.measures import MEASURES
-from neurosim.studies.sweep.study import METHODS, Study
+from neurosim.studies.sweep.pruning import Curves, threshold
+from neurosim.studies.sweep.study import METHODS, Pruning, Study
 
 SMALL = {"base": {"data": "digits"}, "factors": {"error_bits": [1, 2, 4]}}
 
@@ -111,10 +112,11 @@ def test_every_method_is_accepted(method):
     ({"factor": {}}, "factor: no such table; did you mean factors?"),
     ({"factors": {"error_bit": [1]}}, "error_bit: no such setting; did you mean error_bits?"),
     ({"factors": {"error_bits": []}}, "factors.error_bits=[]: must have at least one value"),
-    ({"factors": {"core": {"lanez": [1]}}}, "factors.core.lanez: no such choice of a hardware model; did you mean core.lanes"),
+    ({"factors": {"core": {"lanez": [1]}}}, "factors.core.lanez: no such choice of a hardware model; did you mean core.lanes?"),
+    ({"factors": {"core.voltage_v": [1]}}, "factors.core.voltage_v: no such choice of a hardware model; constants of models cannot be varied"),
     ({"factors": {"core.lanes": []}}, "factors.core.lanes=[]: must be a list of values"),
     ({"factors": {"core.lanes": ["many"]}}, "factors.core.lanes: 'many' must be of the type int"),
-    ({"factors": {"core.lanes": [0]}}, "core.lanes=0: expected `int` >= 1"),
+    ({"factors": {"core.lanes": [0]}}, "factors.core.lanes: core.lanes=0: expected `int` >= 1"),
     ({"factors": {"core.lanes": {"from": 1, "to": 8}}}, "factors.core.lanes: must have values"),
     ({"factors": {"core.lanes": [1], "hardware": ["odin"]}}, "'odin' is a published chip, whose file has no choices"),
     ({"factors": {"core.lanes": {"from": 1, "to": 200, "step": 1}, "core.pipeline": {"from": 1, "to": 200, "step": 1}}},
@@ -137,8 +139,10 @@ def test_every_method_is_accepted(method):
     ({"base": {"error_bits": 2}}, "factors.error_bits: sets error_bits, which base sets too"),
     ({"base": {"epoch": 2}}, "epoch: no such setting; did you mean epochs?"),
     ({"base": {"seed": 2}}, "base.seed=2: write it as seeds"),
+    ({"base": {"epochs": 0}}, "the first point: epochs=0: must be from 1 up in a sweep"),
     ({"base": {"epochs": -1}}, "the first point: epochs=-1: must be a whole number from 0 up"),
     ({"seeds": 0}, "seeds=0: must be how many"),
+    ({"seeds": 1_000_000_000}, "seeds=1000000000: must be how many, 1..100000"),
     ({"seeds": [1, 1]}, "seeds=[1, 1]: must be"),
     ({"objectives": {"accuracy": "max"}}, "objectives='accuracy': must be one of"),
     ({"objectives": {"test_accuracy": "up"}}, "objectives.test_accuracy='up': must be one of"),
@@ -188,10 +192,26 @@ def test_mistakes_in_a_file_name_it(tmp_path):
         Study.load(tmp_path / "none.toml")
 
 
+def test_a_byte_order_mark_is_no_mistake(tmp_path):
+    path = tmp_path / "marked.toml"
+    path.write_bytes(b"\xef\xbb\xbfseeds = 2\n[factors]\nerror_bits = [1, 2]\n")
+    assert Study.load(path).seeds == (0, 1)
+
+
 def test_thresholds_of_pruning():
-    assert plan.threshold([], 50) == -math.inf
-    assert plan.threshold([0.1, 0.2, 0.3, 0.4], 25) == 0.2
-    assert plan.threshold([0.1, 0.2, 0.3, 0.4], 0) == 0.1
+    assert threshold([], 50) == -math.inf
+    assert threshold([0.1, 0.2, 0.3, 0.4], 25) == 0.2
+    assert threshold([0.1, 0.2, 0.3, 0.4], 0) == 0.1
+
+
+def test_curves_are_compared_on_the_same_test_samples_and_count_once():
+    curves = Curves(Pruning(50.0, 2, 2))
+    curves.learn([("a", "digits", 40, "[0.1, 0.2]"), ("b", "digits", 40, "[0.3, 0.4, 0.5]"), ("b", "digits", 40, "[0, 0]"),
+                  ("c", "digits", 0, "[1, 1]"), ("d", "mnist", 40, "[1, 1]")])  # fmt: skip
+    assert curves.stop_below("digits", 40) == (-math.inf, 0.4, -math.inf)
+    assert curves.stop_below("mnist", 40) == (-math.inf, -math.inf)
+    assert curves.stop_below("mnist", 0) == ()
+    assert Curves(None).stop_below("digits", 40) == ()
 
 
 READY = sorted((Path(__file__).parent.parent / "examples" / "studies").glob("*.toml"))
@@ -205,3 +225,14 @@ def test_ready_studies_are_whole_and_each_has_a_large_variant(path):
     assert other in READY
     if "_large" in path.stem:
         assert study.total * len(study.seeds) > 2 * Study.load(other).total * len(Study.load(other).seeds)
+
+
+@pytest.mark.parametrize("path", [path for path in READY if "mnist" not in path.read_text()] + [None], ids=str)
+def test_keys_are_those_of_the_configurations(path):
+    factors = {"error_bits": [1, 4], "rule": ["bp", "srbp"], "bias": [True, False], "hidden": [[5], [100]], "hardware": ["digital_28nm"],
+               "rate": [{"learning_rate": "2^-6", "data": "digits"}, {"learning_rate": 0.5, "weight_range": [1]}]}  # fmt: skip
+    study = Study.load(path) if path else Study.of(base={"execution": "event", "epochs": 5.0}, factors=factors, seeds=2)
+    keys = plan.Keys(study)
+    for one in plan.candidates(study):
+        config = study.config(one.levels, one.seeds[0])
+        assert keys.of(one.levels, config.seed) == plan.key_of(config, plan.fingerprint(config.data))

@@ -7,6 +7,7 @@ import sys
 
 from neurosim.cli.flags import whole
 from neurosim.cli.stopping import stop_as_interrupted
+from neurosim.errors import NeurosimError
 
 
 def sweep(given: argparse.Namespace) -> int:
@@ -37,6 +38,8 @@ def sweep(given: argparse.Namespace) -> int:
             watch.close()
     if not given.quiet:
         summary(status, results_path(study, given.results))
+    if not status.finished:
+        raise NeurosimError(f"no point has finished{status.last_mistake and ': ' + status.last_mistake}")
     return 0
 
 

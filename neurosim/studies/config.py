@@ -195,7 +195,7 @@ def converted(name: str, value: Any) -> Any:
 def read(path: str | Path) -> dict[str, Any]:
     """The settings of a TOML file. Raises NeurosimError that names the file."""
     try:
-        given = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        given = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise NeurosimError(f"config={str(path)!r}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -10,17 +10,26 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from neurosim.errors import NeurosimError
 
 ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+SCRIPT = 'a script that sweeps must be a file and keep its own work under if __name__ == "__main__"'
+_LOGGERS = ("distributed", "distributed.client", "tornado.application", "asyncio")  # each has a level of its own
 _AHEAD = 2  # points that wait at each worker, so that none is idle while a result is written
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class WorkerLost(Exception):  # noqa: N818  # it is no error of the point's
@@ -33,6 +42,10 @@ class Local:
     together = True
 
     def __init__(self, workers: int) -> None:
+        main = sys.modules["__main__"]
+        script = getattr(main, "__file__", None)
+        if script is not None and getattr(main, "__spec__", None) is None and not Path(script).is_file():
+            raise NeurosimError(f"workers: must import the script that sweeps, and {script!r} is no file; {SCRIPT}")
         self.workers = workers
         self.before = set(multiprocessing.active_children())
         self.pool = self._new()
@@ -81,7 +94,8 @@ class Cluster:
         except ImportError:
             raise NeurosimError("cluster: needs Dask; install the extra `cluster`") from None
         try:
-            logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told here, in one line
+            for name in _LOGGERS:  # what goes wrong is told here, in one line
+                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
             connect: Any = distributed.Client
             self.client: Any = connect(address, timeout=10, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:

@@ -144,10 +144,14 @@ def _of_hardware(name: str, given: Any, where: str) -> Factor:
     """A factor whose levels are values of one choice of the hardware models; the models check the values."""
     known = choices()
     if name not in known:
-        close = difflib.get_close_matches(name, known, 1)
-        raise NeurosimError(
-            f"{where}: no such choice of a hardware model{f'; did you mean {close[0]}?' if close else ''}"
+        close = difflib.get_close_matches(name, known, 1, 0.8)
+        told = ", ".join(key for key in known if not key.startswith("memory."))
+        hint = (
+            f"did you mean {close[0]}?"
+            if close
+            else f"constants of models cannot be varied; allowed are {told}, and keys of memory.weight and the like"
         )
+        raise NeurosimError(f"{where}: no such choice of a hardware model; {hint}")
     if isinstance(given, Mapping):
         found = _range(name, given, where)
         if found.continuous:

@@ -6,11 +6,15 @@ Charts are Plotly's. The page holds every run as columns; grouping over seeds, f
 from __future__ import annotations
 
 import json
+import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 import neurosim
 from neurosim.errors import NeurosimError
@@ -19,27 +23,26 @@ from neurosim.studies.sweep.measures import MEASURES, title
 from neurosim.studies.sweep.sensitivity import sensitivity
 from neurosim.studies.sweep.store import Store
 from neurosim.studies.sweep.study import Study
+from neurosim.studies.sweep.tables import Columns, Results
 
 _BREAKDOWNS = 5000
 
 
-def page(study: Study, store: Store, columns: Mapping[str, Sequence[Any]]) -> str:
-    """The page as text. columns: of the view `results`. Raises NeurosimError where Plotly is not installed."""
+def page(study: Study, store: Store, results: Results) -> str:
+    """The page as text. Raises NeurosimError where Plotly is not installed."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:
         raise NeurosimError("report: needs Plotly; install the extra `report`") from None
-    data = content(study, store, columns)
     parts = {
         name: files("neurosim.studies.sweep").joinpath(f"html/{name}").read_text(encoding="utf-8")
         for name in ("page.html", "page.css", "page.js")
     }
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
     filled = {
         "TITLE": _escaped(study.name),
         "STYLE": parts["page.css"],
         "PLOTLY": get_plotlyjs(),
-        "DATA": text,
+        "DATA": _data(content(study, store, results), results.columns),
         "SCRIPT": parts["page.js"],
     }
     found = parts["page.html"]
@@ -49,30 +52,35 @@ def page(study: Study, store: Store, columns: Mapping[str, Sequence[Any]]) -> st
     return found
 
 
+def _data(known: dict[str, Any], columns: Columns) -> str:
+    """All that the page knows as JSON, column by column, since the numbers of all at once take ten times the room of their text."""
+    shown = ",".join(
+        f"{_json(name)}:{_json(_packed(columns[name], exact=name not in MEASURES))}" for name in known.pop("columns")
+    )
+    return f'{_json(known)[:-1]},"columns":{{{shown}}}}}'.replace("</", "<\\/")
+
+
+def _json(given: Any) -> str:
+    return json.dumps(given, separators=(",", ":"), allow_nan=False)
+
+
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
-def content(study: Study, store: Store, columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """All that the page knows, JSON-ready."""
-    kept = [
-        i
-        for i, state in enumerate(columns["state"])
-        if state == "finished" and columns["hardware"][i] is not None and columns["unpriced"][i] is None
-    ]
-    factors = [one.name for one in study.factors]
-    measures = [name for name in MEASURES if any(columns[name][i] is not None for i in kept)]
+def content(study: Study, store: Store, results: Results) -> dict[str, Any]:
+    """All that the page knows, JSON-ready, and the names of the columns that it shows."""
+    columns, factors = results.columns, [one.name for one in study.factors]
+    measures = [name for name in MEASURES if not np.isnan(columns[name]).all()]
     shown = dict.fromkeys(["number", "seed", "hardware", *factors, *study.priced_factors, *measures])
-    chosen = {name: [columns[name][i] for i in kept] for name in shown}
-    rows = [dict(zip(chosen, row, strict=True)) for row in zip(*chosen.values(), strict=True)]
     return {
         "name": study.name,
         "made": f"neurosim {neurosim.__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "states": {state: columns["state"].count(state) for state in dict.fromkeys(columns["state"])},
+        "states": results.states,
         "factors": factors,
         "hardware": list(study.hardware),
         "priced_factors": list(study.priced_factors),
-        "unpriced": sum(one is not None for one in columns["unpriced"]),
+        "unpriced": results.unpriced,
         "seeds": list(study.seeds),
         "objectives": dict(study.objectives),
         "constraints": {name: [_finite(bound) for bound in bounds] for name, bounds in study.constraints.items()},
@@ -80,9 +88,9 @@ def content(study: Study, store: Store, columns: Mapping[str, Sequence[Any]]) ->
             name: {"unit": MEASURES[name].unit, "better": MEASURES[name].better, "title": title(name)}
             for name in measures
         },
-        "columns": {name: _packed(values, exact=name not in MEASURES) for name, values in chosen.items()},
-        "breakdowns": _breakdowns(store, [columns["run"][i] for i in kept], chosen["hardware"]),
-        "sensitivity": {name: [vars(one) for one in sensitivity(study, rows, name)] for name in study.objectives},
+        "columns": list(shown),
+        "breakdowns": _breakdowns(store, columns["run"].tolist(), columns["hardware"].tolist()),
+        "sensitivity": {name: [vars(one) for one in sensitivity(study, columns, name)] for name in study.objectives},
         "command": _command(study),
     }
 
@@ -91,13 +99,16 @@ def _finite(bound: float) -> float | None:
     return bound if abs(bound) != float("inf") else None
 
 
-def _packed(values: Sequence[Any], *, exact: bool) -> dict[str, Any]:
+def _packed(values: NDArray[Any], *, exact: bool) -> dict[str, Any]:
     """A column: numbers, in seven figures unless exact, or names and which of them each row has."""
-    if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
-        return {"numbers": [v if exact or v is None or isinstance(v, int) else float(f"{v:.7g}") for v in values]}
-    names = sorted({str(value) for value in values})
+    given = values.tolist()
+    if values.dtype.kind == "i":
+        return {"numbers": given}
+    if values.dtype.kind == "f":
+        return {"numbers": [None if math.isnan(v) else v if exact else float(f"{v:.7g}") for v in given]}
+    names = sorted(set(given))
     place = {name: i for i, name in enumerate(names)}
-    return {"names": names, "which": [place[str(value)] for value in values]}
+    return {"names": names, "which": [place[value] for value in given]}
 
 
 def _breakdowns(store: Store, runs: Sequence[str], hardware: Sequence[str]) -> dict[str, Any]:

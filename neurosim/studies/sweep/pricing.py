@@ -54,12 +54,12 @@ def price(counts: tuple[OpCounts, OpCounts, Layout], hardware: Sequence[str]) ->
     return rows
 
 
-def bring_up_to_date(store: Store, hardware: Sequence[str]) -> int:
-    """Price the runs of a study that have no price yet on a model, or an old one; returns how many prices were made."""
-    wanted: dict[str, list[str]] = {}
-    for name in hardware:
-        for run in store.unpriced(name, priced_by(name)):
-            wanted.setdefault(run, []).append(name)
+def bring_up_to_date(store: Store, hardware: Sequence[str], numbers: Sequence[int] | None = None) -> int:
+    """Price the runs of a study, or of points of some numbers, that have no price yet on a model, or an old one.
+
+    Returns how many prices were made.
+    """
+    wanted = store.unpriced({name: priced_by(name) for name in hardware}, numbers)
     runs = list(wanted.items())
     for start in range(0, len(runs), _TOGETHER):
         store.price(_rows(store, runs[start : start + _TOGETHER]))

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from statistics import fmean
-from typing import Any
+
+import numpy as np
 
 from neurosim.errors import NeurosimError
 from neurosim.studies.files import prepare, write, write_text
 from neurosim.studies.sweep.measures import MEASURES, title
 from neurosim.studies.sweep.store import Store
 from neurosim.studies.sweep.study import Study
+from neurosim.studies.sweep.tables import Columns, write_tables
 
-_LEFT_OUT_OF_TABLES = ("config",)
+_UNDATED = {"Date": None}
 
 
 def open_results(given: str | Path) -> tuple[Study, Store]:
     """A study and its results, from the path of either file. Raises NeurosimError that names the file."""
     path = Path(given)
-    store = Store(path.with_suffix(".sqlite") if path.suffix == ".toml" else path, must_exist=True)
+    store = Store(path.with_suffix(".sqlite") if path.suffix == ".toml" else path, read_only=True)
     known = store.definition()
     if "definition" not in known:
         store.close()
@@ -42,51 +43,19 @@ def report(given: str | Path, out: str | Path | None = None) -> list[Path]:
     try:
         folder = store.path.parent if out is None else Path(out)
         prepare(folder)
-        names, rows = store.query("SELECT * FROM results ORDER BY number, hardware")
-        if not rows:
+        if not store.numbers():
             raise NeurosimError(f"{store.path}: holds no finished points yet")
-        columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
         stem = folder / study.name
-        written = [stem.with_name(f"{study.name}.{kind}") for kind in ("html", "csv")]
-        write_text(written[0], page(study, store, columns))
-        write_text(written[1], _csv(columns))
-        written += _parquet(stem.with_name(f"{study.name}.parquet"), columns)
-        written += draw_front(study, columns, stem)
+        html = stem.with_name(f"{study.name}.html")
+        tables, results = write_tables(study, store, stem)
+        write_text(html, page(study, store, results))
+        written = [html, *tables, *draw_front(study, results.columns, stem)]
     finally:
         store.close()
     return written
 
 
-def _shown(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
-    return {name: values for name, values in columns.items() if name not in _LEFT_OUT_OF_TABLES}
-
-
-def _csv(columns: Mapping[str, Sequence[Any]]) -> str:
-    text, shown = io.StringIO(), _shown(columns)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(shown)
-    writer.writerows(zip(*shown.values(), strict=True))
-    return text.getvalue()
-
-
-def _parquet(path: Path, columns: Mapping[str, Sequence[Any]]) -> list[Path]:
-    """The points as Parquet; nothing where pyarrow is not installed. A column of several types becomes text."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        return []
-    arrays = {}
-    for name, values in columns.items():
-        kinds = {type(value) for value in values if value is not None}
-        mixed = len(kinds) > 1 and kinds != {int, float}
-        numbers = [float(v) if v is not None and kinds == {int, float} else v for v in values]
-        arrays[name] = pa.array([None if v is None else str(v) for v in values] if mixed else numbers)
-    write(path, lambda part: pq.write_table(pa.table(arrays), part))
-    return [path]
-
-
-def draw_front(study: Study, columns: Mapping[str, Sequence[Any]], stem: Path) -> list[Path]:
+def draw_front(study: Study, columns: Columns, stem: Path) -> list[Path]:
     """The first two objectives of all configurations, means over seeds, and the front of those that keep all constraints.
 
     Writes STEM.png and STEM.svg; nothing where no point has finished.
@@ -98,7 +67,7 @@ def draw_front(study: Study, columns: Mapping[str, Sequence[Any]], stem: Path) -
     others = [name for name in ("test_accuracy", "energy_pj_per_sample") if name not in study.objectives]
     y, x = sorted([*study.objectives, *others][:2], key=lambda name: MEASURES[name].unit != "share")
     means = means_over_seeds(study, columns, {x, y, *study.constraints})
-    points = sorted({(row[x], row[y]) for row in means})
+    points = sorted({(row[x], row[y]) for row in means if not (math.isnan(row[x]) or math.isnan(row[y]))})
     if not points:
         return []
     way = {name: study.objectives.get(name, MEASURES[name].better) for name in (x, y)}
@@ -138,21 +107,20 @@ def draw_front(study: Study, columns: Mapping[str, Sequence[Any]], stem: Path) -
         axes.legend(frameon=False)
         files = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
         for file in files:
-            figure.savefig(file, dpi=160, metadata={"Date": None} if file.suffix == ".svg" else None)
+            kind = file.suffix[1:]
+            save = functools.partial(figure.savefig, dpi=160, format=kind, metadata=_UNDATED if kind == "svg" else None)
+            write(file, save)
     return files
 
 
-def means_over_seeds(
-    study: Study, columns: Mapping[str, Sequence[Any]], names: Iterable[str]
-) -> list[dict[str, float]]:
-    """Measures of each configuration on each hardware, over the seeds that have finished."""
-    groups: dict[tuple[int, str], list[int]] = {}
-    for i, (number, hardware, state, unpriced) in enumerate(
-        zip(*(columns[name] for name in ("number", "hardware", "state", "unpriced")), strict=True)
-    ):
-        if state == "finished" and hardware is not None and unpriced is None:
-            groups.setdefault((number // len(study.seeds), hardware), []).append(i)
-    return [{name: fmean(columns[name][i] for i in rows) for name in names} for rows in groups.values()]
+def means_over_seeds(study: Study, columns: Columns, names: Iterable[str]) -> list[dict[str, float]]:
+    """Measures of each configuration on each hardware, over the seeds that have finished; nan where one is not known."""
+    place = {name: i for i, name in enumerate(dict.fromkeys(columns["hardware"].tolist()))}
+    models = np.array([place[name] for name in columns["hardware"].tolist()], np.int64)
+    groups = columns["number"] // len(study.seeds) * len(place) + models
+    _, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    means = {name: (np.bincount(which, columns[name]) / sizes).tolist() for name in names}
+    return [dict(zip(means, row, strict=True)) for row in zip(*means.values(), strict=True)]
 
 
 def front_of(points: Sequence[tuple[float, float]], way_x: str, way_y: str) -> list[tuple[float, float]]:

@@ -14,6 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from neurosim.studies.sweep.study import Study
 
 _LEAST, _MOST = 8, 200  # points of a seed; the time of fANOVA grows with them, its answer hardly changes
@@ -35,21 +38,17 @@ class Importance:
     seeds: int
 
 
-def sensitivity(study: Study, rows: Sequence[Mapping[str, Any]], measure: str) -> list[Importance]:
-    """Factors by importance for a measure, the first the most important; rows: of the view `results`, finished ones.
+def sensitivity(study: Study, columns: Mapping[str, NDArray[Any]], measure: str) -> list[Importance]:
+    """Factors by importance for a measure, the first the most important; columns: factors, seed and measures of finished points, [n].
 
     Hardware is a factor where the study has several models, and so is each of their choices that is varied. Factors that have one
     value in all rows are left out; with fewer than 8 points of a seed, or a measure that does not vary, there is nothing to say.
     """
     names = [*(one.name for one in study.factors), *study.priced_factors]
-    names = [name for name in names if len({row[name] for row in rows}) > 1]
-    by_seed: dict[int, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        if row[measure] is not None:
-            by_seed.setdefault(row["seed"], []).append(row)
-    shares = [
-        _shares(names, some, measure) for some in list(by_seed.values())[:_SEEDS] if names and len(some) >= _LEAST
-    ]
+    names = [name for name in names if len(set(columns[name].tolist())) > 1]
+    seeds = np.where(np.isnan(columns[measure]), -1, columns["seed"])
+    by_seed = [np.flatnonzero(seeds == seed) for seed in dict.fromkeys(seeds[seeds >= 0].tolist())]
+    shares = [_shares(names, columns, some, measure) for some in by_seed[:_SEEDS] if names and len(some) >= _LEAST]
     found = [_interval(name, [one[name] for one in shares if one]) for name in names if any(shares)]
     return sorted(found, key=lambda one: -one.mean)
 
@@ -65,21 +64,24 @@ def _interval(name: str, shares: Sequence[float]) -> Importance:
     return Importance(name, mean, max(0.0, mean - half), min(1.0, mean + half), n)
 
 
-def _shares(names: Sequence[str], rows: Sequence[Mapping[str, Any]], measure: str) -> dict[str, float]:
-    """The share that each factor explains among the rows of one seed; empty where the measure does not vary."""
+def _shares(
+    names: Sequence[str], columns: Mapping[str, NDArray[Any]], rows: NDArray[np.intp], measure: str
+) -> dict[str, float]:
+    """The share that each factor explains among the rows of one seed, int[n]; empty where the measure does not vary."""
     import optuna
 
     # drawn, since every so-maniest row of a grid may have one level of a factor only
-    some = rows if len(rows) <= _MOST else random.Random(0).sample(rows, _MOST)  # noqa: S311  # no secret
-    values = [float(row[measure]) for row in some]
+    some = rows.tolist() if len(rows) <= _MOST else random.Random(0).sample(rows.tolist(), _MOST)  # noqa: S311  # no secret
+    values = columns[measure][some].tolist()
     if min(values) == max(values):
         return {}
-    spread = {name: _distribution([row[name] for row in rows]) for name in names}
+    spread = {name: _distribution(columns[name][rows].tolist()) for name in names}
+    levels = {name: columns[name][some].tolist() for name in names}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study()
     trials = [
-        optuna.trial.create_trial(params={n: _value(row[n]) for n in names}, distributions=spread, value=value)
-        for row, value in zip(some, values, strict=True)
+        optuna.trial.create_trial(params={n: levels[n][i] for n in names}, distributions=spread, value=value)
+        for i, value in enumerate(values)
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -89,10 +91,6 @@ def _shares(names: Sequence[str], rows: Sequence[Mapping[str, Any]], measure: st
     return {name: float(found[name]) for name in names}
 
 
-def _value(value: Any) -> Any:
-    return value if isinstance(value, int | float) else str(value)
-
-
 def _distribution(values: Sequence[Any]) -> Any:
     """Numbers keep their order, logarithmically where they span decades; all else is names."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
@@ -100,4 +98,4 @@ def _distribution(values: Sequence[Any]) -> Any:
     if all(isinstance(value, int | float) for value in values):
         low, high = float(min(values)), float(max(values))
         return FloatDistribution(low, high, log=low > 0 and high / low > 100)
-    return CategoricalDistribution(sorted({str(value) for value in values}))
+    return CategoricalDistribution(sorted(set(values)))

@@ -55,8 +55,6 @@ def simulate(settings: Mapping[str, Any], stop_below: Sequence[float] = (), fing
     begun, start = datetime.now(UTC), time.perf_counter()
     try:
         config = Config(**settings)
-        if not config.epochs:
-            raise NeurosimError("epochs=0: must be from 1 up in a sweep")
         _check_data(config.data, fingerprint)
         record, stopped = experiment.simulate(config, _shelf(), stop_below)
     except _NotHereError as error:

@@ -12,11 +12,15 @@ from neurosim.studies.sweep.study import Study
 
 @dataclass
 class Status:
-    """How a sweep stands. done counts what was there before, too; front: the best runs so far, none worse than another in all."""
+    """How a sweep stands, in runs; front: the best so far, none worse than another in all.
+
+    done, and of it finished, refused, stopped and failed: with what was there before; run_here: what was not.
+    """
 
     study: Study
     total: int | None
     done: int = 0
+    finished: int = 0
     run_here: int = 0
     refused: int = 0
     failed: int = 0

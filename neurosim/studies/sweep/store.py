@@ -8,6 +8,7 @@ write one file at once: a run is claimed before it is simulated, and a claim hol
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import platform
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS counts (run TEXT PRIMARY KEY, packed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS costs (run TEXT NOT NULL, hardware TEXT NOT NULL, priced_by TEXT NOT NULL,
  {", ".join(f"{name} REAL" for name in PRICED)}, grade TEXT, breakdown TEXT, unpriced TEXT,
  PRIMARY KEY (run, hardware));
+CREATE INDEX IF NOT EXISTS costs_by_price ON costs (run, hardware, priced_by);
 CREATE TABLE IF NOT EXISTS models (hardware TEXT PRIMARY KEY, levels TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS points (number INTEGER PRIMARY KEY, run TEXT NOT NULL, seed INTEGER NOT NULL, levels TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS points_by_run ON points (run);
@@ -58,18 +60,7 @@ def _told(method: Callable[P, T]) -> Callable[P, T]:
         try:
             return method(*args, **kwargs)
         except sqlite3.Error as error:
-            path, text = args[0].path, str(error)  # type: ignore[attr-defined]
-            if "full" in text or "I/O" in text or "readonly" in text or "unable to open" in text:
-                raise NeurosimError(
-                    f"{path}: cannot be written: {text}; finished points are kept, go on with --resume"
-                ) from None
-            if "locked" in text:
-                raise NeurosimError(
-                    f"{path}: another program keeps it locked; finished points are kept, go on with --resume"
-                ) from None
-            raise NeurosimError(
-                f"{path}: damaged, or no results of a sweep ({text}); move it away, or name another with --results"
-            ) from None
+            raise args[0]._complaint(error) from None  # type: ignore[attr-defined]  # noqa: SLF001  # a Store's method
 
     return inner
 
@@ -81,28 +72,49 @@ class Store:
     """
 
     @_told
-    def __init__(self, path: Path, *, must_exist: bool = False) -> None:
-        self.path, self.sweep = path, uuid.uuid4().hex
-        if must_exist and not path.is_file():
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path, self.sweep, self.read_only = path, uuid.uuid4().hex, read_only
+        if read_only and not path.is_file():
             raise NeurosimError(f"{path}: there are no results; run neurosim sweep first")
         if not path.parent.is_dir():
             raise NeurosimError(f"{path}: its folder does not exist")
-        self.db = sqlite3.connect(path, timeout=_WAITS_S, isolation_level=None)
+        self.db = _reader(path) if read_only else sqlite3.connect(path, timeout=_WAITS_S, isolation_level=None)
         application, version = (
             self.db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
         )
-        if application == 0 and not self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        empty = application == 0 and not self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if empty and not read_only:
             self.db.execute(f"PRAGMA application_id = {APPLICATION}")
             self.db.execute(f"PRAGMA user_version = {SCHEMA}")
         elif application != APPLICATION:
             raise NeurosimError(f"{path}: is no results file of a sweep; name another with --results")
         elif version != SCHEMA:
             raise NeurosimError(f"{path}: results.schema={version}: this version reads {SCHEMA}")
-        self.db.execute("PRAGMA journal_mode = WAL")
-        self.db.executescript(_TABLES)
+        if not read_only:
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.executescript(_TABLES)
+
+    def _complaint(self, error: sqlite3.Error) -> NeurosimError:
+        """What SQLite complains of, in one line that names the file."""
+        text = str(error)
+        if self.read_only and ("readonly" in text or "unable to open" in text):
+            return NeurosimError(
+                f"{self.path}: cannot be read where it lies: {text}; copy it into a folder of your own"
+            )
+        kept = "finished points are kept, go on with --resume"
+        if "full" in text or "I/O" in text or "readonly" in text or "unable to open" in text:
+            return NeurosimError(f"{self.path}: cannot be written: {text}; {kept}")
+        if "locked" in text:
+            return NeurosimError(f"{self.path}: another program keeps it locked; {kept}")
+        return NeurosimError(
+            f"{self.path}: damaged, or no results of a sweep ({text}); move it away, or name another with --results"
+        )
 
     def close(self) -> None:
         """Let go of what this sweep has claimed, and of the file."""
+        if self.read_only:
+            self.db.close()
+            return
         try:
             with self._written():
                 self.db.execute("DELETE FROM claims WHERE sweep = ?", (self.sweep,))
@@ -243,10 +255,25 @@ class Store:
                 self._point(run, [point])
 
     @_told
-    def known(self, states: Sequence[str] = DONE) -> set[str]:
-        """All runs that are done."""
+    def known(self, states: Sequence[str] = DONE) -> dict[str, str]:
+        """All runs that are done, each with its state."""
         marks = ", ".join("?" for _ in states)
-        return {run for (run,) in self.db.execute(f"SELECT run FROM runs WHERE state IN ({marks})", states)}
+        return dict(self.db.execute(f"SELECT run, state FROM runs WHERE state IN ({marks})", states))
+
+    @_told
+    def outcome(self, run: str) -> tuple[str, str]:
+        """The state of a run that is done, and what was wrong with it."""
+        state, error = self.db.execute("SELECT state, error FROM runs WHERE run = ?", (run,)).fetchone()
+        return state, error or ""
+
+    @_told
+    def curves(self, numbers: Sequence[int] | None = None) -> list[tuple[str, str, int, str]]:
+        """Runs of the study's points, or of those of some numbers, that have a curve: `pruning.Curve`."""
+        text = (
+            "SELECT DISTINCT r.run, r.data, json_extract(r.config, '$.test_samples'), r.curve"
+            " FROM points p JOIN runs r ON r.run = p.run WHERE r.curve IS NOT NULL"
+        )
+        return self.db.execute(f"{text}{_of(numbers, 'AND')}").fetchall()
 
     @_told
     def numbers(self) -> set[int]:
@@ -254,13 +281,21 @@ class Store:
         return {number for (number,) in self.db.execute("SELECT number FROM points")}
 
     @_told
-    def unpriced(self, hardware: str, priced_by: str) -> list[str]:
-        """Runs of the study that have no price on a model, or one of an older model or law."""
+    def unpriced(self, wanted: Mapping[str, str], numbers: Sequence[int] | None = None) -> dict[str, list[str]]:
+        """Runs of the study, or of points of some numbers, with the models on which they have no price, or one of an older model or law.
+
+        wanted: each model with what decides its prices.
+        """
         text = (
-            "SELECT DISTINCT p.run FROM points p JOIN counts USING (run) LEFT JOIN costs c ON c.run = p.run AND c.hardware = ?"
-            " WHERE c.priced_by IS NOT ?"
+            "SELECT p.run, c.hardware, c.priced_by FROM points p JOIN counts USING (run) LEFT JOIN costs c ON c.run = p.run"
+            f" WHERE TRUE{_of(numbers, 'AND')} ORDER BY p.run"
         )
-        return [run for (run,) in self.db.execute(text, (hardware, priced_by))]
+        found = {}
+        for run, rows in itertools.groupby(self.db.execute(text), key=lambda row: row[0]):
+            good = {hardware for _, hardware, priced_by in rows if wanted.get(hardware) == priced_by}
+            if len(good) < len(wanted):
+                found[run] = [name for name in wanted if name not in good]
+        return found
 
     @_told
     def packed(self, run: str) -> bytes:
@@ -273,6 +308,16 @@ class Store:
         cursor = self.db.execute(text, values)
         return [column[0] for column in cursor.description], cursor.fetchall()
 
+    def stream(self, text: str, together: int) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
+        """Column names and so many rows at a time of any SELECT."""
+        try:
+            cursor = self.db.execute(text)
+            names = [column[0] for column in cursor.description]
+            while rows := cursor.fetchmany(together):
+                yield names, rows
+        except sqlite3.Error as error:
+            raise self._complaint(error) from None
+
     def rows(self, text: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Rows of any SELECT, by column."""
         names, rows = self.query(text, values)
@@ -281,8 +326,29 @@ class Store:
     def results(self, names: Sequence[str], numbers: Sequence[int] | None = None) -> list[dict[str, Any]]:
         """Some columns of the view `results`, of all points or of those of some numbers."""
         columns = ", ".join(f'"{name}"' for name in names)
-        which = "" if numbers is None else f" WHERE number IN ({', '.join(map(str, numbers))})"
-        return self.rows(f"SELECT {columns} FROM results{which}")
+        return self.rows(f"SELECT {columns} FROM results{_of(numbers, 'WHERE')}")
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """A connection for reading, also where nothing can be written.
+
+    What is in write-ahead mode needs files beside it for as long as it is read; where none can be made, nobody writes the results, and
+    they may be read as what does not change, unless a log that nobody has taken up lies beside them.
+    """
+    address, log = path.resolve().as_uri(), path.with_name(f"{path.name}-wal")
+    try:
+        found = sqlite3.connect(f"{address}?mode=rw", uri=True, timeout=_WAITS_S, isolation_level=None)
+        found.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or (log.exists() and log.stat().st_size):
+            raise
+        return sqlite3.connect(f"{address}?immutable=1", uri=True, isolation_level=None)
+    return found
+
+
+def _of(numbers: Sequence[int] | None, word: str) -> str:
+    """The condition that a point has one of some numbers; none where they are None."""
+    return "" if numbers is None else f" {word} number IN ({', '.join(map(str, numbers))})"
 
 
 def _lives(host: str | None, pid: int | None, beat: float | None) -> bool:

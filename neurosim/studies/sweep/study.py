@@ -9,6 +9,7 @@ import difflib
 import itertools
 import json
 import math
+import textwrap
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ METHODS = ("grid", "random", "nsga2", "nsga3", "tpe")
 ADAPTIVE = ("nsga2", "nsga3", "tpe")
 DEFAULT_HARDWARE = ("digital_45nm",)
 _MOST_MODELS = 10_000
+_MOST_SEEDS = 100_000
 _TABLES: Mapping[str, tuple[str, ...]] = {
     "base": (),
     "factors": (),
@@ -91,7 +93,7 @@ class Study:
         """The study in a TOML file. Raises NeurosimError that names the file."""
         path = Path(path)
         try:
-            given = tomllib.loads(path.read_text(encoding="utf-8"))
+            given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise NeurosimError(f"study={str(path)!r}: cannot be read: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -124,9 +126,12 @@ class Study:
         return min(self.combinations, self.points) if self.points else self.combinations
 
     def config(self, levels: Sequence[Level], seed: int) -> Config:
-        """The configuration of a point. Raises NeurosimError where its settings contradict one another."""
+        """The configuration of a point. Raises NeurosimError where its settings contradict one another, or nothing is learned."""
         sets = {name: value for level in levels for name, value in level.sets}
-        return Config(**{**self.base, **sets, "seed": seed})
+        found = Config(**{**self.base, **sets, "seed": seed})
+        if not found.epochs:
+            raise NeurosimError("epochs=0: must be from 1 up in a sweep")
+        return found
 
     def allows(self, measures: Mapping[str, float]) -> bool:
         """Whether a point keeps all constraints."""
@@ -243,23 +248,32 @@ def _hardware(
     for model, levels in itertools.product(models, itertools.product(*(one.levels for one in choices))):
         chosen = {one.name: level.label for one, level in zip(choices, levels, strict=True)}
         name = named(model, chosen)
-        costs.load(name)
+        try:
+            costs.load(name)
+        except NeurosimError as error:
+            raise NeurosimError(f"factors.{', factors.'.join(chosen)}: {error}" if chosen else str(error)) from None
         own: dict[str, Scalar] = {"model" if choices else "hardware": model} if len(models) > 1 or not choices else {}
         found[name] = own | chosen
     return found
 
 
 def _seeds(given: Any) -> tuple[int, ...]:
-    if isinstance(given, int) and not isinstance(given, bool) and given >= 1:
+    if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= _MOST_SEEDS:
         return tuple(range(given))
-    good = isinstance(given, Sequence) and all(
-        isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in given
+    good = (
+        isinstance(given, Sequence)
+        and len(given) <= _MOST_SEEDS
+        and all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in given)
     )
     if not good or not given or len(set(given)) != len(given):
         raise NeurosimError(
-            f"seeds={given!r}: must be how many, from 1 up, or a list of different whole numbers from 0 up"
+            f"seeds={_short(given)}: must be how many, 1..{_MOST_SEEDS}, or a list of so many different whole numbers from 0 up"
         )
     return tuple(given)
+
+
+def _short(given: Any) -> str:
+    return textwrap.shorten(repr(given), 200)
 
 
 def _objectives(given: Mapping[str, Any]) -> dict[str, str]:

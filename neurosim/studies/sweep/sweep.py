@@ -5,27 +5,31 @@ from __future__ import annotations
 import json
 import os
 import time
-from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from neurosim.errors import NeurosimError
 from neurosim.studies.sweep import plan
-from neurosim.studies.sweep.executors import Cluster, Local, WorkerLost
+from neurosim.studies.sweep.check import check_points
+from neurosim.studies.sweep.executors import SCRIPT, Cluster, Local, WorkerLost, cores
 from neurosim.studies.sweep.identity import identify, results_path
 from neurosim.studies.sweep.measures import PRICED, SIMULATED
 from neurosim.studies.sweep.plan import Candidate
 from neurosim.studies.sweep.pricing import bring_up_to_date, price
+from neurosim.studies.sweep.pruning import Curves
 from neurosim.studies.sweep.simulate import counts_of, prepare, simulate
 from neurosim.studies.sweep.status import Status
 from neurosim.studies.sweep.store import DONE, Store
 from neurosim.studies.sweep.study import ADAPTIVE, Study
 
 _DEATHS = 5  # of workers that had a point, after which it is given up
+_STARTS = 2  # of a worker that died before it had anything to do, after which nothing is begun
 _BEAT_S, _LOOK_S = 10.0, 0.5
+_OFTEN = 1000  # points that were finished before, between two looks at them
 Outcome = Mapping[str, Any]
 
 
@@ -68,13 +72,15 @@ def sweep(
 ) -> Status:
     """Run a study's points that are not finished; each is in the results file, durable, as soon as it is.
 
-    results: the SQLite file; by default beside the study's. workers: local processes, by default one a core; cluster: the address of
+    results: the SQLite file; by default beside the study's. workers: local processes, by default one a core that this process may
+    use; cluster: the address of
     a Dask scheduler, instead. resume: go on with results that are there; changed: even of a study that said something else.
     Raises NeurosimError for whatever the user can mend; what was finished is kept.
     """
     if workers is not None and (cluster is not None or workers < 1):
         raise NeurosimError(f"workers={workers}: must be from 1 up, and not beside cluster")
     path = results_path(study, results)
+    check_points(study)
     store = Store(path)
     try:
         identify(store, study, resume=resume, changed=changed)
@@ -83,7 +89,7 @@ def sweep(
         with_pool = _Sweep(study, store, progress or (lambda _: None))
         if with_pool.nothing_left():
             return with_pool.status
-        pool = Cluster(cluster) if cluster is not None else Local(workers or os.cpu_count() or 1)
+        pool = Cluster(cluster) if cluster is not None else Local(workers or cores())
         try:
             with_pool.run(pool)
         except BaseException:
@@ -111,7 +117,7 @@ class _Sweep:
         self.deaths: dict[str, int] = {}
         self.outcomes: dict[int, dict[int, Outcome]] = {}
         self.new_points: list[tuple[str, tuple[int, int, Any]]] = []
-        self.curves: list[list[float]] = []
+        self.keys, self.curves = plan.Keys(study), Curves(study.pruning)
         self.last_beat = time.monotonic()
 
     def _source(self) -> Source:
@@ -126,10 +132,6 @@ class _Sweep:
     def nothing_left(self) -> bool:
         """Take up what is finished; whether that was all."""
         bring_up_to_date(self.store, list(self.study.hardware))
-        for (curve,) in (
-            self.store.query("SELECT curve FROM runs WHERE curve IS NOT NULL")[1] if self.study.pruning else ()
-        ):
-            self._learn_curve(curve)
         if self.numbers:
             self._look_at()
         job = self._next_job()
@@ -144,21 +146,8 @@ class _Sweep:
         shown = dict.fromkeys([*judged, *(one.name for one in self.study.factors), *self.study.priced_factors, "seed"])
         for row in self.store.results(list(shown), numbers):
             self.status.look_at(row)
-
-    def _learn_curve(self, curve: str) -> None:
-        for epoch, accuracy in enumerate(json.loads(curve)):
-            if epoch == len(self.curves):
-                self.curves.append([])
-            insort(self.curves[epoch], accuracy)
-
-    def _stop_below(self) -> tuple[float, ...]:
-        rule = self.study.pruning
-        if rule is None:
-            return ()
-        return tuple(
-            plan.threshold(seen, rule.percentile) if epoch >= rule.epochs and len(seen) >= rule.runs else float("-inf")
-            for epoch, seen in enumerate(self.curves, 1)
-        )
+        if self.study.pruning:
+            self.curves.learn(self.store.curves(numbers))
 
     # ------------------------------------------------------------------ what to run
 
@@ -183,11 +172,13 @@ class _Sweep:
     def _key(self, candidate: Candidate, seed: int) -> str | None:
         """The key of a run; None, and a refusal, where its settings contradict one another."""
         try:
-            config = self.study.config(candidate.levels, seed)
-            return plan.key_of(config, plan.fingerprint(config.data))
+            key = self.keys.of(candidate.levels, seed)
+            if key not in self.known:
+                self.study.config(candidate.levels, seed)
         except NeurosimError as error:
             self._refuse(candidate, seed, str(error))
             return None
+        return key
 
     def _refuse(self, candidate: Candidate, seed: int, why: str) -> None:
         number = plan.position(self.study, candidate.number, seed)
@@ -195,7 +186,8 @@ class _Sweep:
             key = f"refused-{number}"
             self.store.add(key, {"state": "refused", "seed": seed, "error": why}, [], [self._point(candidate, seed)])
             self.numbers.add(number)
-        self._count(candidate, seed, {"state": "refused", "error": why})
+        self.status.last_mistake = why
+        self._count(candidate, seed, "refused")
 
     def _point(self, candidate: Candidate, seed: int) -> tuple[int, int, Any]:
         return plan.position(self.study, candidate.number, seed), seed, plan.labels(self.study, candidate.levels)
@@ -206,28 +198,36 @@ class _Sweep:
         if point[0] not in self.numbers:
             self.numbers.add(point[0])
             self.new_points.append((key, point))
-            if len(self.new_points) >= 1000:
+            if len(self.new_points) >= _OFTEN:
                 self._write_points()
-        self._count(candidate, seed, {"run": key})
+        if self.known[key] == "refused":
+            self.status.last_mistake = self.store.outcome(key)[1]
+        self._count(candidate, seed, self.known[key], key)
+        if self.status.done % _OFTEN == 0:
+            self._tell()
 
     def _write_points(self) -> None:
         if self.new_points:
             self.store.point(self.new_points)
-            bring_up_to_date(self.store, list(self.study.hardware))
             numbers = [point[0] for _, point in self.new_points]
             self.new_points.clear()
+            bring_up_to_date(self.store, list(self.study.hardware), numbers)
             self._look_at(numbers)
 
-    def _count(self, candidate: Candidate, seed: int, outcome: Outcome) -> None:
-        self.status.done += 1
-        self.status.refused += outcome.get("state") == "refused"
+    def _count(self, candidate: Candidate, seed: int, state: str, run: str = "") -> None:
+        status = self.status
+        status.done += 1
+        status.finished += state == "finished"
+        status.refused += state == "refused"
+        status.failed += state == "failed"
+        status.stopped += state == "stopped"
         if self.study.method not in ADAPTIVE:
             return
         told = self.outcomes.setdefault(candidate.number, {})
-        if "run" in outcome:
+        told[seed] = {"state": state}
+        if state == "finished":
             self._write_points()
-            outcome = self._stored(outcome["run"], candidate)
-        told[seed] = outcome
+            told[seed] = self._stored(run, candidate)
         if len(told) == len(candidate.seeds):
             self.source.tell(candidate, [self.outcomes[candidate.number].pop(one) for one in candidate.seeds])
 
@@ -241,8 +241,7 @@ class _Sweep:
     def run(self, pool: Local | Cluster) -> None:
         """Until nothing is left, or the budget is spent."""
         self.status.preparing = True
-        for config in plan.kinds(self.study):
-            self._wait_for(pool, pool.submit(prepare, config))
+        self._begin(pool)
         self.status.began, self.status.preparing = time.monotonic(), False
         over = False
         while True:
@@ -256,14 +255,25 @@ class _Sweep:
         self._write_points()
         self._tell(force=True)
 
+    def _begin(self, pool: Local | Cluster) -> None:
+        """See that workers start at all, then compile in one of them: the others find the kernels in the cache."""
+        for left in reversed(range(_STARTS)):
+            try:
+                self._wait_for(pool, pool.submit(os.getpid))
+                break
+            except WorkerLost:
+                if not left:
+                    raise NeurosimError(
+                        f"workers: die as they start; {SCRIPT}, and there must be memory for them"
+                    ) from None
+        for config in plan.kinds(self.study):
+            with suppress(WorkerLost):  # the points will say what is wrong
+                self._wait_for(pool, pool.submit(prepare, config))
+
     def _wait_for(self, pool: Local | Cluster, future: Future[Any]) -> None:
-        """Compile first, in one worker: the others find the kernels in the cache."""
         while not wait([future], timeout=_LOOK_S).done:
             self._tell()
-        try:
-            pool.result(future)
-        except WorkerLost:
-            return  # the points will say what is wrong
+        pool.result(future)
 
     def _start_one(self, pool: Local | Cluster) -> bool:
         if pool.together and not self.deaths.keys().isdisjoint(self.flying.values()):
@@ -282,14 +292,15 @@ class _Sweep:
             return False
         claimed = self.store.claim(key, self.states)
         if claimed == "done":
-            self.known.add(key)
+            self.known[key] = self.store.outcome(key)[0]
             self.jobs.appendleft(job)
         elif claimed == "elsewhere":
             self.elsewhere.append((candidate, seed, key))
         else:
             config = self.study.config(candidate.levels, seed).replace(hardware=())
             self.same[key] = [job]
-            task = (config.to_dict(), self._stop_below(), plan.fingerprint(config.data))
+            data = plan.fingerprint(config.data)
+            task = (config.to_dict(), self.curves.stop_below(data, config.test_samples), data)
             self.flying[pool.submit(simulate, *task)] = key
         return True
 
@@ -297,9 +308,11 @@ class _Sweep:
         """Whether a run that another sweep had claimed is finished now, or free."""
         for _ in range(len(self.elsewhere)):
             candidate, seed, key = self.elsewhere.popleft()
-            if self.store.claim(key, self.states) != "elsewhere":
+            claimed = self.store.claim(key, self.states)
+            if claimed != "elsewhere":
                 self.jobs.append((candidate, seed))
-                self.known |= self.store.known(self.states)
+                if claimed == "done":
+                    self.known[key] = self.store.outcome(key)[0]
                 return True
             self.elsewhere.append((candidate, seed, key))
         return False
@@ -343,20 +356,17 @@ class _Sweep:
         self.store.add(key, found, costs, points)
         self.numbers.update(point[0] for point in points)
         status.run_here += 1
-        status.failed += found["state"] == "failed"
-        status.stopped += found["state"] == "stopped"
         status.last_mistake = found.get("error") or status.last_mistake
         if found["state"] in self.states:
-            self.known.add(key)
-        if "curve" in found and self.study.pruning:
-            self._learn_curve(found["curve"])
+            self.known[key] = found["state"]
+        if "curve" in found:
+            self.curves.learn([(key, found["data"], config.test_samples, found["curve"])])
         for cost in costs if found["state"] == "finished" else ():
             row = {name: found[name] for name in SIMULATED} | {name: cost.get(name) for name in PRICED}
             own = {"hardware": cost["hardware"], **self.study.hardware[cost["hardware"]]}
             status.look_at(row | points[0][2] | own | {"seed": seed})
         for job in jobs:
-            outcome = {"run": key} if found["state"] == "finished" else {"state": found["state"]}
-            self._count(*job, outcome)
+            self._count(*job, found["state"], key)
 
     def _tell(self, *, force: bool = False) -> None:
         now = time.monotonic()

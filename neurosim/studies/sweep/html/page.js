@@ -159,12 +159,13 @@ function watchFront() {
     drawChosen();
   });
 }
+const quoted = (s) => (/^[\w@%+=:,./-]+$/.test(s) ? s : `'${s.replaceAll("'", "'\"'\"'")}'`); // as a shell reads it
 function command(c) {
   const flags = D.factors.map((name) => {
     const level = text(name, c.first), known = D.command.levels[name];
     return known && level in known ? known[level] : `--${name.replaceAll("_", "-")} ${level}`;
   });
-  return [D.command.base, ...flags, `--seed ${D.columns.seed.numbers[c.first]}`, `--hardware ${text("hardware", c.first)}`].filter(Boolean).join(" ");
+  return [D.command.base, ...flags, `--seed ${D.columns.seed.numbers[c.first]}`, `--hardware ${quoted(text("hardware", c.first))}`].filter(Boolean).join(" ");
 }
 function drawChosen() {
   $("energy").hidden = !chosen.length || !D.breakdowns.names;
@@ -207,10 +208,19 @@ function drawCurve() {
       error_y: { type: "data", array: points.map((p) => p[2]), visible: !many, thickness: 1, width: 3 }, line: { color: colour, width: 1.5 },
       marker: { color: colour, size: many ? 3 : 6 } };
   });
-  const values = numeric ? D.columns[name].numbers : [], positive = numeric && values.reduce((a, b) => Math.min(a, b), Infinity) > 0;
-  const log = positive && values.reduce((a, b) => Math.max(a, b), 0) / values.reduce((a, b) => Math.min(a, b), Infinity) > 20;
+  const log = numeric && spansDecades(D.columns[name].numbers);
   Plotly.react("curve", traces, { ...LAYOUT, xaxis: { ...AXIS, title: { text: title(name) }, type: numeric ? (log ? "log" : "linear") : "category" },
     yaxis: { ...AXIS, title: { text: title(measure) } }, showlegend: Boolean(by), legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, margin: { ...LAYOUT.margin, t: 40 } }, CONFIG);
+}
+const spansDecades = (values) => {
+  const least = values.reduce((a, b) => Math.min(a, b), Infinity);
+  return least > 0 && values.reduce((a, b) => Math.max(a, b), 0) / least > 9.99;
+};
+function decades(label, values) { // Plotly's parallel axes are linear: the logarithm is drawn and the number written
+  const ends = [Math.min(...values), Math.max(...values)], ticks = [];
+  for (let e = Math.floor(Math.log10(ends[0])); e <= Math.log10(ends[1]); e++) ticks.push(...[1, 2, 5].map((k) => k * 10 ** e).filter((v) => v >= ends[0] && v <= ends[1]));
+  const shown = ticks.length > 8 ? ticks.filter((_, i) => i % 3 === 0) : ticks;
+  return { label, values: values.map(Math.log10), tickvals: shown.map(Math.log10), ticktext: shown.map((v) => String(Number(v.toPrecision(3)))) };
 }
 function drawParallel() {
   const step = Math.max(1, shown.length / MOST_LINES);
@@ -218,7 +228,7 @@ function drawParallel() {
   const some = step === 1 ? shown : shown.filter((c) => (Math.imul(c.first + 1, 2654435761) >>> 0) < 2 ** 32 / step);
   const dimensions = FACTORS.map((name) => {
     const c = D.columns[name];
-    if (!c.names) return { label: name, values: some.map((one) => c.numbers[one.first]) };
+    if (!c.names) return spansDecades(c.numbers) ? decades(name, some.map((one) => c.numbers[one.first])) : { label: name, values: some.map((one) => c.numbers[one.first]) };
     return { label: name, values: some.map((one) => c.which[one.first]), tickvals: c.names.map((_, i) => i), ticktext: c.names.map((s) => s.slice(0, 18)) };
   });
   const objectives = Object.keys(D.objectives);
