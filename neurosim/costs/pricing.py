@@ -160,19 +160,23 @@ def _laws(model: HardwareModel) -> Laws:
 @lru_cache(maxsize=64)
 def _routing(moved: Traffic) -> Routing:
     plan = moved.plan
-    cores = tuple(Placed(s.layer, s.first, s.last, s.low, s.high, *plan.at[s.core]) for s in plan.slices)
-    loads = tuple(Load(*link, flits) for link, flits in moved.loads().items())
+    loads = tuple([Load(*link, n) for link, n in zip(moved.links, moved.load.tolist(), strict=True) if n])
     hops = (plan.cost_packet_hops, plan.snake_packet_hops)
     return Routing(
         plan.method,
         *hops,
         (plan.grid.width, plan.grid.height),
         plan.homes.place,
-        cores,
+        _cores(plan),
         loads,
         moved.streams,
         moved.assumed,
     )
+
+
+@lru_cache(maxsize=64)
+def _cores(plan: Plan) -> tuple[Placed, ...]:
+    return tuple(Placed(s.layer, s.first, s.last, s.low, s.high, *plan.at[s.core]) for s in plan.slices)
 
 
 @lru_cache(maxsize=64)
