@@ -1,6 +1,8 @@
 """Pricing without simulating: one run on one model, a sweep over models, a placement; and the mesh's model of time against routers."""
 
 import time
+from dataclasses import replace
+from itertools import product
 
 import msgspec
 import numpy as np
@@ -11,6 +13,7 @@ from neurosim.chip.layers import Conv2d, Dense
 from neurosim.chip.network import Network
 from neurosim.costs import HardwareModel, load, place, price, traffic
 from neurosim.costs.noc import latency_ns
+from neurosim.costs.variants import named
 from neurosim.ops import Op, OpCounts
 
 
@@ -42,6 +45,18 @@ def _scaled(table, factor):
     return msgspec.structs.replace(table, **changed)
 
 
+def _varied():
+    """Settings of variants: what a core holds, lanes, clock, casting and the words of weights."""
+    named_values = {
+        "core.synapse_bits": (262144, 524288),
+        "core.lanes": (1, 4, 16, 64, 256),
+        "core.clock_mhz": (50, 200, 500),
+        "fabric.cast": ("unicast", "multicast"),
+        "memory.weight.word_bits": (32, 64),
+    }
+    return [dict(zip(named_values, values, strict=True)) for values in product(*named_values.values())]
+
+
 def pricing(smoke):
     """Milliseconds of this process (not of the clock: other work does not count)."""
     train, test, layout = _counts()
@@ -57,7 +72,16 @@ def pricing(smoke):
     n = 200 if smoke else 10_000
     sweep = [HardwareModel(f"m{i}", "-", _scaled(model.spec, 1 + i / n)) for i in range(n)]
     again = min(each(lambda _: price(train, test, layout, model), n // 10) for _ in range(5))
-    fresh = each(lambda i: price(train, test, layout, sweep[i]), n)
+    swept = each(lambda i: price(train, test, layout, sweep[i]), n)
+    runs = [(replace(train), replace(test)) for _ in range(n // 10)]  # equal numbers, but nothing known of them
+    fresh = each(lambda i: price(*runs[i], layout, model), len(runs))
+    variants = [load(named("digital_28nm", settings)) for settings in _varied()]
+    for variant in variants:
+        price(train, test, layout, variant)  # placed, where a mesh or what a core holds differs
+    others = [(replace(train), replace(test)) for _ in range(2 if smoke else 10)]
+    varied = each(
+        lambda i: price(*others[i // len(variants)], layout, variants[i % len(variants)]), len(others) * len(variants)
+    )
     placed = each(
         lambda _: place(layout, model, counts=OpCounts(1, 0, dict(train.ops), train.events, train.error_codes)), 5
     )
@@ -72,11 +96,22 @@ def pricing(smoke):
         Row("one run on one model", again * 1e3, "ms", 1, least=False, note="784-100-100-10, training and test"),
         Row(
             "a sweep of models, each",
-            fresh * 1e3,
+            swept * 1e3,
             "ms",
             1,
             least=False,
-            note=f"{n} models of which every energy differs: {fresh * n:.1f} s",
+            note=f"{n} models of which every energy differs: {swept * n:.1f} s",
+        ),
+        Row(
+            "fresh counts on a model", fresh * 1e3, "ms", 1, least=False, note="counts of a new run of the same network"
+        ),
+        Row(
+            "one run on variants of a model, each",
+            varied * 1e3,
+            "ms",
+            1,
+            least=False,
+            note=f"fresh counts on {len(variants)} variants of core, mesh and memory, placed before",
         ),
         Row("placing 784-100-100-10", placed * 1e3, "ms", note="for its own counts"),
         Row("placing a convolutional network", took, "s", note=note),

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from neurosim.costs import Cost, HardwareModel, laws, load, names, price, pricing
+from neurosim.costs import Cost, HardwareModel, books, laws, load, names, price, price_each, pricing, sheets, tariffs
 from neurosim.costs.cost import COMPONENTS
 from neurosim.costs.given import UNCLASSIFIED
 from neurosim.costs.laws import CHARGED, COMPONENT_OF, FREE
@@ -277,12 +277,18 @@ def times_three(table: object) -> object:
     return msgspec.structs.replace(table, **changed)
 
 
+def forget() -> None:
+    """Nothing is known of any model, run or plan."""
+    for module in (books, laws, pricing, sheets, tariffs):
+        for kept in vars(module).values():
+            getattr(kept, "cache_clear", int)()
+
+
 def test_models_of_equal_choices_share_forms_and_no_numbers(model: HardwareModel) -> None:
     """Priced between each other or alone, a model costs the same; three times the energies, three times what they pay for."""
     dearer = HardwareModel("dearer", "dearer.toml", times_three(model.spec))
     between = [price(srbp(), classified(), layout(), m) for m in (model, dearer, model)]
-    for kept in (pricing._frame, pricing._laws, laws._shape):
-        kept.cache_clear()
+    forget()
     alone = price(srbp(), classified(), layout(), dearer)
     assert between[0] == between[2]
     assert alone == between[1]
@@ -290,6 +296,32 @@ def test_models_of_equal_choices_share_forms_and_no_numbers(model: HardwareModel
         assert marginal(alone)[component] == pytest.approx([3 * v for v in band], rel=1e-12)
     assert alone.latency == between[0].latency
     assert alone.area == between[0].area
+
+
+VARIED = (
+    "",
+    ":core.lanes=7",
+    ":core.clock_mhz=33",
+    ":core.pipeline=9",
+    ":core.neurons=3",
+    ":fabric.cast=unicast",
+    ":core.max_bits=63",
+)
+
+
+@pytest.mark.parametrize("name", names(kind="array"))
+def test_what_is_kept_of_other_runs_and_variants_changes_no_price(name: str) -> None:
+    """Runs that counted the same operations, and variants that share forms: priced among each other or alone, the same."""
+    runs = [srbp(), OpCounts(3, 0, {op: 2 * n + i for i, (op, n) in enumerate(srbp().ops.items())})]
+    models = {setting: load(name + setting) for setting in VARIED}
+    tried = [(run, test) for run in runs for test in (None, classified())]
+    among = [price_each(run, test, layout(), models) for _ in range(2) for run, test in tried]
+    assert among[: len(tried)] == among[len(tried) :]
+    for (run, test), (priced, refused) in zip(tried, among, strict=False):
+        for setting, model in models.items():
+            forget()
+            cost, why = price_each(run, test, layout(), {setting: model})
+            assert (cost or why) == {setting: (priced | refused)[setting]}
 
 
 # ------------------------------------------------------------------------------------------ grades

@@ -19,45 +19,57 @@ from neurosim.costs.schema import CellMemory, RegisterMemory
 
 _Piece = tuple[str, float]
 """Of what constant of area and leakage, how many times."""
+_SINGLE = ("divide", "mixer")
+"""Units that a core has one of, however many lanes."""
 
 
 class Floor:
     """Area by layer and component, and static power, of one plan with units of given widths, as forms over constants.
 
-    sizes: width by (layer, unit). Forms hang on the model's choices alone.
+    sizes: width by (layer, unit). Forms hang on the model's choices alone; how many lanes there are is asked for when all is built.
 
     Raises: NeurosimError if the model lacks a memory or the size of a unit.
     """
 
     def __init__(self, plan: Plan, laws: Laws, sizes: Mapping[tuple[int, str], int]) -> None:
         pieces: list[tuple[tuple[int, str], str, float]] = []
+        cores: list[int] = []
+        laned: list[bool] = []
         for (layer, memory), bits in _held(plan).items():
             how, component = laws.built(memory), COMPONENT_OF[memory]
             if isinstance(how, RegisterMemory):
                 pieces += [((layer, component), *_scaled(laws, "register", bits))]
             else:
                 pieces += [((layer, component), memory if isinstance(how, CellMemory) else "sram", float(bits))]
+        cores += [1] * len(pieces)
+        laned += [False] * len(pieces)
         for (layer, unit), width in sizes.items():
-            number = plan.own[layer] * (1 if unit in ("divide", "mixer") else laws.spec.core.lanes)
             component = "random" if unit in ("mixer", "random lane") else "arithmetic"
-            pieces += [((layer, component), name, n * number) for name, n in _parts(laws, unit, width)]
+            parts = [((layer, component), name, n) for name, n in _parts(laws, unit, width)]
+            pieces += parts
+            cores += [plan.own[layer]] * len(parts)
+            laned += [unit not in _SINGLE] * len(parts)
         self.keys = tuple(sorted({key for key, _, _ in pieces}))
         at = {key: i for i, key in enumerate(self.keys)}
+        self._into = np.array([at[key] for key, _, _ in pieces], np.int64), np.arange(len(pieces))
+        self._sizes, self._cores = np.array([n for _, _, n in pieces]), np.array(cores, np.int64)
+        self._laned = np.array(laned, np.bool_)
         self._areas = np.array([laws.rows["area", name] for _, name, _ in pieces], np.int64)
-        self._into = np.zeros((len(self.keys), len(pieces)))
-        for i, (key, _, n) in enumerate(pieces):
-            self._into[at[key], i] = n
         # Static power of cores first; leakage of memories is by the KB.
-        leaks = [(laws.rows["static",], float(sum(plan.own)))]
-        leaks += [(laws.rows["leakage", name], n if name in UNITS else n / 8192) for _, name, n in pieces]
-        self._leaks = np.array([row for row, _ in leaks], np.int64)
-        self._times = np.array([n for _, n in leaks])[:, None]
+        leaks = [("static",), *(("leakage", name) for _, name, _ in pieces)]
+        self._leaks = np.array([laws.rows[name] for name in leaks], np.int64)
+        self._by = np.array([1.0, *(1.0 if name in UNITS else 1 / 8192 for _, name, _ in pieces)])
+        self._all_cores = float(sum(plan.own))
 
     def built(self, laws: Laws) -> tuple[tuple[Plot, ...], Quantity, Quantity]:
         """All plots, their sum, and the static power (uW)."""
         table = laws.constants
-        areas, leaks = table.values[self._areas], table.values[self._leaks] * self._times
-        plots = np.einsum("pk,ke->pe", self._into, areas)
+        times = self._sizes * (self._cores * np.where(self._laned, laws.spec.core.lanes, 1))
+        into = np.zeros((len(self.keys), len(times)))
+        into[self._into] = times
+        areas = table.values[self._areas]
+        leaks = table.values[self._leaks] * (np.append(self._all_cores, times) * self._by)[:, None]
+        plots = np.einsum("pk,ke->pe", into, areas)
         rows = tuple(Plot(*key, *band) for key, band in zip(self.keys, plots.tolist(), strict=True))
         sums = [_summed(values, laws, at) for values, at in ((plots, self._areas), (leaks, self._leaks))]
         return rows, sums[0], sums[1]

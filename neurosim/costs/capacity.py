@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from neurosim.costs.flows import PORT, Flow, Grid, Homes, Slice, flows, shares_feedback
@@ -31,7 +32,7 @@ class Capacity(NamedTuple):
     @classmethod
     def of(cls, core: Core) -> Capacity:
         """The capacities of a model's core."""
-        return cls(*(getattr(core, name) for name in cls._fields))
+        return cls(*attrgetter(*cls._fields)(core))
 
 
 class Need(NamedTuple):

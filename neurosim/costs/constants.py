@@ -25,28 +25,31 @@ Name = tuple[str, ...]
 
 
 class Choices(NamedTuple):
-    """What decides how a model's constants are put together: equal choices, equal forms."""
+    """What decides how a model's constants are put together: equal choices, equal forms.
 
-    core: Any
+    How many lanes there are and how fast they are clocked decides no form; where layers stand is a plan's (`mapping.Plan`).
+    """
+
+    core: tuple[int, str]
     random: Any
     sram: tuple[float, ...]
     memory: tuple[Any, ...]
     curves: tuple[tuple[int, ...], ...]
     units: tuple[int, ...]
-    fabric: tuple[Any, ...]
+    wire: bool
 
 
 def choices(spec: ModelFile) -> Choices:
     """The choices of a model; a curve is told by the widths of its points, a unit by the width that its size is of."""
-    sram, fabric = spec.sram, spec.fabric
+    sram = spec.sram
     return Choices(
-        spec.core,
+        (spec.core.max_bits, spec.core.column_read),
         spec.random,
         (sram.word_bits, sram.min_kb, sram.max_kb),
         tuple(m.row_bits if isinstance(m, CellMemory) else m for m in (getattr(spec.memory, name) for name in _HELD)),
         tuple(tuple(p.bits * getattr(p, "by", 1) for p in getattr(spec.energy, name)) for name in CURVES),
         tuple(u.bits * getattr(u, "by", 1) if u else 0 for u in (getattr(spec.unit, name) for name in UNITS)),
-        (fabric.flit_bits, fabric.hop_mm, fabric.wire is not None),
+        spec.fabric.wire is not None,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ class Grid(NamedTuple):
     @classmethod
     def of(cls, fabric: Fabric) -> Grid:
         """The grid of a model's fabric."""
-        return cls(*(getattr(fabric, name) for name in cls._fields))
+        return cls(*attrgetter(*cls._fields)(fabric))
 
 
 class Slice(NamedTuple):
@@ -54,6 +55,14 @@ class Slice(NamedTuple):
         return (self.last - self.first) * (self.high - self.low)
 
 
+class Sent(NamedTuple):
+    """Packets by group of senders, float64[groups], and those of the bias, which do not travel: whole numbers; whether units told them."""
+
+    packets: NDArray[np.float64]
+    bias: float
+    told: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Flow:
     """Packets of one action into one layer of counts, by groups of senders.
@@ -70,17 +79,17 @@ class Flow:
     size: Ints
     group: Ints
 
-    def sent(self, units: Ints | None) -> tuple[NDArray[np.float64], float]:
-        """(packets by group of senders, those of the bias, which do not travel), whole numbers.
+    def sent(self, units: Ints | None) -> Sent:
+        """The packets of a flow.
 
         units: int64[senders or more], how often each sent; what is beyond the senders is the bias. None, or nothing sent: every
         sender once.
         """
         if units is None or not units.any():
-            return self.size.astype(np.float64), 0.0
+            return Sent(self.size.astype(np.float64), 0.0, told=False)
         n = len(self.group)
         found = np.bincount(self.group, weights=units[:n], minlength=len(self.size))
-        return found.astype(np.float64, copy=False), float(units[n:].sum())
+        return Sent(found.astype(np.float64, copy=False), float(units[n:].sum()), told=True)
 
 
 class Homes:

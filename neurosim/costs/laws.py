@@ -123,14 +123,11 @@ class Forms:
     """Forms of many prices, in arrays: [prices, 2 terms]."""
 
     def __init__(self, prices: Sequence[Price]) -> None:
-        both = [(*p.terms, _NO_TERM, _NO_TERM)[:2] for p in prices]
-
-        def of(column: int, kind: Any) -> NDArray[Any]:
-            return np.array([[term[column] for term in pair] for pair in both], kind).reshape(-1, 2)
-
-        self.first, self.second = of(0, np.int64), of(1, np.int64)
-        self.at, self.by, self.minus = (of(i, np.float64)[:, :, None] for i in (2, 3, 4))
-        self.between = of(5, np.int64) * _COMPUTED
+        terms = [term for p in prices for term in (*p.terms, _NO_TERM, _NO_TERM)[:2]]
+        table = np.array(terms, np.float64).reshape(-1, 2, len(Term._fields))  # rows of constants are few: exact
+        self.first, self.second = table[:, :, 0].astype(np.int64), table[:, :, 1].astype(np.int64)
+        self.at, self.by, self.minus = (np.ascontiguousarray(table[:, :, i, None]) for i in (2, 3, 4))
+        self.between = table[:, :, 5].astype(np.int64) * _COMPUTED
         self.times = np.array([p.times for p in prices], np.float64).reshape(-1, 3)
 
 
@@ -142,7 +139,7 @@ class Graded(NamedTuple):
     basis: NDArray[np.int64]
 
 
-class _Shape:
+class Shape:
     """What models of equal choices share: rows of constants, and the forms found so far."""
 
     def __init__(self) -> None:
@@ -150,21 +147,21 @@ class _Shape:
         self.prices: dict[tuple[str, int, int, str, int], Price] = {}
 
 
-@lru_cache(maxsize=64)
-def _shape(_: Choices) -> _Shape:
-    return _Shape()
+@lru_cache(maxsize=256)
+def _shape(_: Choices) -> Shape:
+    return Shape()
 
 
 class Laws:
-    """The laws of one model. rows: of its `constants`, by name. choices: all that forms hang on."""
+    """The laws of one model. rows: of its `constants`, by name. choices: all that forms hang on; shape: one object for equal choices."""
 
     def __init__(self, model: HardwareModel) -> None:
         self.model, self.spec = model, model.spec
         self.choices, self.constants = choices(model.spec), Constants(model.spec)
-        self._shape = _shape(self.choices)
-        if not self._shape.rows:
-            self._shape.rows = rows(model.spec)
-        self.rows: Mapping[Name, int] = self._shape.rows
+        self.shape = _shape(self.choices)
+        if not self.shape.rows:
+            self.shape.rows = rows(model.spec)
+        self.rows: Mapping[Name, int] = self.shape.rows
         self.period_ns = 1000.0 / self.spec.core.clock_mhz
 
     def refuse(self, what: str, why: str) -> NoReturn:
@@ -227,9 +224,9 @@ class Laws:
         context: bits of the layer's accumulator (mac), bits of `memory` or of the table that a core of the layer holds.
         """
         key = action, bits, by, memory, context
-        found = self._shape.prices.get(key)
+        found = self.shape.prices.get(key)
         if found is None:
-            found = self._shape.prices[key] = self._price(*key)
+            found = self.shape.prices[key] = self._price(*key)
         return found
 
     def _price(self, action: str, bits: int, by: int, memory: str, context: int) -> Price:

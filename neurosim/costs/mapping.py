@@ -112,15 +112,13 @@ def place(
 
     Raises: CapacityError if it does not fit; NeurosimError on a place that is not on the mesh, or a layer without one.
     """
-    sound(layout)
     grid, core = Grid.of(model.spec.fabric), Capacity.of(model.spec.core)
     try:
+        if manual is None and counts is None and method == "auto":
+            return automatic_plan(layout, grid, core)
+        sound(layout)
         if manual is None:
-            return (
-                automatic_plan(layout, grid, core)
-                if counts is None and method == "auto"
-                else _placed(layout, grid, core, counts, method)
-            )
+            return _placed(layout, grid, core, counts, method)
         given, where = _read(manual)
         return _by_hand(layout, grid, core, given, counts, where)
     except CapacityError as error:

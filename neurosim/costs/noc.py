@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.costs.cost import BETWEEN, Stream
-from neurosim.costs.flows import PORT, Flow
+from neurosim.costs.flows import PORT, Flow, Sent
 from neurosim.costs.mapping import Plan, Position
-from neurosim.costs.routes import Link, Routes, mesh
+from neurosim.costs.routes import Link, mesh
 from neurosim.costs.schema import Fabric
 from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, OpCounts
@@ -185,28 +185,30 @@ def traffic(plan: Plan, counts: OpCounts) -> Traffic:
         route = routes.by_op.get((op.action, op.layer)) or _nobody(plan, op.action, op.layer)
         units = counts.events if op.action == "event" else counts.error_codes
         by_unit = units[op.layer] if op.layer < len(units) and len(units[op.layer]) else None
-        sent, bias = _sent(route.flow, by_unit)
-        if by_unit is None or not by_unit.any():
+        sent, bias, told = _sent(route.flow, by_unit)
+        if not told:
             assumed[op.action] = None
-        total = max(1.0, float(sent.sum()) + bias)
+        travels = float(sent.sum())
+        total = max(1.0, travels + bias)
         shares[op.action, op.layer] = sent / total
         # Whole numbers until here, and all the way where every count has its unit: then this is 1 / samples.
         scale, flits = counts.ops[op] / (total * counts.samples), -(-(grid.header_bits + op.bits) // grid.flit_bits)
-        arrived, across, down = (
-            float(sent @ x) * scale for x in (route.deliveries, route.east_west, route.north_south)
-        )
-        packets, local = float(sent.sum()) * scale, bias * scale
+        across, down, arrived = [n * scale for n in (route.sums @ sent).tolist()]
+        packets, local = travels * scale, bias * scale
         streams.append(Stream(op.layer, op.phase, op.action, op.bits, packets, local, arrived, flits, across, down))
-        here = np.bincount(route.link, weights=route.times * sent[route.group], minlength=len(load)) * flits * scale
+        here: NDArray[Any] = (
+            np.bincount(route.link, weights=route.times * sent[route.group], minlength=len(load)) * flits * scale
+        )
         load += here
-        into = np.bincount(route.into, weights=sent[route.into_group], minlength=len(load)) * scale
-        gathered = together.setdefault((op.layer, op.phase), _Gathered(len(load)))
-        gathered.add(route, here, into, packets + local, local, flits)
-    bursts = tuple(g.burst(*key) for key, g in together.items())
+        into: NDArray[Any] = np.bincount(route.into, weights=sent[route.into_group], minlength=len(load)) * scale
+        gathered = _Gathered(here, into, packets + local, local, flits, route.longest)
+        before = together.get((op.layer, op.phase))
+        together[op.layer, op.phase] = gathered if before is None else before.plus(gathered)
+    bursts = tuple([g.burst(*key) for key, g in together.items()])
     return Traffic(plan, tuple(streams), bursts, load, shares, tuple(assumed))
 
 
-def _sent(flow: Flow, units: Ints | None) -> tuple[Floats, float]:
+def _sent(flow: Flow, units: Ints | None) -> Sent:
     if units is not None and len(units) < len(flow.group):
         msg = f"counts: layer {flow.layer}: {flow.action}s of {len(units)} units, and the layout has {len(flow.group)} senders"
         raise NeurosimError(msg)
@@ -221,28 +223,30 @@ def _nobody(plan: Plan, action: str, layer: int) -> NoReturn:
     raise NeurosimError(f"layout: layer {layer} gets events, and no core or no sender of them is in the layout")
 
 
-class _Gathered:
-    """What is under way together."""
+class _Gathered(NamedTuple):
+    """What is under way together.
 
-    def __init__(self, links: int) -> None:
-        self.load = np.zeros(links)
-        self.into = np.zeros(links)
-        self.packets, self.bias, self.flits = 0.0, 0.0, 1
-        self.routes: set[tuple[int, int]] = set()
+    load, into: float64[links], flits, and packets into cores; packets, bias, flits and routes as of `Burst`.
+    """
 
-    def add(
-        self, route: Routes, load: NDArray[Any], into: NDArray[Any], packets: float, bias: float, flits: int
-    ) -> None:
-        self.load = self.load + load
-        self.into = self.into + into
-        self.packets, self.bias = self.packets + packets, self.bias + bias
-        self.flits = max(self.flits, flits)
-        self.routes.update(route.longest)
+    load: Floats
+    into: Floats
+    packets: float
+    bias: float
+    flits: int
+    routes: tuple[tuple[int, int], ...]
+
+    def plus(self, other: _Gathered) -> _Gathered:
+        """Both together."""
+        load, into = self.load + other.load, self.into + other.into
+        packets, bias = self.packets + other.packets, self.bias + other.bias
+        routes = tuple(sorted({*self.routes, *other.routes}))
+        return _Gathered(load, into, packets, bias, max(self.flits, other.flits), routes)
 
     def burst(self, layer: int, phase: str) -> Burst:
         """All of it."""
         hottest, arrivals = float(self.load.max(initial=0.0)), float(self.into.max(initial=0.0)) + self.bias
-        return Burst(layer, phase, hottest, arrivals, self.packets, self.flits, tuple(sorted(self.routes)))
+        return Burst(layer, phase, hottest, arrivals, self.packets, self.flits, self.routes)
 
 
 def latency_ns(burst: Burst, fabric: Fabric, end: str = "nominal") -> float:

@@ -43,7 +43,7 @@ def weights(flows: Iterable[Flow], cores: int, counts: OpCounts | None) -> Float
             by_layer = counts.events if flow.action == "event" else counts.error_codes
             units = by_layer[flow.layer] if flow.layer < len(by_layer) else None
             total = counts.total(flow.action, layer=flow.layer) / max(1, counts.samples)
-        sent, bias = flow.sent(units)
+        sent, bias, _ = flow.sent(units)
         packets = sent if counts is None else sent * (total / max(1.0, float(sent.sum()) + bias))
         for core, targets, n in zip(flow.core.tolist(), flow.targets, packets.tolist(), strict=True):
             found[core, list(targets)] += n  # the port is -1: the last row

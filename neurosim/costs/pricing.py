@@ -10,24 +10,22 @@ costs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 
-import numpy as np
-
 from neurosim.costs.area import Floor
-from neurosim.costs.books import Books, Speeds
+from neurosim.costs.books import Books, Ledger, books_of
 from neurosim.costs.chips import price_chip
-from neurosim.costs.constants import Choices
-from neurosim.costs.cost import Band, Cost, Grade, Load, Placed, Routing
+from neurosim.costs.cost import Band, Cost, Load, Placed, Routing
 from neurosim.costs.flows import Grid
 from neurosim.costs.given import classified, sound
 from neurosim.costs.hardware import AnyModel, ChipModel, HardwareModel
-from neurosim.costs.laws import Graded, Laws, Quantity
+from neurosim.costs.laws import Laws, Shape
 from neurosim.costs.mapping import Plan, place
 from neurosim.costs.noc import Traffic
-from neurosim.costs.schema import BASES, TAGS
-from neurosim.costs.sheets import Sheet, memories, sheet
+from neurosim.costs.sheets import Outline, sheet
+from neurosim.costs.tariffs import tariff
+from neurosim.costs.timing import Stop
 from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, Layout, OpCounts
 
@@ -44,55 +42,41 @@ COPIES = "the cores that hold copies of a kernel are not charged for the packets
 """Told where a kernel that learns stands on several cores."""
 _ALL, _FORWARD = frozenset(PHASES), frozenset({"forward"})
 _KEPT = 64
-"""Books that a frame keeps: as many as there are sheets."""
+"""Ledgers that a frame keeps."""
 
 
 class _Frame:
-    """What a plan comes to under a model's choices: the books of counts, and floors of their units, found so far."""
+    """What a plan comes to under a model's choices: the ledgers of counted operations, and floors of their units, found so far."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._books: dict[Sheet, Books] = {}
-        self._floors: dict[tuple[Books, ...], Floor] = {}
+        self._ledgers: dict[tuple[Outline, tuple[Stop, ...]], Ledger] = {}
+        self._floors: dict[tuple[Ledger, ...], Floor] = {}
 
     def books(self, counts: OpCounts, name: str, laws: Laws) -> Books:
         """The books of counts; name: of the counts, for errors."""
         found = sheet(self.plan, counts, name)
-        if found not in self._books:
-            if len(self._books) >= _KEPT:
-                self._books.clear()
+        key = found.outline, found.wires
+        if key not in self._ledgers:
+            if len(self._ledgers) >= _KEPT:
+                self._ledgers.clear()
                 self._floors.clear()
-            self._books[found] = Books(self.plan, found, laws)
-        return self._books[found]
+            self._ledgers[key] = Ledger(self.plan, *key, laws)
+        return books_of(self._ledgers[key], found)
 
-    def floor(self, books: tuple[Books, ...], laws: Laws) -> Floor:
-        """The area of a chip that has the units of all these books."""
-        if books not in self._floors:
-            sizes = dict(books[0].sizes)
-            for place, width in books[-1].sizes.items():
+    def floor(self, ledgers: tuple[Ledger, ...], laws: Laws) -> Floor:
+        """The area of a chip that has the units of all these ledgers."""
+        if ledgers not in self._floors:
+            sizes = dict(ledgers[0].sizes)
+            for place, width in ledgers[-1].sizes.items():
                 sizes[place] = max(width, sizes.get(place, 0))
-            self._floors[books] = Floor(self.plan, laws, sizes)
-        return self._floors[books]
+            self._floors[ledgers] = Floor(self.plan, laws, sizes)
+        return self._floors[ledgers]
 
 
 @lru_cache(maxsize=64)
-def _frame(plan: Plan, _: Choices) -> _Frame:
-    memories(plan)  # what it holds must be known before it is priced
+def _frame(plan: Plan, _: Shape) -> _Frame:
     return _Frame(plan)
-
-
-class _Bill:
-    """Marginal energy of one set of counts, a sample: float64[groups of the books, 3]; the weakest tag and basis behind it."""
-
-    def __init__(self, books: Books, laws: Laws, flits: Graded) -> None:
-        each, tags, bases = laws.energies(books.forms)
-        flit, flit_tags, flit_bases = flits
-        # Not matrix products: their last bits would hang on the machine's BLAS.
-        self.energy = np.einsum("gk,ke->ge", books.done, each) + np.einsum("gk,ke->ge", books.sent, flit)
-        sent = books.sent.any(axis=0) & (flit[:, 2] > 0)
-        self.tag = max(int(tags.max(initial=0)), int((flit_tags * sent).max()))
-        self.basis = max(int(bases.max(initial=0)), int((flit_bases * sent).max()))
-        self.books = books
 
 
 def price_each(
@@ -136,39 +120,39 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: AnyMode
             raise NeurosimError(msg)
         return price_chip(train, test, sound(layout), model)
     where, laws = _plan(layout, model, plan), _laws(model)
-    frame = _frame(where, laws.choices)
+    frame = _frame(where, laws.shape)
     books: tuple[Books, ...] = (frame.books(train, "counts of training", laws),)
     if test is not None:
         books += (frame.books(_tested(test), "counts of testing", laws),)
-    flits = laws.flit()
-    bills = [_Bill(b, laws, flits) for b in books]
-    plots, area, static = frame.floor(books, laws).built(laws)
-    idle, speeds = laws.constant("clock").times(sum(where.own) / laws.period_ns), Speeds.of(laws)
-    lines = books[0].line(speeds, _ALL), books[-1].line(speeds, _FORWARD)
+    ledgers = tuple(b.ledger for b in books)
+    charged = tariff(laws, ledgers, frame.floor(ledgers, laws))
+    energy = [charged.energy(i, b) for i, b in enumerate(books)]
+    taken = (0, _ALL), (len(books) - 1, _FORWARD)
+    lines = [books[i].line(charged.speeds, phases) for i, phases in taken]
     parts = [
-        b.books.parts(line, b.energy, idle[:3], static) for b, line in zip((bills[0], bills[-1]), lines, strict=True)
+        books[i].parts(line, energy[i], charged.idle, charged.static) for (i, _), line in zip(taken, lines, strict=True)
     ]
     return Cost(
         model=model.name,
         digest=model.digest,
-        grade=_grade(bills, laws, idle, area, static),
+        grade=charged.grade(books),
         cores=where.own,
-        static_power_uw=Band(*static[:3]),
+        static_power_uw=Band(*charged.static[:3]),
         energy=parts[0],
         latency=lines[0].stages,
         inference_energy=parts[1],
         inference_latency=lines[1].stages,
         inference_from="forward phase of the training counts" if test is None else "test counts",
-        area=plots,
+        area=charged.plots,
         bits_moved=books[0].sheet.moved,
-        channel_bits=dict(books[0].channel),
+        channel_bits=dict(books[0].sheet.channel),
         places=where.place,
-        notes=(*classified(train, test), *_notes(where, train)),
+        notes=(*classified(train, test), *_notes(where, books[0].sheet.outline)),
         routing=_routing(books[0].sheet.traffic),
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _laws(model: HardwareModel) -> Laws:
     return Laws(model)
 
@@ -176,29 +160,36 @@ def _laws(model: HardwareModel) -> Laws:
 @lru_cache(maxsize=64)
 def _routing(moved: Traffic) -> Routing:
     plan = moved.plan
-    cores = tuple(Placed(s.layer, s.first, s.last, s.low, s.high, *plan.at[s.core]) for s in plan.slices)
-    loads = tuple(Load(*link, flits) for link, flits in moved.loads().items())
+    loads = tuple([Load(*link, n) for link, n in zip(moved.links, moved.load.tolist(), strict=True) if n])
     hops = (plan.cost_packet_hops, plan.snake_packet_hops)
     return Routing(
         plan.method,
         *hops,
         (plan.grid.width, plan.grid.height),
         plan.homes.place,
-        cores,
+        _cores(plan),
         loads,
         moved.streams,
         moved.assumed,
     )
 
 
-def _notes(plan: Plan, train: OpCounts) -> tuple[str, ...]:
+@lru_cache(maxsize=64)
+def _cores(plan: Plan) -> tuple[Placed, ...]:
+    return tuple(Placed(s.layer, s.first, s.last, s.low, s.high, *plan.at[s.core]) for s in plan.slices)
+
+
+@lru_cache(maxsize=64)
+def _notes(plan: Plan, learned: Outline) -> tuple[str, ...]:
     """What was assumed or left out."""
     sparse = {plan.place[h.layer] for h in plan.layout.held if h.memory == "target"}
-    learns = {op.layer for op in train.ops if op.phase == "update"}
     told = (
         (SPILL, max(plan.own, default=0) > 1),
         (SPARSE, any(plan.own[layer] > 1 for layer in sparse)),
-        (COPIES, any(n > 1 and layer in learns for (layer, memory), n in plan.copies.items() if memory == "weight")),
+        (
+            COPIES,
+            any(n > 1 and layer in learned.learns for (layer, memory), n in plan.copies.items() if memory == "weight"),
+        ),
     )
     return (*UNPRICED, *(note for note, so in told if so))
 
@@ -209,14 +200,3 @@ def _tested(test: OpCounts) -> OpCounts:
         msg = f"counts of testing: phase={other[0]!r}: must be 'forward', testing does not learn"
         raise NeurosimError(msg)
     return test
-
-
-def _grade(bills: Sequence[_Bill], laws: Laws, *others: Quantity) -> Grade:
-    """The weakest basis and tag among all constants that cost energy, time or area."""
-    used = list(others)
-    if any(b.books.sheet.traffic.bursts for b in bills):
-        used += [laws.constant("pace"), *(laws.constant("delay", way) for way in ("east_west", "north_south", "tile"))]
-    paid = [q for q in used if q.high > 0]
-    tag = max([b.tag for b in bills] + [q.tag for q in paid])
-    basis = max([b.basis for b in bills] + [q.basis for q in paid])
-    return Grade(BASES[basis], TAGS[tag])

@@ -31,14 +31,12 @@ class Link(NamedTuple):
 class Routes(NamedTuple):
     """What one packet of each group of a flow does: links crossed by direction, copies that arrive, which links how often.
 
-    link, group, times: by crossing; into, into_group: of these, the ways into cores. longest: hops of the routes of which none is
-    shorter both east-west and north-south.
+    sums: float64[3, groups], links east or west, links north or south, copies. link, group, times: by crossing; into, into_group: of
+    these, the ways into cores. longest: hops of the routes of which none is shorter both east-west and north-south.
     """
 
     flow: Flow
-    east_west: Floats
-    north_south: Floats
-    deliveries: Floats
+    sums: Floats
     link: Ints
     group: Ints
     times: Floats
@@ -144,9 +142,7 @@ def _routed(flow: Flow, plan: Plan) -> Routes:
     longest = tuple(p for p in sorted(away) if not any(q != p and q[0] >= p[0] and q[1] >= p[1] for q in away))
     numbers_of, groups = np.array(link, np.int64), np.array(group, np.int64)
     into = numbers_of // (grid.width * grid.height) == MESH + 1
-    return Routes(
-        flow, sums[0], sums[1], sums[2], numbers_of, groups, np.array(times), numbers_of[into], groups[into], longest
-    )
+    return Routes(flow, sums, numbers_of, groups, np.array(times), numbers_of[into], groups[into], longest)
 
 
 @lru_cache(maxsize=64)
