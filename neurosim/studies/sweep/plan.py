@@ -50,7 +50,7 @@ def _key(settings: Mapping[str, Any], seed: int, fingerprint: str) -> str:
 
 
 class Keys:
-    """The keys of a study's points, without their configurations: a tenth of the time, which counts where most have run.
+    """The keys of a study's points, without their configurations: an eighth of the time, which counts where most have run.
 
     A point whose settings contradict one another has a key, too; no run has it.
     """
