@@ -298,15 +298,7 @@ def test_models_of_equal_choices_share_forms_and_no_numbers(model: HardwareModel
     assert alone.area == between[0].area
 
 
-VARIED = (
-    "",
-    ":core.lanes=7",
-    ":core.clock_mhz=33",
-    ":core.pipeline=9",
-    ":core.neurons=3",
-    ":fabric.cast=unicast",
-    ":core.max_bits=63",
-)
+VARIED = ("", ":core.lanes=7", ":core.clock_mhz=33", ":core.pipeline=9", ":core.neurons=3", ":fabric.cast=unicast")
 
 
 @pytest.mark.parametrize("name", names(kind="array"))
