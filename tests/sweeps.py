@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -55,6 +56,8 @@ def started(path):
 def start(*arguments):
     """The command as a process of its own."""
     command = [sys.executable, "-m", "neurosim", "sweep", *map(str, arguments), "--quiet"]
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a shell's background job, and then in all its children
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
