@@ -104,7 +104,7 @@ def _workers(data, smoke):
     with tempfile.TemporaryDirectory() as folder:
         study = Path(folder) / "s.toml"
         study.write_text(
-            f'seeds = {2 if smoke else 10}\n[base]\ndata = "{data}"\nepochs = 1\n[factors]\nerror_bits = [1, 2, 4, 8]\n'
+            f'seeds = {2 if smoke else 40}\n[base]\ndata = "{data}"\nepochs = 1\n[factors]\nerror_bits = [1, 2, 4, 8]\n'
         )
         if mine:
             os.sched_setaffinity(0, range(os.cpu_count()))
