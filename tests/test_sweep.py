@@ -413,7 +413,9 @@ def test_choices_of_hardware_are_priced_and_not_simulated(tmp_path):
     study = Study.load(path)
     assert study.total == 2
     assert len(study.hardware) == 8
-    assert sweep(study, workers=1).run_here == 2
+    status = sweep(study, workers=1)
+    assert (status.run_here, status.unpriced) == (2, 8)
+    assert "cores in all would do" in status.last_mistake
     found = rows(path)
     assert len(found) == 16
     for row in found:

@@ -94,6 +94,7 @@ class Cluster:
         except ImportError:
             raise NeurosimError("cluster: needs Dask; install the extra `cluster`") from None
         try:
+            self.levels = {name: logging.getLogger(name).level for name in _LOGGERS}
             for name in _LOGGERS:  # what goes wrong is told here, in one line
                 logging.getLogger(name).setLevel(logging.CRITICAL + 1)
             connect: Any = distributed.Client
@@ -137,6 +138,8 @@ class Cluster:
         """Leave the cluster as it was found."""
         self.executor.shutdown(wait=not at_once)
         self.client.close()
+        for name, level in self.levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextmanager

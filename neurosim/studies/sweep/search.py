@@ -196,16 +196,12 @@ def _opened(study: Study, results: Path) -> optuna.Study:
 
 def _storage(results: Path) -> optuna.storages.RDBStorage:
     """Optuna's tables in the results file. Two sweeps that begin at once may both make them: who comes second finds them."""
-    for left in (True, True, False):
-        try:
-            return optuna.storages.RDBStorage(
-                f"sqlite:///{results.resolve()}", engine_kwargs={"connect_args": {"timeout": _WAITS_S}}
-            )
-        except OperationalError:
-            if not left:
-                raise
-            time.sleep(0.5)
-    raise AssertionError
+    address, given = f"sqlite:///{results.resolve()}", {"connect_args": {"timeout": _WAITS_S}}
+    for _ in range(2):
+        with suppress(OperationalError):
+            return optuna.storages.RDBStorage(address, engine_kwargs=given)
+        time.sleep(0.5)
+    return optuna.storages.RDBStorage(address, engine_kwargs=given)
 
 
 def _same_values(trial: optuna.trial.FrozenTrial, wanted: Mapping[str, BaseDistribution]) -> bool:

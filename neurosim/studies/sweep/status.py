@@ -14,7 +14,8 @@ from neurosim.studies.sweep.study import Study
 class Status:
     """How a sweep stands, in runs; front: the best so far, none worse than another in all.
 
-    done, and of it finished, refused, stopped and failed: with what was there before; run_here: what was not.
+    done, and of it finished, refused, stopped and failed: with what was there before; run_here: what was not. unpriced: rows of a run
+    and a model that cannot price it, known at the end.
     """
 
     study: Study
@@ -25,6 +26,7 @@ class Status:
     refused: int = 0
     failed: int = 0
     stopped: int = 0
+    unpriced: int = 0
     flying: int = 0
     preparing: bool = False
     began: float = field(default_factory=time.monotonic)

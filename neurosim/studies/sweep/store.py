@@ -267,6 +267,12 @@ class Store:
         return state, error or ""
 
     @_told
+    def refusals(self) -> tuple[int, str]:
+        """Rows of the study that a hardware model cannot price, and why not one of them."""
+        n, why = self.db.execute("SELECT count(unpriced), max(unpriced) FROM results").fetchone()
+        return n, why or ""
+
+    @_told
     def curves(self, numbers: Sequence[int] | None = None) -> list[tuple[str, str, int, str]]:
         """Runs of the study's points, or of those of some numbers, that have a curve: `pruning.Curve`."""
         text = (

@@ -88,7 +88,7 @@ def sweep(
         store.beat()
         with_pool = _Sweep(study, store, progress or (lambda _: None))
         if with_pool.nothing_left():
-            return with_pool.status
+            return with_pool.judged()
         pool = Cluster(cluster) if cluster is not None else Local(workers or cores())
         try:
             with_pool.run(pool)
@@ -96,7 +96,7 @@ def sweep(
             pool.close(at_once=True)
             raise
         pool.close(at_once=False)
-        return with_pool.status
+        return with_pool.judged()
     finally:
         store.close()
 
@@ -140,6 +140,12 @@ class _Sweep:
         else:
             self._write_points()
         return job is None
+
+    def judged(self) -> Status:
+        """The status at the end: with what no model could price."""
+        self.status.unpriced, why = self.store.refusals()
+        self.status.last_mistake = self.status.last_mistake or why
+        return self.status
 
     def _look_at(self, numbers: Sequence[int] | None = None) -> None:
         judged = (*self.study.objectives, *self.study.constraints)

@@ -53,7 +53,12 @@ def line(status: Status) -> str:
         return f"{status.done:,}{of} points done, kernels are loaded or compiled"
     odd = [
         f"{n:,} {what}"
-        for n, what in ((status.stopped, "stopped early"), (status.refused, "refused"), (status.failed, "failed"))
+        for n, what in (
+            (status.stopped, "stopped early"),
+            (status.refused, "refused"),
+            (status.failed, "failed"),
+            (status.unpriced, "without a price"),
+        )
         if n
     ]
     speed = [f"{status.per_hour:,.0f} points/h"] if status.run_here else []
@@ -91,7 +96,7 @@ def summary(status: Status, path: Path) -> None:
     elif status.study.constraints:
         console.print("No run keeps all constraints.")
     if status.last_mistake:
-        console.print(f"The last that was refused or failed: {status.last_mistake}", markup=False)
+        console.print(f"The last that was refused, failed or has no price: {status.last_mistake}", markup=False)
     print(f"{line(status)}; results in {path}", file=sys.stderr)
 
 
