@@ -141,6 +141,8 @@ class BrianTwin:
 
     def save(self, path: str | Path) -> Path:
         """Write the program, and beside it the arrays that it loads. path: of the program, NAME.py."""
+        if not isinstance(path, str | Path):
+            raise NeurosimError(f"path={shown(path)}: must be the name of a file")
         file = Path(path).with_suffix(".py")
         text, arrays = listing(self._model, self.dt_ms, file.with_suffix(".npz").name)
         try:
