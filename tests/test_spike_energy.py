@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 import neurosim
-from neurosim.costs import load, price
+from neurosim.costs import load, names, price, price_each
+from neurosim.costs.cost import COMPONENTS
 from neurosim.errors import NeurosimError
 from neurosim.spiking.erbp import Erbp
 from neurosim.spiking.network import SpikingNetwork
+from neurosim.spiking.neurons import Poisson, Population, Regular, lif
+from neurosim.spiking.projection import Projection
+from neurosim.spiking.spec import SpikingSpec
 from neurosim.studies import spike_figures
 from neurosim.studies.spike_energy import run_in_slices
 
@@ -19,8 +23,6 @@ SPIKING = "SpikingNetwork SpikingSpec Population State Leak Flow Threshold Poiss
 
 
 def network():
-    from neurosim.spiking.neurons import Poisson
-
     return SpikingNetwork(Erbp(16, (12,), 4, threshold=200, reach=(60, 60), source=Poisson(4000)).network())
 
 
@@ -94,6 +96,45 @@ def test_figures_of_silence(tmp_path):
     sizes = {p.name: p.n for p in net.spec.populations}
     spike_figures.raster(spikes, tmp_path / "raster", "r", sizes=sizes)
     spike_figures.rates(spikes, tmp_path / "rates", "r", sizes=sizes, end=10, every=3)
+
+
+def test_energy_is_drawn_of_every_model(tmp_path):
+    net, models = network(), {name: load(name) for name in names()}
+    net.run(20)
+    _, refused = price_each(net.counts(), None, net.layout(), models)
+    taken = {name: model for name, model in models.items() if name not in refused}
+    assert {"digital_45nm", "loihi_davies"} <= set(taken)
+    run = run_in_slices(net, 20, 10, taken)
+    spike_figures.energy(run, str(tmp_path / "energy"), "e")  # a path may be text
+    assert (tmp_path / "energy.png").stat().st_size > 5000
+
+
+def test_every_component_has_a_colour_of_its_own():
+    colours = spike_figures._COMPONENT_COLOURS
+    assert set(colours) == set(COMPONENTS)
+    assert len(set(colours.values())) == len(colours)
+
+
+def test_what_figures_refuse(tmp_path):
+    still = SpikingNetwork(
+        SpikingSpec((Population("a", 3, (), Regular(2)), lif("b", 2, threshold=9, leak=None)), (Projection("a", "b"),))
+    )
+    still.run(10)
+    spikes = still.run(10)
+    for says, make in (
+        (r"sizes=\{\}: must be neurons by population, of a, b", lambda: spike_figures.raster(spikes, tmp_path / "r", "r", sizes={})),
+        (r"sizes: population='c': must be one of a, b", lambda: spike_figures.raster(spikes, tmp_path / "r", "r", sizes={"c": 3})),
+        (r"sizes: neurons of a=0", lambda: spike_figures.rates(spikes, tmp_path / "r", "r", sizes={"a": 0}, end=20, every=5)),
+        (r"end=0: must be a whole number 1", lambda: spike_figures.rates(spikes, tmp_path / "r", "r", sizes={"a": 3}, end=0, every=5)),
+        (r"every=0", lambda: spike_figures.rates(spikes, tmp_path / "r", "r", sizes={"a": 3}, end=20, every=0)),
+        (r"spikes of a at ticks 10\.\.18: must be 0\.\.9", lambda: spike_figures.rates(spikes, tmp_path / "r", "r", sizes={"a": 3}, end=10, every=5)),
+        (r"none of the network learns; name some of a->b", lambda: spike_figures.weights(still, tmp_path / "w", "w")),
+    ):  # fmt: skip
+        with pytest.raises(NeurosimError, match=says):
+            make()
+    assert not list(tmp_path.iterdir())
+    spike_figures.rates(spikes, tmp_path / "rates", "r", sizes={"a": 3}, start=10, end=20, every=5)
+    spike_figures.weights(still, tmp_path / "weights", "w", projections=("a->b",))
 
 
 def test_public_names_are_loaded_when_they_are_used():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from neurosim.studies.files import write
 from neurosim.studies.record import Record
 
+AnyPath = str | os.PathLike[str]
+"""Where figures go, with or without a suffix: .png and .svg take its place."""
 _STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -25,14 +28,14 @@ PHASE_COLOURS = {"forward": "#4477aa", "error": "#ccbb44", "feedback": "#ee6677"
 
 
 @contextmanager
-def figure(path: Path, title: str, size: tuple[float, float] = (7.0, 4.0)) -> Iterator[Any]:
+def figure(path: AnyPath, title: str, size: tuple[float, float] = (7.0, 4.0)) -> Iterator[Any]:
     """One axis to draw on; both files appear whole when the block ends."""
     with figures(path, title, 1, size) as axes:
         yield axes[0]
 
 
 @contextmanager
-def figures(path: Path, title: str, panels: int, size: tuple[float, float], rows: int = 1) -> Iterator[Any]:
+def figures(path: AnyPath, title: str, panels: int, size: tuple[float, float], rows: int = 1) -> Iterator[Any]:
     """Axes side by side, in so many rows, to draw on, the title above the first; both files appear whole when the block ends."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -47,7 +50,7 @@ def figures(path: Path, title: str, panels: int, size: tuple[float, float], rows
         for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
             drawn = io.BytesIO()
             drawing.savefig(drawn, format=kind, metadata=metadata)
-            write(path.with_suffix(f".{kind}"), lambda part, drawn=drawn: part.write(drawn.getvalue()))  # type: ignore[misc]
+            write(Path(path).with_suffix(f".{kind}"), lambda part, drawn=drawn: part.write(drawn.getvalue()))  # type: ignore[misc]
 
 
 def learning_curve(record: Record, path: Path) -> None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.errors import NeurosimError
+from neurosim.formats import check, check_whole
 from neurosim.spiking.network import SpikingNetwork
+from neurosim.spiking.neurons import LAST_TICK
 from neurosim.spiking.recorded import Spikes
-from neurosim.studies.figures import figure, figures
+from neurosim.studies.figures import AnyPath, figure, figures
 from neurosim.studies.spike_energy import Slices
 
 _COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#333333")
 _COMPONENT_COLOURS = {
     "arithmetic": "#4477aa", "weight memory": "#228833", "feedback memory": "#66ccee", "state memory": "#ccbb44",
     "gradient memory": "#999933", "lookup": "#332288", "random": "#aa3377", "communication": "#ee6677",
-    "clock": "#999999", "static": "#dddddd",
+    "synapse": "#44aa99", "neuron": "#88ccee", "learning": "#882255", "memory": "#117733", "sample": "#ddcc77",
+    "core": "#661100", "chip": "#cc6677", "clock": "#999999", "static": "#dddddd",
 }  # fmt: skip
 _MOST_DOTS = 60_000
 
@@ -31,9 +34,18 @@ def _unit(tick_ms: float | None) -> str:
     return "tick" if tick_ms is None else "time, ms"
 
 
+def _check_shown(spikes: Spikes, sizes: Mapping[str, int]) -> None:
+    """Refuse to show no population, one that was not recorded, or one without neurons."""
+    if not sizes:
+        raise NeurosimError(f"sizes={{}}: must be neurons by population, of {', '.join(spikes.by_name)}")
+    for name, n in sizes.items():
+        check("sizes: population", name, tuple(spikes.by_name))
+        check_whole(f"sizes: neurons of {name}", n, 1, 1 << 24)
+
+
 def raster(
     spikes: Spikes,
-    path: Path,
+    path: AnyPath,
     title: str,
     *,
     sizes: Mapping[str, int],
@@ -43,8 +55,10 @@ def raster(
     """Spikes as dots, a band a population, the first one at the bottom.
 
     sizes: neurons by population, those to show; tick_ms: length of a tick, None to count ticks; shown: neurons of each population at
-    most, evenly chosen. Runs of more dots than can be told apart are pictures inside the SVG.
+    most, evenly chosen. Runs of more dots than can be told apart are pictures inside the SVG. Raises NeurosimError for populations that
+    were not recorded.
     """
+    _check_shown(spikes, sizes)
     heights = {name: min(n, shown or n) for name, n in sizes.items()}
     # Small populations keep a band that can be seen.
     least = max(heights.values()) // 8
@@ -76,16 +90,30 @@ def raster(
 
 def rates(
     spikes: Spikes,
-    path: Path,
+    path: AnyPath,
     title: str,
     *,
     sizes: Mapping[str, int],
     end: int,
     every: int,
+    start: int = 0,
     tick_ms: float | None = None,
 ) -> None:
-    """Mean rate of populations over time, in bins of so many ticks from 0 to end; the mean over all of it in the legend."""
-    edges = np.arange(0, end + every, every)
+    """Mean rate of populations over time, in bins of so many ticks from start to end; the mean over all of it in the legend.
+
+    Raises NeurosimError for populations that were not recorded, and for spikes before the start or from the end on.
+    """
+    _check_shown(spikes, sizes)
+    check_whole("start", start, 0, LAST_TICK)
+    check_whole("end", end, start + 1, LAST_TICK)
+    check_whole("every", every, 1, LAST_TICK)
+    for name in sizes:
+        ticks = spikes[name][0]
+        if len(ticks) and not start <= int(ticks[0]) <= int(ticks[-1]) < end:
+            raise NeurosimError(
+                f"rates: spikes of {name} at ticks {ticks[0]}..{ticks[-1]}: must be {start}..{end - 1}, from start to before end"
+            )
+    edges = np.arange(start, end + every, every)
     with figure(path, title, (8.0, 3.6)) as axis:
         scale, unit = (
             (1.0, "spikes a neuron and tick") if tick_ms is None else (1000 / tick_ms, "spikes a neuron and second")
@@ -94,7 +122,7 @@ def rates(
             ticks = spikes[name][0]
             widths = np.diff(np.minimum(edges, end))
             rate = np.histogram(ticks, edges)[0] / (n * np.maximum(1, widths)) * scale
-            mean = len(ticks) / (n * end) * scale
+            mean = len(ticks) / (n * (end - start)) * scale
             axis.stairs(
                 rate, _times(np.minimum(edges, end), tick_ms), baseline=None, color=_COLOURS[k % len(_COLOURS)], linewidth=1.2,
                 label=f"{name}, mean {mean:.3g}",
@@ -106,16 +134,21 @@ def rates(
         axis.legend(loc="upper right", fontsize=8)
 
 
-def weights(net: SpikingNetwork, path: Path, title: str, *, projections: tuple[str, ...] = ()) -> None:
-    """Histograms of the weights of projections (by default those that learn), as they began and as they are, in codes."""
-    names = projections or tuple(
-        p.name or f"{p.source}->{p.target}" for p in net.spec.projections if p.plasticity is not None
-    )
+def weights(net: SpikingNetwork, path: AnyPath, title: str, *, projections: tuple[str, ...] = ()) -> None:
+    """Histograms of the weights of projections (by default those that learn), as they began and as they are, in codes.
+
+    Raises NeurosimError where none is named and none learns, and for a projection without synapses.
+    """
+    known = tuple(p.name or f"{p.source}->{p.target}" for p in net.spec.projections)
+    learning = tuple(n for n, p in zip(known, net.spec.projections, strict=True) if p.plasticity is not None)
+    names = projections or learning
+    if not names:
+        raise NeurosimError(f"projections=(): none of the network learns; name some of {', '.join(known) or 'none'}")
+    for name in names:
+        check_whole(f"projection {name}: synapses", len(net.weights(name)), 1, LAST_TICK)
     columns = min(3, len(names))
-    rows = -(-len(names) // max(1, columns))
-    with figures(
-        path, title, max(1, len(names)), (1.6 + 3.0 * max(1, columns), 0.6 + 2.7 * max(1, rows)), rows
-    ) as axes:
+    rows = -(-len(names) // columns)
+    with figures(path, title, len(names), (1.6 + 3.0 * columns, 0.6 + 2.7 * rows), rows) as axes:
         for k, (axis, name) in enumerate(zip(axes, names, strict=False)):
             first, now = net.synapses(name).weight, net.weights(name)
             low, high = min(first.min(), now.min()), max(first.max(), now.max())
@@ -125,20 +158,20 @@ def weights(net: SpikingNetwork, path: Path, title: str, *, projections: tuple[s
             axis.hist(first, edges, color="#bbbbbb", label="at first")
             axis.hist(now, edges, histtype="step", color=_COLOURS[0], linewidth=1.4, label="now")
             axis.set_xlabel(f"{name}, code of {net.spec.projections[net.spec.projection(name)].weight.bits} bits")
-            axis.set_ylabel("synapses" if k % max(1, columns) == 0 else "")
+            axis.set_ylabel("synapses" if k % columns == 0 else "")
+            axis.xaxis.get_major_locator().set_params(integer=True)
             axis.margins(x=0.01)
-        if names:
-            axes[0].get_figure().legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+        axes[0].get_figure().legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
 
 
-def energy(slices: Slices, path: Path, title: str, *, tick_ms: float | None = None) -> None:
+def energy(slices: Slices, path: AnyPath, title: str, *, tick_ms: float | None = None) -> None:
     """Energy of each slice by component, stacked, with lines for low and high sources; a panel a model."""
     models = list(slices.costs)
     stacks = {model: (slices.by_component(model), slices.energy_pj(model)) for model in models}
     _stacked(slices, path, title, stacks, _COMPONENT_COLOURS, tick_ms)
 
 
-def energy_of_events(slices: Slices, path: Path, title: str, *, tick_ms: float | None = None) -> None:
+def energy_of_events(slices: Slices, path: AnyPath, title: str, *, tick_ms: float | None = None) -> None:
     """What follows the spikes: energy of each slice by projection, without clocking and leakage; a panel a model."""
     stacks = {}
     for model in slices.costs:
@@ -151,7 +184,7 @@ def energy_of_events(slices: Slices, path: Path, title: str, *, tick_ms: float |
 
 def _stacked(
     slices: Slices,
-    path: Path,
+    path: AnyPath,
     title: str,
     stacks: Mapping[str, tuple[Mapping[str, NDArray[Any]], NDArray[Any] | None]],
     colours: Mapping[str, str],
