@@ -414,16 +414,53 @@ def test_a_network_that_has_changed_is_refused(b2):
             lambda b2: synapses(b2, "w : 1\nu : 1", "v_post += w*u"),
             r"syn: u, w all reach a neuron: .*weights=\{'syn': 'w'\}",
         ),
+        (
+            lambda b2: synapses(b2, "w : 1\ndx/dt = (1 - x)/(200*ms) : 1 (event-driven)", "x -= 0.1*x\nv_post += w*x"),
+            r"syn: w, x all reach a neuron: .*weights=\{'syn': 'w'\}",
+        ),
+        (
+            lambda b2: synapses(b2, "a : 1\nz : 1", "v_post += a*z\nz *= 0.5"),
+            r"syn: a, z all reach a neuron: .*weights=\{'syn': 'a'\}",
+        ),
         (lambda b2: synapses(b2)[1:], "syn: cells is no group of this network"),
         (lambda _: 3, "network=3: must be a Brian2 Network"),
         (lambda _: [], "has no objects"),
     ],
-    ids=["onto", "inactive", "cable", "summed", "clocks", "ambiguous", "missing", "number", "none"],
+    ids=[
+        "onto",
+        "inactive",
+        "cable",
+        "summed",
+        "clocks",
+        "ambiguous",
+        "moved",
+        "assigned",
+        "missing",
+        "number",
+        "none",
+    ],
 )
 def test_refusals_name_the_object(b2, make, message):
     things = make(b2)
     with pytest.raises(NeurosimError, match=message):
         brian.watch(things)
+
+
+def test_a_weight_that_nothing_moves_is_said_to_be_moved_by_nothing(b2):
+    """Short-term depression: the weight stays, what it is multiplied by does not."""
+    things = synapses(b2, "w : 1\ndx/dt = (1 - x)/(200*ms) : 1 (event-driven)", "x -= 0.1*x\nv_post += w*x")
+    watch = brian.watch(things, weights={"syn": "w"})
+    assert not [note for note in watch.notes if "an equation moves it" in note]
+    watch = brian.watch(things, weights={"syn": ("w", "x")})
+    assert [note for note in watch.notes if "syn.x: an equation moves it" in note]
+    assert not [note for note in watch.notes if "syn.w: an equation" in note]
+
+
+def test_nothing_is_priced_before_something_ran(b2):
+    watch = brian.watch(b2.Network(*clock_and_cells(b2)))
+    for ask in (lambda: watch.price("digital_45nm"), watch.table):
+        with pytest.raises(NeurosimError, match="network: has not run since its counting began"):
+            ask()
 
 
 def test_weights_can_be_told(b2):

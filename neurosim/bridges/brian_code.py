@@ -94,7 +94,7 @@ class PathwayCode:
 class SynapsesCode:
     """A Synapses object. weights: variables held as weights; ages: whether variables decay from event to event.
 
-    compared: weights that code alone assigns, so that a comparison there tells how often they change.
+    compared: weights that code alone assigns, so that a comparison there tells how often they change; moved: those that an equation moves.
     """
 
     synapses: Any
@@ -104,6 +104,7 @@ class SynapsesCode:
     tick: list[tuple[float, Block]] = field(default_factory=list)
     ages: bool = False
     compared: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
     @property
     def plastic(self) -> bool:
@@ -309,6 +310,7 @@ def read_synapses(synapses: Any, regular: Iterable[Any], words: Words, told: Any
     blocks = [p.update for p in found.pathways] + [block for _, block in found.tick]
     assigned = {name for block in blocks for _, thing, name in block.writes if thing == synapses.name}
     found.compared = tuple(name for name in weights if name in assigned - moved)
+    found.moved = tuple(name for name in weights if name in moved)
     return found
 
 
@@ -368,6 +370,15 @@ def weights_of(synapses: Any, words: Words, told: Any) -> tuple[str, ...]:
     if len(found) > 1:
         raise NeurosimError(
             f"synapses {synapses.name}: {', '.join(sorted(found))} all reach a neuron: say which is the weight, "
-            f"weights={{{synapses.name!r}: {sorted(found)[-1]!r}}}, or several in a tuple"
+            f"weights={{{synapses.name!r}: {_stillest(synapses, found)!r}}}, or several in a tuple"
         )
     return tuple(found)
+
+
+def _stillest(synapses: Any, names: Iterable[str]) -> str:
+    """The variable that is most likely meant as the weight: one that no equation moves and, if there is such, no code assigns."""
+    aged = [e for e in (synapses.event_driven or {}).values() if e.type == "differential equation"]
+    timed = [e for e in synapses.equations.values() if e.type == "differential equation"]
+    moved = {equation.varname for equation in (*aged, *timed)}
+    assigned = {s.target for p in synapses._pathways for s in statements(p.code, p.name)}  # noqa: SLF001
+    return min(sorted(names, reverse=True), key=lambda name: (name in moved, name in assigned))

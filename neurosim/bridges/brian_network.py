@@ -195,11 +195,10 @@ def _notes(groups: Mapping[str, GroupCode], joined: list[SynapsesCode], words: W
             notes += sorted(pathway.forward.work.notes | pathway.update.work.notes)
         if one.plastic:
             notes.append(f"{one.name}: every evaluation of a rule counts as an attempted update")
-        for name in one.weights:
-            if one.plastic and name not in one.compared:
-                notes.append(
-                    f"{one.name}.{name}: an equation moves it, so it is not known when it is different: each update is a write"
-                )
+        notes += [
+            f"{one.name}.{name}: an equation moves it, so it is not known when it is different: each update is a write"
+            for name in one.moved
+        ]
     return list(dict.fromkeys(notes))
 
 

@@ -36,7 +36,8 @@ class Counted:
     tallies: Mapping[str, Mapping[str, int]]
 
     def price(self, hardware: str) -> costs.Cost:
-        """What it costs on a hardware model, by its name or path."""
+        """What it costs on a hardware model, by its name or path. Raises NeurosimError where nothing has run."""
+        self._check_ran()
         return costs.price(self.counts, None, self.layout, costs.load(hardware))
 
     def prices(self, *hardware: str) -> dict[str, costs.Cost]:
@@ -45,6 +46,7 @@ class Counted:
 
     def table(self, *hardware: str) -> str:
         """The prices as text, the optimistic and pessimistic ends in brackets; what a model refuses the network for in its row."""
+        self._check_ran()
         events = sum(row.get("events", row.get("spikes", 0)) for row in self.tallies.values() if "ticks" not in row)
         lines = [
             f"{'':20}{'energy, uJ':>28}{'pJ a synaptic event':>21}{'busy, us':>12}{'area, mm2':>11}{'cores':>7}  grade"
@@ -63,6 +65,10 @@ class Counted:
         for name, why in refused.items():
             lines += textwrap.wrap(why, 130, initial_indent=f"{name:20}", subsequent_indent=" " * 20)
         return "\n".join(lines)
+
+    def _check_ran(self) -> None:
+        if not self.counts.samples:
+            raise NeurosimError("network: has not run since its counting began, so there is nothing to price")
 
 
 def _named(hardware: tuple[str, ...]) -> Sequence[str]:

@@ -20,7 +20,7 @@ _COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#
 _COMPONENT_COLOURS = {
     "arithmetic": "#4477aa", "weight memory": "#228833", "feedback memory": "#66ccee", "state memory": "#ccbb44",
     "gradient memory": "#999933", "lookup": "#332288", "random": "#aa3377", "communication": "#ee6677",
-    "synapse": "#44aa99", "neuron": "#88ccee", "learning": "#882255", "memory": "#117733", "sample": "#ddcc77",
+    "synapse": "#44aa99", "neuron": "#88ccee", "learning": "#882255", "memory": "#ee8866", "sample": "#ddcc77",
     "core": "#661100", "chip": "#cc6677", "clock": "#999999", "static": "#dddddd",
 }  # fmt: skip
 _MOST_DOTS = 60_000
@@ -220,4 +220,6 @@ def _stacked(
         axes[-1].set_xlabel(_unit(tick_ms))
         drawing = axes[0].get_figure()
         drawing.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=12)
-        drawing.legend(list(seen.values())[::-1], list(seen)[::-1], loc="outside right upper", fontsize=8)
+        # As they are stacked, whichever model has them first; lines above.
+        order = [name for name in (*colours, "low sources", "high sources") if name in seen][::-1]
+        drawing.legend([seen[name] for name in order], order, loc="outside right upper", fontsize=8)
