@@ -10,6 +10,7 @@ import pytest
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, Quantiser
+from neurosim.spiking.erbp import Erbp
 from neurosim.spiking.neurons import Events, Flow, Leak, Poisson, Population, Regular, State, Threshold, lif, trace
 from neurosim.spiking.plasticity import (
     Eligibility,
@@ -481,6 +482,18 @@ REFUSED = {
     "leak.rounding='nearest'": lambda: Leak(1, rounding="nearest"),
     "leak share=0": lambda: Leak.of(0),
     "leak share=1.5": lambda: Leak.of(1.5),
+    "leak share=0.0001: must be above 2**-13, of 12 bits; give more bits": lambda: Leak.of(1e-4),
+    "leak bits=31": lambda: Leak.of(0.5, 31),
+    "population a: threshold=32768: must be a whole number -32767..32767": lambda: lif(
+        "a", 1, threshold=1 << 15, leak=None
+    ),
+    "population a: threshold='8': must be a whole number": lambda: lif("a", 1, threshold="8", leak=None, reset=None),
+    "population a: threshold=128: must be a whole number -127..127": lambda: lif(
+        "a", 1, threshold=128, leak=None, bits=8
+    ),
+    "erbp.threshold=32768: must be a whole number 1..32767": lambda: Erbp(threshold=1 << 15),
+    "erbp.error_threshold=128: must be a whole number 1..127": lambda: Erbp(bits=8, threshold=9, error_threshold=128),
+    "term.error.alpha=0.001: no magnitude is above 0": lambda: Term("post.v", error=Quantiser(4, alpha=1e-3)),
     "flow.shift=-17": lambda: Flow("v", -17),
     "flow.shift=31": lambda: Flow("v", 31),
     "flow.numerator=0": lambda: Flow("v", numerator=0),

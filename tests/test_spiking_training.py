@@ -93,7 +93,8 @@ def test_the_published_parameters_of_erbp():
         assert by_name["g"].leak.share == pytest.approx(1 - math.exp(-1 / 4), abs=2e-4)
         assert by_name["u"].leak.share == pytest.approx(1 - math.exp(-1 / 5), abs=2e-4)
         assert hidden.spikes.value == pytest.approx(0.1 * na, abs=1)
-        assert (hidden.refractory, spec.population("data").refractory) == (4, 4)
+        # At 1 ms a tick: spikes that are 4 ms apart have three ticks between them.
+        assert (hidden.refractory, spec.population("data").refractory) == (3, 3)
         assert by_name["v"].reset == 0
         gates = [p.plasticity.on_pre.gates[0].high for p in spec.projections if p.name.startswith("forward")]
         assert gates == [round(1.15 * na), 25 * na, round(1.15 * na)]
@@ -103,6 +104,20 @@ def test_the_published_parameters_of_erbp():
         assert 1 - Erbp.neftci().blank_out / 256 == pytest.approx(0.45, abs=2e-3)
         assert (by_name["g"].noise > 0) == additive == (out.states[0].noise > 0)
         assert settings.reach[0] == pytest.approx(na * math.sqrt(7 / 984), abs=1)
+
+
+def test_published_weights_are_drawn_for_the_sizes_given():
+    settings = Erbp.neftci(n_in=64, hidden=(30,), classes=4)
+    assert settings.reach == (round(8192 * math.sqrt(7 / 94)), round(8192 * math.sqrt(7 / 34)))
+    net = SpikingNetwork(settings.network(), real=True)
+    assert np.abs(net.weights("forward0")).max() > 0.95 * settings.reach[0]
+
+
+def test_data_neurons_of_the_published_parameters_spike_4_ms_apart():
+    net = SpikingNetwork(Erbp.neftci(n_in=3, hidden=(2,)).network(), real=True)
+    spikes = []
+    net.present(np.full((1, 3), 65536), [0], ticks=40, output="out", spikes=spikes)
+    assert np.bincount(spikes[0]["data"][1]).tolist() == [10, 10, 10]
 
 
 def test_the_shipped_configuration_of_nsat():

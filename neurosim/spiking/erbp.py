@@ -132,6 +132,8 @@ class Erbp:
             for value in values if isinstance(values, tuple) else (values,):
                 if value is not None:  # the rate of feedback that follows the other
                     check_whole(f"erbp.{name}", value, low, high)
+        for name in ("threshold", "error_threshold"):  # a state that cannot get there would never spike
+            check_whole(f"erbp.{name}", getattr(self, name), 1, (1 << (self.bits - 1)) - 1)
         layers = len(self.hidden) + 1
         for name in ("gains", "reach", "gates"):
             values = getattr(self, name)
@@ -145,20 +147,21 @@ class Erbp:
 
         Meant for real numbers (`SpikingNetwork(..., real=True)`), samples of 250 ticks whose first 50 teach nothing, and
         `escape_probabilities`. 1 nA is 8192 codes, so weights reach +-4 nA; tau_syn 4 ms, tau_V 1 ms, tau_U 5 ms, threshold 100 mV at
-        1 nS, refractory 4 ms, |I| < 1.15 nA (25 nA in the second hidden layer), eta 10e-4 (+: 6e-4),
+        1 nS, spikes of a neuron at least 4 ms apart, |I| < 1.15 nA (25 nA in the second hidden layer), eta 10e-4 (+: 6e-4),
         transmission 0.45 (+: 1 and noise of 50e-3 nA), w_E 90e-3 nA, weights and C uniform within sqrt(7 / (n_in + n_out)), the mean over
         classes taken from C, labels at 0.98 of the maximum.
-        Departures: a tick is 1 ms, not 0.1 ms; refractory times are whole ticks (3.9 ms published); the noise is uniform, drawn each
+        Departures: a tick is 1 ms, not 0.1 ms; refractory times are three whole ticks after that of the spike (3.9 ms published, of data
+        neurons 4.0); the noise is uniform, drawn each
         tick; a label or prediction spike charges an error neuron by 90 mV at once; eta is 8/8192 and 5/8192; the published label rate
         1e-5 of the other classes is 0; predictions have the gate of the first hidden layer.
         """
-        sizes = (784, *hidden, 10)
+        sizes = (changes.get("n_in", 784), *hidden, changes.get("classes", 10))
         reach = tuple(round(_NA * math.sqrt(7 / (a + b))) for a, b in pairwise(sizes))
         gates = (round(1.15 * _NA), *(25 * _NA for _ in hidden[1:]), round(1.15 * _NA))
         described: dict[str, Any] = {
             "weight": Fixed(16, 0), "bits": 24, "current": Leak.of(1 - math.exp(-1 / 4)), "soma": Leak.of(1 - math.exp(-1)),
-            "dendrite": Leak.of(1 - math.exp(-1 / 5)), "threshold": round(0.1 * _NA), "after": "resets", "refractory": 4,
-            "data_refractory": 4, "gates": gates, "reach": reach, "gains": (0, 0), "label": round(0.98 * EVERY_TICK),
+            "dendrite": Leak.of(1 - math.exp(-1 / 5)), "threshold": round(0.1 * _NA), "after": "resets", "refractory": 3,
+            "data_refractory": 3, "gates": gates, "reach": reach, "gains": (0, 0), "label": round(0.98 * EVERY_TICK),
             "error_threshold": 100, "error_input": 90, "error_gain": 0, "error_output": round(0.09 * _NA),
             "feedback": FeedbackCrossbar(bits=14, density=1.0, scale=math.sqrt(7 / 6)), "feedback_weight": 1, "centred": True,
         }  # fmt: skip

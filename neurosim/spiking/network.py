@@ -78,7 +78,8 @@ class SpikingNetwork:
         """Present samples, so many ticks each; returns the spikes of the output population after burn_in: int64[presented, n_out].
 
         inputs: of the one input population, or a mapping by name: probabilities in units of 2**-16, int[samples, n], or for events a pair
-        (ticks, neurons) a sample. labels: int[samples]; without them label populations are silent. classes: probabilities of label
+        (ticks, neurons) a sample. labels: int[samples]; without them label populations are silent, so what learns is taught that no class
+        is right: test with learn=False. classes: probabilities of label
         populations by class, int[classes, n]; by default their own for the neuron of the class. learn: from burn_in on. rest: neurons
         begin each sample anew. order: indices of samples, all in their order by default. spikes: a list to which each sample's spikes are
         added, of all populations and its ticks from 0 on. Raises NeurosimError for what does not fit.

@@ -34,7 +34,9 @@ LAST_TICK = 1 << 40
 class Leak:
     """What a state loses in a tick: q(numerator * x / 2**shift). A plain shift leak has numerator 1.
 
-    rounding: ``floor``, ``zero``, ``away`` or ``least`` (towards zero, but at least 1, so that the state always reaches 0).
+    rounding: ``floor``, ``zero``, ``away`` or ``least`` (towards zero, but at least 1, so that the state always reaches 0). With ``floor``
+    a state from 0 to below 2**shift / numerator leaks no more: a membrane whose threshold is not far above that hardly leaks at all, and
+    a trace keeps so much for ever.
     """
 
     shift: int
@@ -49,10 +51,16 @@ class Leak:
 
     @classmethod
     def of(cls, share: float, bits: int = 12, rounding: Shifting = "floor") -> Leak:
-        """The leak nearest to a share of the state a tick, such as dt / tau or 1 - exp(-dt / tau), with so many bits."""
+        """The leak nearest to a share of the state a tick, such as dt / tau or 1 - exp(-dt / tau), with so many bits.
+
+        Raises NeurosimError for a share that so many bits cannot tell from 0.
+        """
         if not isinstance(share, int | float | np.floating) or not 0 < share <= 1:
             raise NeurosimError(f"leak share={share!r}: must be above 0, at most 1")
-        return cls(bits, max(1, round(share * 2**bits)), rounding)
+        check_whole("leak bits", bits, 0, 30)
+        if not round(share * 2**bits):
+            raise NeurosimError(f"leak share={share!r}: must be above 2**-{bits + 1}, of {bits} bits; give more bits")
+        return cls(bits, round(share * 2**bits), rounding)
 
     @property
     def share(self) -> float:
@@ -285,8 +293,11 @@ def lif(
 ) -> Population:
     """Leaky integrate-and-fire: a membrane `v` that leaks, driven by spikes directly, or by a synaptic current `g` that decays too.
 
-    The membrane holds while refractory. reset: the membrane after a spike, None for the subtraction of the threshold.
+    The membrane holds while refractory. reset: the membrane after a spike, None for the subtraction of the threshold. Raises NeurosimError
+    for a threshold that a membrane of so many bits cannot reach.
     """
+    reach = State("v", bits=bits).reach
+    check_whole(f"population {name}: threshold", threshold, -reach, reach)
     after: dict[str, Any] = {"jump": -threshold} if reset is None else {"reset": reset}
     membrane = State("v", leak, bits=bits, holds=True, **after)
     states = [membrane]

@@ -86,6 +86,10 @@ class Term:
                 raise NeurosimError("term.error.alpha=None: must be given, in units of the state")
             if self.error.base == "auto":
                 raise NeurosimError("term.error.base='auto': must be 2**(2**-m), m = 0..7")
+            if not any(self.error.decoded_in(0)):
+                raise NeurosimError(
+                    f"term.error.alpha={self.error.alpha!r}: no magnitude is above 0 in units of the state; give a larger one"
+                )
 
     def replace(self, **changes: Any) -> Term:
         """A copy with some fields changed."""

@@ -82,9 +82,9 @@ class Synapses(NamedTuple):
 class Projection:
     """Synapses from one population onto one state of another.
 
-    state: which, by default the target's first. weight: their word, at most 16 bits. initial: codes of the first weights: one for
-    all, (low, high) for uniform ones, or an array int[synapses] in the order of `Synapses`
-    (with `Pairs`, in theirs). connect: also a
+    state: which, by default the target's first. weight: their word, at most 16 bits; codes count, so its `frac` plays no part. initial:
+    codes of the first weights: one for all, (low, high) for uniform ones, or an array int[synapses] in the order of `Synapses` (with
+    `Pairs`, in theirs). connect: also a
     `FeedbackCrossbar`, whose entries are then the weights (times `initial`, a number). delay: ticks, or (low, high). gain: weights
     arrive times 2**gain. blank_out: synaptic events lost, of 256. low, high: bounds of plastic weights, by default the word's. phase:
     under which its operations are counted. shares: an earlier projection (its name or `source->target`) with the same pairs and delays,
