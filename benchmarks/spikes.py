@@ -64,7 +64,7 @@ def cuba_network(*, stdp=False, seed=1):
         ns.State("v", membrane, flows, reset=-11 * MV, holds=True, **bits),
     )  # fmt: skip
     limit = ns.Threshold(-MV + 1, "v")
-    populations = [ns.Population(name, n, states, limit, refractory=50) for name, n in SIZES.items()]
+    populations = [ns.Population(name, n, states, limit, refractory=49) for name, n in SIZES.items()]
     rule = pair_stdp("x", "y", 10, 10) if stdp else None
     joined = ns.Connect("random", probability=0.02)
     word = ns.Fixed(8, 0, rounding="stochastic")

@@ -37,7 +37,7 @@ def network(seed: int = 1) -> ns.SpikingSpec:
         ns.State("v", membrane, flows, reset=(RESET - REST) * MV, holds=True, **bits),
     )
     limit = ns.Threshold((THRESHOLD - REST) * MV + 1, "v")
-    populations = [ns.Population(name, n, states, limit, refractory=round(5 / DT_MS)) for name, n in SIZES.items()]
+    populations = [ns.Population(name, n, states, limit, refractory=round(5 / DT_MS) - 1) for name, n in SIZES.items()]
     weights = {"exc": ("ge", 104, 6), "inh": ("gi", -72, 9)}  # 104 << 6 is 1.625 mV (of 1.62), -72 << 9 is -9 mV
     projections = [
         ns.Projection(source, target, state, ns.Fixed(8, 0), code, ns.Connect("random", probability=0.02), gain=gain)

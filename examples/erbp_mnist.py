@@ -1,7 +1,8 @@
 """Event-driven random backpropagation in integers on MNIST (Neftci et al. 2017), and what it costs.
 
 784-200-10 in spikes: weights of 8 bits, states of 16, single-bit feedback from error neurons to dendrites, stochastic rounding. Learning
-slows down by half every fifth of the pass. Without MNIST the embedded digits take its place.
+slows down by half every fifth of the pass. Answers as it learned are of ticks in which the sample's own label taught already. Without MNIST
+the embedded digits take its place.
 
 python examples/erbp_mnist.py [--quick] [--epochs N] [--seed N] [--real] [--out FOLDER]
 """
@@ -47,7 +48,7 @@ def main() -> None:
     lesson = Lesson(epochs=given.epochs, shuffled=False)
     for slower, learned in train(net, shown, labels, lesson):
         right = accuracy(net, tested[:1000], wanted[:1000], lesson)
-        print(f"eta 2^-{settings.rate + slower}: as they came {learned:.2%}, tested {right:.2%}", flush=True)
+        print(f"eta 2^-{settings.rate + slower}: as it learned {learned:.2%}, tested {right:.2%}", flush=True)
     print(f"test: {accuracy(net, tested, wanted, lesson):.2%} of {len(wanted):,}")
     if given.real:
         return

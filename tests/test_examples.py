@@ -28,6 +28,15 @@ def test_the_readmes_python_runs(capsys):
     assert "Grade" in capsys.readouterr().out
 
 
+def test_the_guide_to_spikes_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks, names = re.findall(r"```python\n(.*?)```", (ROOT / "docs/spikes_in_python.md").read_text(), re.DOTALL), {}
+    for code in blocks:
+        exec(compile(code, "spikes_in_python.md", "exec"), names)
+    assert "of the test" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("*.png"))) == 5
+
+
 @pytest.mark.parametrize(
     "path", [p for p in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]], ids=lambda p: p.name
 )

@@ -64,7 +64,8 @@ def train(
 ) -> Iterator[tuple[int, float]]:
     """Show all parts of a lesson, one each time the iterator is asked: (by how much it was slower, share of right answers as it learned).
 
-    inputs, labels: as of `SpikingNetwork.present`; the order is drawn from the network's seed. Raises NeurosimError for what does not fit.
+    Answers as it learned are counted in ticks in which the sample's own label teaches already, so they are no test. inputs, labels: as of
+    `SpikingNetwork.present`; the order is drawn from the network's seed. Raises NeurosimError for what does not fit.
     """
     wanted = np.asarray(labels)
     for slower, part in zip(lesson.slower, lesson.parts(network.spec.seed, len(wanted)), strict=True):

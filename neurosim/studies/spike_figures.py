@@ -131,7 +131,7 @@ def rates(
         axis.set(xlabel=_unit(tick_ms), ylabel=unit)
         axis.margins(x=0.01)
         axis.grid(axis="y", alpha=0.25)
-        axis.legend(loc="upper right", fontsize=8)
+        axis.get_figure().legend(loc="outside right upper", fontsize=8)
 
 
 def weights(net: SpikingNetwork, path: AnyPath, title: str, *, projections: tuple[str, ...] = ()) -> None:
