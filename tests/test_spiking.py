@@ -470,6 +470,11 @@ def draws(n_source=2, n_target=3, **fields):
     return JOINED.replace(**fields).draw(0, 0, n_source, n_target)
 
 
+def joined_all(connect):
+    """More synapses than any memory holds: refused before they are drawn."""
+    return Projection("a", "a", connect=connect).draw(0, 0, 1 << 17, 1 << 17)
+
+
 WIDE = State("v", bits=32)
 REFUSED = {
     # neurons
@@ -491,6 +496,9 @@ REFUSED = {
     "population a: threshold=128: must be a whole number -127..127": lambda: lif(
         "a", 1, threshold=128, leak=None, bits=8
     ),
+    "projection a->a: synapses=17179869184: must be a whole number 0..2147483647": lambda: joined_all(Connect()),
+    "projection a->a: synapses=8589934592:": lambda: joined_all(Connect("random", probability=0.5)),
+    "projection a->a: synapses=2147483648:": lambda: joined_all(Connect("random", fan_out=1 << 14)),
     "erbp.threshold=32768: must be a whole number 1..32767": lambda: Erbp(threshold=1 << 15),
     "erbp.error_threshold=128: must be a whole number 1..127": lambda: Erbp(bits=8, threshold=9, error_threshold=128),
     "term.error.alpha=0.001: no magnitude is above 0": lambda: Term("post.v", error=Quantiser(4, alpha=1e-3)),

@@ -105,8 +105,8 @@ class Drift:
         lines = [
             f"{self.spikes} spikes in {self.ticks} ticks in real numbers; coincidence within {self.within} ticks, tau {self.tau:g} ticks"
         ]
-        lines += [f"{'':16}{'spikes':>8}{'coincide':>10}{'rate':>11}{'distance':>10}"]
-        lines += [f"{name:16}{n:8}{share:10.1%}{rate:+11.5f}{far:10.3f}" for name, n, share, rate, far in self.rows]
+        lines += [f"{'':16}{'spikes':>8}{'coincide':>10}{'rate a tick':>13}{'distance':>10}"]
+        lines += [f"{name:16}{n:8}{share:10.1%}{rate:+13.5f}{far:10.3f}" for name, n, share, rate, far in self.rows]
         return "\n".join(lines)
 
 

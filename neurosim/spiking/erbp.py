@@ -178,9 +178,9 @@ class Erbp:
         subtracted; 96 in, 37 out; entries of C of standard deviation 35 whose sum over classes is 0; weights within +-16, and +-4 to
         the output. Meant for samples of 1500 ticks whose first 375 teach nothing.
         Departures: C is drawn from a normal distribution in place of a shuffle of 3000 x 10 entries; the shift by 7 is not rounded by
-        itself, towards 0, before that by 10; inputs of error neurons have the membrane's gain, which could not be read in the source,
-        nor could the rates of data and label neurons: here pixels are probabilities of at most 0.03 a tick and labels spike as often as
-        they can.
+        itself, towards 0, before that by 10; what arrives in a tick is not clipped to 16 bits before it is added; inputs of error neurons
+        have the membrane's gain, which could not be read in the source, nor could the rates of data and label neurons: here pixels are
+        probabilities of at most 0.03 a tick and labels spike as often as they can.
         """
         described: dict[str, Any] = {
             "hidden": (100,), "soma": Leak(7, rounding="least"), "dendrite": Leak(6, rounding="least"), "threshold": 500, "refractory": 39,

@@ -218,10 +218,7 @@ Source = Poisson | Regular | Events
 
 @dataclass(frozen=True)
 class Population:
-    """So many neurons of one kind. spikes: a threshold, or a source; refractory: ticks after a spike without another.
-
-    window: where f' is taken for 1 by rules that gate by a boxcar is a matter of the rule, not of the neuron.
-    """
+    """So many neurons of one kind. spikes: a threshold, or a source; refractory: ticks after that of a spike without another."""
 
     name: str
     n: int

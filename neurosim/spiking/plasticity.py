@@ -148,7 +148,10 @@ def pair_stdp(pre: str, post: str, shift_up: int, shift_down: int) -> Plasticity
 
 
 def kernel_stdp(up: Kernel, down: Kernel, shift: int = 0) -> Plasticity:
-    """STDP by power-of-two kernels of the time since the other side's last spike (NSAT: Detorakis et al. 2018)."""
+    """STDP by power-of-two kernels of the time since the other side's last spike (NSAT: Detorakis et al. 2018).
+
+    up acts when the target spikes, down at an arrival: their segments carry the signs, so those of down are mostly -1.
+    """
     return Plasticity(Term(down, shift=shift), Term(up, shift=shift))
 
 

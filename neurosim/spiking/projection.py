@@ -18,6 +18,8 @@ from neurosim.rng import STREAM_SPIKE_CONNECT, STREAM_SPIKE_DELAY, STREAM_SPIKE_
 from neurosim.spiking.plasticity import Plasticity
 
 MOST_DELAY = 4095
+MOST_SYNAPSES = (1 << 31) - 1
+"""Of a projection; at 8 bytes each they are more than most machines hold."""
 _CHUNK = 1 << 22
 _Joined = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Sources and targets of some synapses."""
@@ -27,7 +29,8 @@ _Joined = tuple[NDArray[np.int64], NDArray[np.int64]]
 class Connect:
     """Which pairs are joined: ``all``, ``one`` (i to i), or at random: each pair with a probability, or fan_out targets of each source.
 
-    itself: whether a neuron may be joined to itself, in a projection of a population to itself.
+    itself: whether a neuron may be joined to itself, in a projection of a population to itself. A probability draws for every pair, a
+    fan_out for the synapses alone: take that between a hundred thousand neurons and more.
     """
 
     kind: Literal["all", "one", "random"] = "all"
@@ -175,6 +178,9 @@ class Projection:
         """All pairs that a description joins, some rows at a time."""
         connect = self.connect
         assert isinstance(connect, Connect)
+        of_each = {"one": 1, "all": n_target}.get(connect.kind, connect.fan_out)
+        expected = n_source * n_target * (connect.probability or 0) if of_each is None else n_source * of_each
+        check_whole(f"{self.title}: synapses", int(expected), 0, MOST_SYNAPSES)
         if connect.kind == "one":
             if n_source != n_target:
                 raise NeurosimError(
