@@ -10,6 +10,7 @@ import pytest
 
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, Quantiser
+from neurosim.spiking.network import SpikingNetwork
 from neurosim.spiking.neurons import Events, Leak, Poisson, Population, Regular, State, Threshold, lif, trace
 from neurosim.spiking.plasticity import Eligibility, Kernel, Plasticity, Term, erbp, kernel_stdp, modulated, pair_stdp
 from neurosim.spiking.projection import Connect, Projection
@@ -221,14 +222,24 @@ def test_given_synapses_take_the_place_of_drawn_ones():
     assert np.array_equal(twin.weights("forward"), drawn.weight + 1)
 
 
-def test_the_listing_is_a_program_with_the_same_spikes(tmp_path, monkeypatch):
+def test_a_network_that_has_learned_goes_on_in_brian2():
+    spec = one_rule(RULES["eligibility"])
+    network = SpikingNetwork(spec)
+    network.run(60)
+    learned = network.synapses("forward")._replace(weight=network.weights("forward"))
+    assert (learned.weight != network.synapses("forward").weight).any()
+    twin = brian.twin(spec, synapses={"forward": learned})
+    twin.run(10, learn=False)
+    assert np.array_equal(twin.weights("forward"), network.weights("forward"))
+
+
+def test_the_listing_is_a_program_with_the_same_spikes(tmp_path):
     spec = one_rule(RULES["eligibility"])
     twin = brian.twin(spec)
     twin.run(100)
     file = twin.save(tmp_path / "model.py")
     assert twin.code().replace("twin.npz", "model.npz") == file.read_text()
-    monkeypatch.chdir(tmp_path)
-    names = {}
+    names = {"__file__": str(file)}  # run from another folder
     with brian.settings("numpy") as module:
         kept = module.defaultclock.dt
         exec(compile(file.read_text(), file, "exec"), names)

@@ -34,6 +34,7 @@ class _Printer:
         names = [code.name for code in groups] + [code.name for code in (*model.schedules, *model.synapses)]
         body += ["", f"network = Network({', '.join([*names, *monitors])})", "network.run(100*ms, namespace={})"]
         head = [
+            *(["from pathlib import Path", ""] if self.arrays else []),
             "import numpy as np",
             "from brian2 import Network, NeuronGroup, SpikeGeneratorGroup, SpikeMonitor, Synapses, defaultclock, ms, prefs",
             "from neurosim.bridges.brian import bits_function",
@@ -42,7 +43,7 @@ class _Printer:
             "prefs.core.default_integer_dtype = np.int64  # products of words need more than 32 bits",
             f"defaultclock.dt = {self.dt_ms!r}*ms  # one tick",
             f'names = {{"seed": {model.seed}, "random_bits": bits_function()}}',
-            *([f"arrays = np.load({self.file!r})"] if self.arrays else []),
+            *([f"arrays = np.load(Path(__file__).with_name({self.file!r}))"] if self.arrays else []),
             "",
         ]
         return "\n".join([*head, *body, ""]), self.arrays
