@@ -42,6 +42,7 @@ def erbp_of(adaptive):
             gains=(r.randint(1, 4), r.randint(1, 4)),
             reach=(7, 7),
             blank_out=r.choice((0, 0, r.randint(1, 200))),
+            inhibition=r.choice((0, 0, r.randint(1, 15))),
             error_threshold=r.randint(100, 500),
             feedback=FeedbackCrossbar(values=r.choice(("01", "+-1")), density=r.choice((0.4, 1.0))),
             channel=Quantiser(r.randint(1, 4), alpha=float(r.choice((50, 200)))) if r.random() < 0.4 else None,

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -29,6 +30,28 @@ def patterns(samples, n_in=16, classes=4, seed=0):
     labels = rng.integers(0, classes, samples)
     shown = (rng.random((classes, n_in)) < 0.4)[labels] ^ (rng.random((samples, n_in)) < 0.05)
     return shown * (EVERY_TICK // 8), labels
+
+
+# ---------------------------------------------------------------- prediction neurons
+
+
+def test_prediction_neurons_that_compete_leave_the_spikes_to_the_one_that_is_driven_most():
+    def spikes(inhibition, gains=(0, 3)):
+        spec = Erbp(
+            n_in=1, hidden=(4,), classes=4, threshold=50, gains=gains, inhibition=inhibition, refractory=2
+        ).network()
+        net = SpikingNetwork(spec)
+        net.set_weights("forward1", np.diag([30, 20, 10, 5]).ravel())
+        net.set_state("hidden0", "v", 32000)  # spikes as often as it can, until this has leaked away
+        return np.bincount(net.run(60, learn=False)["out"][1], minlength=4)
+
+    free, competing = spikes(0), spikes(4)
+    lost = 1 - competing / free
+    assert all(np.diff(lost) > 0), (free, competing)
+    rows = SpikingNetwork(SMALL.replace(inhibition=6).network()).synapses("competition")
+    assert set(rows.weight.tolist()) == {-6}
+    assert not any(i in rows.target[a:b] for i, (a, b) in enumerate(pairwise(rows.start)))
+    assert [p.name for p in SMALL.network().projections if p.source == p.target] == []
 
 
 # ---------------------------------------------------------------- lessons
@@ -154,6 +177,8 @@ def test_the_mean_over_classes_is_taken_from_feedback(settings):
         (SMALL.replace(source=Poisson(9000), after="subtracts", noise=40), False),
         (SMALL.replace(source=Poisson(9000), adaptive=True, numerator=3, dendrite_gain=1), False),
         (SMALL.replace(source=Poisson(9000), weight=Fixed(8, 0, rounding="nearest")), False),
+        (SMALL.replace(source=Poisson(9000), inhibition=9), False),
+        (SMALL.replace(source=Poisson(9000), inhibition=9), True),
     ],
 )
 def test_settings_equal_the_slow_twin(settings, real):

@@ -61,7 +61,7 @@ _RANGES = (
     *((name, 0, 46) for name in ("rate", "feedback_rate")),
     *((name, 0, 1 << 20) for name in ("refractory", "data_refractory")),
     *((name, 0, (1 << 15) - 1) for name in ("reach", "feedback_weight")),
-    ("error_input", -127, 127), ("error_output", 1 - (1 << 15), (1 << 15) - 1),
+    ("error_input", -127, 127), ("inhibition", 0, 127), ("error_output", 1 - (1 << 15), (1 << 15) - 1),
     ("gates", 0, MOST), ("blank_out", 0, 255), ("noise", 0, (1 << 24) - 1),
     ("label", 0, EVERY_TICK), ("bits", 2, 32), ("slow", 1, 30), ("seed", 0, (1 << 63) - 1),
 )  # fmt: skip
@@ -80,10 +80,11 @@ class Erbp:
     256; error_threshold: of error neurons, which spikes of label and prediction charge by error_input * 2**error_gain; error_output:
     what an error spike adds to a prediction neuron's dendrite; feedback, feedback_weight: C, and what its entries count; centred: the
     mean over classes is taken from C; dendrite_gain: what arrives at dendrites counts 2**gain; channel: a quantiser of the dendrite,
-    None for its whole word; label: probability of a label spike in a tick, in units of 2**-16: by default it spikes as often as a
-    prediction neuron can, so that errors end where it does; data_refractory: of the data neurons. Gates, gains and reach have one value
-    for each layer of forward weights, or two: gates of hidden layers and of the output, gains and reach of the weights from the data
-    and of those above.
+    None for its whole word; inhibition: what a spike of a prediction neuron takes from each of the others, counted as the weights to
+    them are, so that they compete as under a softmax; 0: none, as published; label: probability of a label spike in a tick, in units of
+    2**-16: by default it spikes as often as a prediction neuron can, so that errors end where it does; data_refractory: of the data
+    neurons. Gates, gains and reach have one value for each layer of forward weights, or two: gates of hidden layers and of the output,
+    gains and reach of the weights from the data and of those above.
     adaptive: whether C learns, and how (True: as ASRBP; ``stdp``: STDP-like), with eta = numerator * 2**-feedback_rate, by default
     the rate; slow: the slow trace follows the fast one by 2**-slow a tick.
     """
@@ -114,6 +115,7 @@ class Erbp:
     centred: bool = False
     dendrite_gain: int = 0
     channel: Quantiser | None = None
+    inhibition: int = 0
     label: int = EVERY_TICK
     bits: int = 16
     source: Source = field(default_factory=lambda: Poisson(role="input"))
@@ -235,7 +237,7 @@ class Erbp:
             )
             for h, (below, name) in enumerate(zip(["data", *layers[:-1]], layers, strict=True))
         ]  # fmt: skip
-        projections += self._errors()
+        projections += self._competition() + self._errors()
         for h, name in enumerate(layers[:-1]):
             projections += self._feedback(h, name)
         return SpikingSpec(tuple(populations), tuple(projections), self.seed)
@@ -265,6 +267,15 @@ class Erbp:
         if self.adaptive is True:
             states.append(State("e", self.dendrite, bits=self.bits))
         return Population(name, self.classes, tuple(states), Threshold(self.error_threshold, "v"))
+
+    def _competition(self) -> list[Projection]:
+        """Lateral inhibition between the prediction neurons, where there is any."""
+        if not self.inhibition:
+            return []
+        others, gain = Connect("all", itself=False), self._of("gains", len(self.hidden))
+        return [
+            Projection("out", "out", self._driven, Fixed(8, 0), -self.inhibition, others, gain=gain, name="competition")
+        ]
 
     def _errors(self) -> list[Projection]:
         """What charges error neurons, and what they send to prediction neurons."""

@@ -12,6 +12,8 @@ from neurosim.studies.figures import figure
 from neurosim.studies.reproduction import Results
 
 PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#333333", "#bbbbbb")
+_FEW = 6
+"""Curves whose legend finds a place among them."""
 
 
 def _curve(run: Mapping[str, Any], column: str) -> np.ndarray[Any, Any]:
@@ -47,7 +49,9 @@ def curves(
             axis.set_ylim(bottom=max(0.0, min(lowest) - 5))
         axis.set(xlabel="epoch", ylabel=ylabel)
         axis.grid(axis="y", alpha=0.25)
-        if lowest:
+        if len(lowest) > _FEW:
+            axis.get_figure().legend(loc="outside right upper", fontsize=8)
+        elif lowest:
             axis.legend(loc="best", fontsize=8)
 
 

@@ -35,7 +35,7 @@ def cells() -> list[Cell]:
 def study(task: Task) -> Findings:
     """Run, judge and draw."""
     results = run_cells(task, for_task(task, cells()))
-    colours = dict(zip([cell.name for cell in results.cells], [*PALETTE, "#000000"], strict=False))
+    colours = dict(zip([cell.name for cell in results.cells], [*PALETTE, "#994f00"], strict=False))
     measures = {
         "test_accuracy": "test accuracy, %",
         "angle_signal": "angle of J, degrees",

@@ -2,7 +2,7 @@
 
 The output enters the network again, and hidden layer h learns by the difference of its two activities, O^h(x) - O^h(x'): errors
 reach hidden layers through the forward weights, and C is not needed. The output layer learns by x - x'. MNIST autoencoders with
-logistic outputs.
+rectified hidden units and logistic outputs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict
 from neurosim.studies.setting import Setting
 
 ENGINES = ("float",)
-_TRAINING = Training(epochs=30, batch_size=100, rate=0.1, mean=True)
+_TRAINING = Training(epochs=20, batch_size=100, rate=0.001, mean=True, optimiser="adam")
+_NOTES = (
+    "The paper's networks and rates were not found; these are ours: Adam, rate 0.001, batches of 100, 20 epochs. With tanh and plain "
+    "steps of 0.1 the first steps of backpropagation, the sum of 784 errors of one sign, saturate the hidden units (35 % left over after "
+    "30 epochs; the same in PyTorch), which random feedback escapes: a comparison of start-up, not of rules.",
+    "The deep network is our own extension: every hidden layer learns by the difference of its two activities. There a layer hears of "
+    "x' through layers that learn at the same time, and the second pass moves away from the first one: at a tenth of the rate 78 % are "
+    "left over after two epochs and more after that, with tanh 75 after four, with plain steps of 0.01 it overflows.",
+)
 _NETS = {"784-64-784": (64,), "784-128-64-128-784": (128, 64, 128)}
 
 
@@ -36,7 +44,7 @@ def cells() -> list[Cell]:
     found = []
     for label, hidden in _NETS.items():
         for name, rule in _rules().items():
-            net: dict[str, Any] = {"hidden": hidden, "classes": 784, "output": "logistic"}
+            net: dict[str, Any] = {"hidden": hidden, "activation": "relu", "classes": 784, "output": "logistic"}
             found.append(Cell(f"{label}, {name}", Setting(network(rule, **net), _TRAINING, target="input"), 2))
     return found
 
@@ -53,6 +61,7 @@ def study(task: Task) -> Findings:
             results, path, "MNIST autoencoder 784-64-784", colours, ylabel="variance of a test image left over, %"
         ),
         measures={"test_error": "variance left over, %"},
+        notes=_NOTES,
     )
 
 
