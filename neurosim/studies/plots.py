@@ -48,6 +48,7 @@ def curves(
         if lowest and column == "curve" and ylabel.startswith("test accuracy"):
             axis.set_ylim(bottom=max(0.0, min(lowest) - 5))
         axis.set(xlabel="epoch", ylabel=ylabel)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(axis="y", alpha=0.25)
         if len(lowest) > _FEW:
             axis.get_figure().legend(loc="outside right upper", fontsize=8)

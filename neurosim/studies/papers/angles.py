@@ -47,7 +47,7 @@ def study(task: Task) -> Findings:
         results,
         _verdicts(results),
         lambda path: curves(
-            results, path, "Angle between J and the gradient's J, mean over hidden layers", colours,
+            results, path, "Angle between J and the gradient's J", colours,
             column="angle_signal_curve", ylabel="degrees", first=0,
         ),
         measures=measures,
