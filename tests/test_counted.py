@@ -250,6 +250,38 @@ def test_mistakes_on_the_command_line(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("phase", "action", "lacks"),
+    [
+        ("forward", "synaptic_event", "synapses"), ("update", "update_attempted", "updates"), ("update", "weight_changed", "updates"),
+        ("error", "error_code_bit", "messages"),
+    ],
+)  # fmt: skip
+def test_a_tally_alone_is_not_free_of_charge(
+    phase: str, action: str, lacks: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = {"layer": 0, "phase": "forward", "action": "event", "bits": 8, "count": 10}
+    alone = {"layer": 0, "phase": phase, "action": action, "bits": 8, "count": 1000}
+    cost = read_counts({"samples": 1, "ops": [event, alone]}, sizes=(10, 100)).price("digital_45nm")["digital_45nm"]
+    assert cost.unpriced == (lacks,)
+    assert cost.is_least("energy_pj_per_sample") and cost.is_least("latency_ns_per_sample")
+    assert any(f"({action} of layer 0, {phase})" in note for note in cost.notes)
+    path = tmp_path / "c.csv"
+    path.write_text(f"layer,phase,action,bits,count\n0,forward,event,8,10\n0,{phase},{action},8,1000\n")
+    assert (
+        main(["price", "--counts", str(path), "--samples", "1", "--sizes", "10,100", "--hardware", "digital_45nm"]) == 0
+    )
+    assert "learning energy" in (text := capsys.readouterr().out) and ">=" in text and lacks in text
+
+
+def test_a_tally_beside_its_work_is_free() -> None:
+    row = {"layer": 0, "phase": "forward", "bits": 8, "count": 1000}
+    ops = [{**row, "action": "synaptic_event"}, {**row, "action": "read", "memory": "weight"}, {**row, "action": "add"}]
+    costs = [read_counts({"samples": 1, "ops": some}, sizes=(10, 100)).price("digital_45nm") for some in (ops, ops[1:])]
+    tallied, bare = (cost["digital_45nm"] for cost in costs)
+    assert not tallied.unpriced and tallied.energy == bare.energy
+
+
 def test_a_layout_that_lacks_a_layer_of_the_counts() -> None:
     with pytest.raises(NeurosimError, match=r"layer=5: the layout has layers"):
         data = {"samples": 1, "ops": [{**ROW, "layer": 5}]}

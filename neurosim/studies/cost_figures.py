@@ -57,7 +57,7 @@ def _bars(
 ) -> None:
     """bars: key in `Cost.band`, name, place beside the row, colour."""
     known: list[tuple[float, str, str, Band]] = [
-        (row + side, f"{name}, at least" if c.is_least(key) else name, colour, c.band[key])
+        (row + side, f"{name}, at least" if name and c.is_least(key) else name, colour, c.band[key])
         for row, c in enumerate(cost.values())
         for key, name, side, colour in bars
         if key in c.band
@@ -72,7 +72,7 @@ def _bars(
     axis.set_yticks(
         range(len(cost)), [f"{name}\n{c.grade.basis}, {c.grade.tag}" for name, c in cost.items()], fontsize=8
     )
-    axis.invert_yaxis()
+    axis.set_ylim(len(cost) - 0.5, -0.5)  # also where the last models have no such total
     axis.set_xlabel(f"{unit} (lines: from low to high sources)")
     if axis.get_xscale() == "linear":
         axis.set_xlim(left=0)
@@ -141,7 +141,7 @@ def timeline(cost: Mapping[str, Cost], path: Path) -> None:
     size = (8.0, 0.9 + len(cost) * (0.9 + 0.3 * len(layers)))
     with figures(path, "A learning sample in time", len(cost), size, rows=len(cost)) as axes:
         for axis, (name, c) in zip(axes, cost.items(), strict=True):
-            scale, unit = _unit([c.latency_ns_per_sample], 1e-9, "s")
+            scale, unit = _unit([s.end.nominal for s in c.latency], 1e-9, "s")
             for s in c.latency:
                 start, width, row = s.start.nominal / scale, s.nominal / scale, layers.index(s.layer)
                 axis.barh(row, width, 0.7, left=start, color=PHASE_COLOURS[s.phase], label=s.phase)

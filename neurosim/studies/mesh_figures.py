@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.costs import Cost, Plan, traffic
-from neurosim.costs.cost import Load
+from neurosim.costs.routing import Load
 from neurosim.errors import NeurosimError
 from neurosim.ops import OpCounts
 from neurosim.studies.figures import figure
