@@ -7,6 +7,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,6 +173,8 @@ TABLES = {
     "comment": (changed("samples =", "smaples ="), r"smaples='10': a comment may set samples, ticks, steps \(FILE, line 1\)"),
     "no samples": (changed("# samples = 10\n", ""), r"samples: is missing; .* \(FILE\)"),
     "0 samples": (changed("= 10", "= 0"), r"samples=0: must be at least 1, costs are given a sample \(FILE\)"),
+    "comment twice": (changed("# samples = 10", "# samples = 10\n# samples = 20"), r"samples=20: stands here twice, 10 came before \(FILE, line 2\)"),
+    "too many": (changed(",,5", f",,{2**63}"), r"count='9223372036854775808': must be at most 9223372036854775807"),
     "empty": ("", r"there is no header: the first line names the columns layer, .* \(FILE\)"),
 }  # fmt: skip
 
@@ -192,6 +195,12 @@ DICTS = {
     "missing": ({"samples": 1, "ops": [ROW, {"layer": 0}]}, r"ops\[1\]\.phase: is missing"),
     "truth": ({"samples": 1, "ops": [{**ROW, "count": True}]}, r"ops\[0\]\.count=True: must be a whole number"),
     "no product": ({"samples": 1, "ops": [{**ROW, "by": 8}]}, r"ops\[0\]\.by=8: must be 0 or empty with action='add'"),
+    "unknown": ({"samples": 1, "ops": [ROW], "tiks": 3}, r"tiks: is not a known key; allowed are schema, samples, ticks"),
+    "unknown in test": ({"samples": 1, "ops": [ROW], "test": {"layout": {}}}, r"test\.layout: is not a known key"),
+    "by unit": (
+        {"samples": 1, "ops": [{**ROW, "action": "event", "count": 6}], "events": [[3, 4]]},
+        r"events\[0\]: comes to 7, and action='event' of layer 0 to 6: must be equal",
+    ),
     "list": ({"samples": 1, "ops": "many"}, r"ops='many': must be a list of rows"),
     "row": ({"samples": 1, "ops": [3]}, r"ops\[0\]=3: must hold layer, phase"),
     "schema": ({"schema": 9, "samples": 1, "ops": []}, r"schema=9: must be one of 1, 2"),
@@ -217,6 +226,18 @@ def test_mistakes_in_a_dict(name: str, tmp_path: Path) -> None:
     path = file(tmp_path, json.dumps(data), "mine.json")
     with pytest.raises(NeurosimError, match=said + rf".* \({re.escape(str(path))}\)"):
         read_counts(path, sizes=() if "layout" in data else (2, 2))
+
+
+@pytest.mark.parametrize("source", [None, 3, [ROW]])
+def test_counts_are_a_file_or_a_dict(source: Any) -> None:
+    with pytest.raises(NeurosimError, match=r"counts=.*: must be the path of a \.json or \.csv file, or a dict"):
+        read_counts(source, sizes=(2, 2))
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    given = {key: np.int64(value) if isinstance(value, int) else value for key, value in ROW.items()}
+    found = read_counts({"samples": np.int32(1), "ops": [{**given, "count": np.float64(2)}]}, sizes=np.array([2, 2]))  # type: ignore[arg-type]
+    assert found == read_counts({"samples": 1, "ops": [ROW]}, sizes=(2, 2))
 
 
 @pytest.mark.parametrize("sizes", [(), (3, 2), (3, 2, 2, 2), (3, 0, 2)])
