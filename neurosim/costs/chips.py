@@ -204,7 +204,8 @@ def _applies(layout: Layout, model: ChipModel) -> None:
     inputs_differ = told.inputs and first not in (told.inputs, told.inputs + 1)  # a bias is a row more
     if last != told.neurons or inputs_differ or layout.places:  # places: a spiking network
         wanted = "-".join(map(str, [told.inputs or "...", *told.neurons]))
-        given = "-".join(map(str, [first, *layout.neurons]))
+        inputs = layout.sources[0].units if layout.sources else first  # without the bias, where it is told
+        given = "-".join(map(str, [inputs, *layout.neurons]))
         msg = f"network {given}: the numbers of {model.name!r} are of one network alone, {wanted} ({model.path})"
         raise NeurosimError(msg)
 
