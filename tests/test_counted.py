@@ -95,6 +95,32 @@ def test_flags_win_and_rows_add_up(tmp_path: Path) -> None:
     assert counted.train.total("mac") == 10
 
 
+def test_sizes_may_stand_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare, sized = file(tmp_path, GOOD), file(tmp_path, "# sizes = 3, 2, 2\n" + GOOD, "sized.csv")
+    wanted = read_counts(bare, sizes=(3, 2, 2))
+    assert (
+        read_counts(sized)
+        == wanted
+        == read_counts({"sizes": [3, 2, 2], "samples": 10, "ops": list(wanted.train.rows())})
+    )
+    assert read_counts(sized, sizes=(4, 2, 2)) == read_counts(bare, sizes=(4, 2, 2))
+    assert read_counts(sized, layout=wanted.layout).layout == wanted.layout
+    assert main(["price", "--counts", str(sized), "--hardware", "digital_45nm", "--json", "-"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["cost"]) == ["digital_45nm"]
+
+
+def test_models_are_told_apart(tmp_path: Path) -> None:
+    counted = read_counts(file(tmp_path, GOOD), sizes=(3, 2, 2))
+    assert list(counted.price("digital_45nm", "digital_45nm")) == ["digital_45nm"]
+    head = 'schema = 1\nname = "mine"\nsummary = "one of two models"\ninherits = '
+    for parent in ("digital_45nm", "digital_28nm"):
+        (tmp_path / parent).mkdir()
+        file(tmp_path / parent, f'{head}"{parent}"\n', "mine.toml")
+    one, other = (str(tmp_path / parent / "mine.toml") for parent in ("digital_45nm", "digital_28nm"))
+    with pytest.raises(NeurosimError, match=rf"hardware={re.escape(repr(other))}: another model is named 'mine'"):
+        counted.price(one, other)
+
+
 def test_the_documents_example(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "counts.md").read_text()
     block = re.search(r"```csv\n(.*?)```", text, re.DOTALL)
@@ -170,7 +196,7 @@ TABLES = {
     "unknown column": (changed("bits,by", "width,by"), r"column 'width': must be one of layer, .* \(FILE, line 2\)"),
     "column twice": (changed("bits,by", "bits,bits"), r"column 'bits': must be one of .*, each once"),
     "no column": (changed(",count\n", "\n"), r"column 'count': is missing \(FILE, line 2\)"),
-    "comment": (changed("samples =", "smaples ="), r"smaples='10': a comment may set samples, ticks, steps \(FILE, line 1\)"),
+    "comment": (changed("samples =", "smaples ="), r"smaples='10': a comment may set samples, ticks, steps, sizes \(FILE, line 1\)"),
     "no samples": (changed("# samples = 10\n", ""), r"samples: is missing; .* \(FILE\)"),
     "0 samples": (changed("= 10", "= 0"), r"samples=0: must be at least 1, costs are given a sample \(FILE\)"),
     "comment twice": (changed("# samples = 10", "# samples = 10\n# samples = 20"), r"samples=20: stands here twice, 10 came before \(FILE, line 2\)"),

@@ -42,7 +42,7 @@ HEAD = ("samples", "ticks", "steps")
 KEYS = ("schema", *HEAD, "ops", "events", "error_codes")
 """Keys of counts in JSON; those of training may hold `BESIDE` them."""
 
-BESIDE = ("layout", "test")
+BESIDE = ("layout", "sizes", "test")
 
 MOST = 2**63 - 1
 """The largest count."""
@@ -77,8 +77,13 @@ class Counted:
 
         Raises: NeurosimError if a model lacks something that was counted, or a placement is of no use to it.
         """
-        costs = {}
-        for model in map(load, hardware):
+        costs: dict[str, Cost] = {}
+        for name in hardware:
+            model = load(name)
+            if model.name in costs and costs[model.name].digest != model.digest:
+                raise NeurosimError(
+                    f"hardware={name!r}: another model is named {model.name!r}; each needs a name of its own"
+                )
             cost = price(self.train, self.test, self.layout, model, self.plan(model, placement) if placement else None)
             costs[model.name] = replace(cost, notes=(*self.notes, *cost.notes))
         return costs
@@ -101,8 +106,8 @@ def read_counts(
 ) -> Counted:
     """Counts from a .json or .csv file, or from a dict of the JSON form.
 
-    samples, ticks: instead of the source's own. layout: one, its dict, or the path of its JSON. sizes: inputs and then neurons
-    of each layer; with them a layout is reckoned where neither `layout` nor the source gives one.
+    samples, ticks, sizes, layout: instead of the source's own. layout: one, its dict, or the path of its JSON. sizes: inputs and then
+    neurons of each layer; with them a layout is reckoned where there is none.
 
     Raises: NeurosimError on one line for whatever is wrong, with file, place, field, value and what is allowed.
     """
@@ -115,6 +120,7 @@ def read_counts(
     test = _counts(data["test"], where, "test.") if data.get("test") is not None else None
     notes = [] if train.events else ["uniform traffic assumed: the counts do not say which units sent the events"]
     wanted = layout if layout is not None else data.get("layout")
+    sizes = sizes if len(sizes) else data.get("sizes", ()) if wanted is None else ()
     if wanted is None:
         wanted = reckoned(train, sizes, where)
         notes.insert(0, f"layout reckoned from the counts and the sizes {'-'.join(map(str, sizes))}")
@@ -176,13 +182,15 @@ def _from_csv(text: str, path: Path) -> dict[str, Any]:
     return data
 
 
-def _comment(line: str, at: str) -> dict[str, int]:
-    """What a comment of the form ``# name = number`` says; any other comment says nothing."""
+def _comment(line: str, at: str) -> dict[str, Any]:
+    """What a comment of the form ``# name = number`` says, or ``# sizes = 784,100,10``; any other comment says nothing."""
     found = re.fullmatch(r"#\s*(\w+)\s*[=:]\s*(.*?)[\s,;]*", line)
     if not found:
         return {}
+    if found[1] == "sizes":
+        return {"sizes": [_whole(n.strip(), "sizes", at) for n in found[2].split(",")]}
     if found[1] not in HEAD:
-        raise NeurosimError(f"{found[1]}={found[2]!r}: a comment may set {', '.join(HEAD)} ({at})")
+        raise NeurosimError(f"{found[1]}={found[2]!r}: a comment may set {', '.join(HEAD)}, sizes ({at})")
     return {found[1]: _whole(found[2], found[1], at)}
 
 

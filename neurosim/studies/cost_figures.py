@@ -17,6 +17,7 @@ from neurosim.studies.figures import PHASE_COLOURS, figures
 
 _KIND_COLOURS = dict(zip(KINDS, ("#44aa99", "#ddcc77", "#999999"), strict=True))
 _FULL, _PALE, _LINE = "#4477aa", "#aaccee", "#333333"
+_SMALL: Mapping[str, Any] = {"xytext": (4, -3), "textcoords": "offset points", "fontsize": 7, "color": "#666666"}
 _FAR = 30.0
 _ABREAST = 3
 _PREFIXES = ((1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""))
@@ -65,6 +66,12 @@ def _bars(
     nominal = [band.nominal for *_, band in known if band.nominal > 0]
     if nominal and max(nominal) > _FAR * min(nominal):
         axis.set_xscale("log")
+    for row, c in enumerate(cost.values()):
+        for key, name, side, _ in bars:
+            if key not in c.band:
+                axis.annotate(
+                    f"{name} not known".strip(), (0, row + side), xycoords=("axes fraction", "data"), **_SMALL
+                )
     for y, name, colour, band in known:
         axis.barh(y, band.nominal / scale, 0.36 if name else 0.6, color=colour)
         axis.plot([band.low / scale, band.high / scale], [y, y], color=_LINE, linewidth=1)
@@ -81,7 +88,7 @@ def _bars(
 
 
 def _name(axis: Any, text: str, x: float, y: float) -> None:
-    axis.annotate(text, (x, y), xytext=(4, -3), textcoords="offset points", fontsize=7, color="#666666")
+    axis.annotate(text, (x, y), **_SMALL)
 
 
 def _stack(axis: Any, cost: Mapping[str, Cost]) -> None:
