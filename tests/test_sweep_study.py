@@ -110,6 +110,7 @@ def test_every_method_is_accepted(method):
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"factor": {}}, "factor: no such table; did you mean factors?"),
+    ({"hardware": ["odin"]}, "hardware: no such table; it is a setting of [base]"),
     ({"factors": {"error_bit": [1]}}, "error_bit: no such setting; did you mean error_bits?"),
     ({"factors": {"error_bits": []}}, "factors.error_bits=[]: must have at least one value"),
     ({"factors": {"core": {"lanez": [1]}}}, "factors.core.lanez: no such choice of a hardware model; did you mean core.lanes?"),
