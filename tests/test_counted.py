@@ -321,6 +321,17 @@ def test_a_tally_alone_is_not_free_of_charge(
     assert "learning energy" in (text := capsys.readouterr().out) and ">=" in text and lacks in text
 
 
+def test_a_layer_without_synaptic_operations_is_not_free_on_a_chip() -> None:
+    read = {"phase": "forward", "action": "read", "memory": "weight", "bits": 8, "count": 100}
+    event = {"phase": "forward", "action": "synaptic_event", "bits": 8, "count": 100}
+    both = [{**row, "layer": layer} for row in (read, event) for layer in (0, 1)]
+    unpriced = [
+        read_counts({"samples": 1, "ops": ops}, sizes=(10, 10, 10)).price("loihi_davies")["loihi_davies"].unpriced
+        for ops in (both, both[:3])
+    ]
+    assert unpriced == [("static",), ("synapses", "static")]
+
+
 def test_a_tally_beside_its_work_is_free() -> None:
     row = {"layer": 0, "phase": "forward", "bits": 8, "count": 1000}
     ops = [{**row, "action": "synaptic_event"}, {**row, "action": "read", "memory": "weight"}, {**row, "action": "add"}]
