@@ -15,11 +15,14 @@ import pytest
 from rich.console import Console
 
 from neurosim.cli import main
-from neurosim.costs import Cost, HardwareModel, load, names, price
+from neurosim.costs import Cost, HardwareModel, load, names, price, read_counts
 from neurosim.costs.cost import COMPONENTS, KINDS, Band
 from neurosim.costs.pricing import UNPRICED
 from neurosim.costs.table import COLUMNS, as_csv
-from neurosim.ops import PHASES
+from neurosim.costs.table import rows as flat
+from neurosim.costs.validation import network
+from neurosim.errors import NeurosimError
+from neurosim.ops import PHASES, Layout, OpCounts
 from neurosim.studies.cost_figures import FIGURES, draw_costs
 from neurosim.studies.cost_report import TOTALS, area_table, energy_tables, show_cost
 from tests.test_pricing import classified, layout, srbp
@@ -52,14 +55,41 @@ def test_what_nobody_published_is_a_dash() -> None:
     rows = {line.split("  ")[0]: line for line in text.splitlines()}
     assert rows["learning time"].split() == ["learning", "time", "-"]
     assert rows["learning samples/s"].split()[-1] == "-"
-    assert "time" in rows["without (not published)"]
+    assert "time" in rows["without (no price)"]
+    assert rows["of it static"].split()[-1] == "-"  # it is in the energy of synaptic operations
     assert ">=" not in rows["learning energy"]  # whatever takes part is contained in its numbers
     text = shown({"loihi_davies": price(srbp(), classified(), layout(), load("loihi_davies"))})
     rows = {line.split("  ")[0]: line for line in text.splitlines()}
-    for name in ("learning energy", "learning time", "learning power", "inference power"):
+    for name in ("learning energy", "learning time", "inference power"):
         assert ">=" in rows[name], name
+    assert "<=" in rows["learning samples/s"]
+    assert rows["learning power"].split()[-1] == "-"  # at least so much energy, in at least so much time
     assert ">=" not in rows["inference time"]
     assert rows["learning / inference"].split()[-1] == "-"
+
+
+def small() -> tuple[OpCounts, Layout]:
+    """A network that fits every chip."""
+    forward = {"layer": 0, "phase": "forward", "bits": 8}
+    ops = [{**forward, "action": "event", "count": 5}, {**forward, "action": "mac", "by": 8, "count": 50}]
+    counted = read_counts({"samples": 1, "ops": ops}, sizes=(10, 10))
+    return counted.train, counted.layout
+
+
+@pytest.mark.parametrize("name", names(kind="chip"))
+def test_what_is_not_known_has_no_number(name: str) -> None:
+    of_one_network = {"park2019": "park_srbp", "spoon": "spoon_drtp"}
+    counts, plan = network(of_one_network[name])[::2] if name in of_one_network else small()
+    cost = price(counts, None, plan, load(name))
+    data = json.loads(json.dumps(cost.to_dict()))
+    assert Cost.from_dict(data) == cost
+    for lack, key in (("time", "latency_ns_per_sample"), ("area", "area_um2")):
+        assert (lack in cost.unpriced) == (key not in cost.band) == (key not in data)
+        assert any(row["what"] == key for row in flat(cost)) == (key in cost.band)
+        if key not in cost.band:
+            with pytest.raises(NeurosimError, match=f"{key}: is not known of '{name}', where nobody published"):
+                getattr(cost, key)
+    assert all(band.high > 0 for band in cost.band.values())
 
 
 def test_the_report_says_all_there_is(cost: dict[str, Cost]) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,6 +95,32 @@ def test_flags_win_and_rows_add_up(tmp_path: Path) -> None:
     assert counted.train.total("mac") == 10
 
 
+def test_sizes_may_stand_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare, sized = file(tmp_path, GOOD), file(tmp_path, "# sizes = 3, 2, 2\n" + GOOD, "sized.csv")
+    wanted = read_counts(bare, sizes=(3, 2, 2))
+    assert (
+        read_counts(sized)
+        == wanted
+        == read_counts({"sizes": [3, 2, 2], "samples": 10, "ops": list(wanted.train.rows())})
+    )
+    assert read_counts(sized, sizes=(4, 2, 2)) == read_counts(bare, sizes=(4, 2, 2))
+    assert read_counts(sized, layout=wanted.layout).layout == wanted.layout
+    assert main(["price", "--counts", str(sized), "--hardware", "digital_45nm", "--json", "-"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["cost"]) == ["digital_45nm"]
+
+
+def test_models_are_told_apart(tmp_path: Path) -> None:
+    counted = read_counts(file(tmp_path, GOOD), sizes=(3, 2, 2))
+    assert list(counted.price("digital_45nm", "digital_45nm")) == ["digital_45nm"]
+    head = 'schema = 1\nname = "mine"\nsummary = "one of two models"\ninherits = '
+    for parent in ("digital_45nm", "digital_28nm"):
+        (tmp_path / parent).mkdir()
+        file(tmp_path / parent, f'{head}"{parent}"\n', "mine.toml")
+    one, other = (str(tmp_path / parent / "mine.toml") for parent in ("digital_45nm", "digital_28nm"))
+    with pytest.raises(NeurosimError, match=rf"hardware={re.escape(repr(other))}: another model is named 'mine'"):
+        counted.price(one, other)
+
+
 def test_the_documents_example(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "counts.md").read_text()
     block = re.search(r"```csv\n(.*?)```", text, re.DOTALL)
@@ -169,9 +196,11 @@ TABLES = {
     "unknown column": (changed("bits,by", "width,by"), r"column 'width': must be one of layer, .* \(FILE, line 2\)"),
     "column twice": (changed("bits,by", "bits,bits"), r"column 'bits': must be one of .*, each once"),
     "no column": (changed(",count\n", "\n"), r"column 'count': is missing \(FILE, line 2\)"),
-    "comment": (changed("samples =", "smaples ="), r"smaples='10': a comment may set samples, ticks, steps \(FILE, line 1\)"),
+    "comment": (changed("samples =", "smaples ="), r"smaples='10': a comment may set samples, ticks, steps, sizes \(FILE, line 1\)"),
     "no samples": (changed("# samples = 10\n", ""), r"samples: is missing; .* \(FILE\)"),
     "0 samples": (changed("= 10", "= 0"), r"samples=0: must be at least 1, costs are given a sample \(FILE\)"),
+    "comment twice": (changed("# samples = 10", "# samples = 10\n# samples = 20"), r"samples=20: stands here twice, 10 came before \(FILE, line 2\)"),
+    "too many": (changed(",,5", f",,{2**63}"), r"count='9223372036854775808': must be at most 9223372036854775807"),
     "empty": ("", r"there is no header: the first line names the columns layer, .* \(FILE\)"),
 }  # fmt: skip
 
@@ -192,6 +221,12 @@ DICTS = {
     "missing": ({"samples": 1, "ops": [ROW, {"layer": 0}]}, r"ops\[1\]\.phase: is missing"),
     "truth": ({"samples": 1, "ops": [{**ROW, "count": True}]}, r"ops\[0\]\.count=True: must be a whole number"),
     "no product": ({"samples": 1, "ops": [{**ROW, "by": 8}]}, r"ops\[0\]\.by=8: must be 0 or empty with action='add'"),
+    "unknown": ({"samples": 1, "ops": [ROW], "tiks": 3}, r"tiks: is not a known key; allowed are schema, samples, ticks"),
+    "unknown in test": ({"samples": 1, "ops": [ROW], "test": {"layout": {}}}, r"test\.layout: is not a known key"),
+    "by unit": (
+        {"samples": 1, "ops": [{**ROW, "action": "event", "count": 6}], "events": [[3, 4]]},
+        r"events\[0\]: comes to 7, and action='event' of layer 0 to 6: must be equal",
+    ),
     "list": ({"samples": 1, "ops": "many"}, r"ops='many': must be a list of rows"),
     "row": ({"samples": 1, "ops": [3]}, r"ops\[0\]=3: must hold layer, phase"),
     "schema": ({"schema": 9, "samples": 1, "ops": []}, r"schema=9: must be one of 1, 2"),
@@ -217,6 +252,18 @@ def test_mistakes_in_a_dict(name: str, tmp_path: Path) -> None:
     path = file(tmp_path, json.dumps(data), "mine.json")
     with pytest.raises(NeurosimError, match=said + rf".* \({re.escape(str(path))}\)"):
         read_counts(path, sizes=() if "layout" in data else (2, 2))
+
+
+@pytest.mark.parametrize("source", [None, 3, [ROW]])
+def test_counts_are_a_file_or_a_dict(source: Any) -> None:
+    with pytest.raises(NeurosimError, match=r"counts=.*: must be the path of a \.json or \.csv file, or a dict"):
+        read_counts(source, sizes=(2, 2))
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    given = {key: np.int64(value) if isinstance(value, int) else value for key, value in ROW.items()}
+    found = read_counts({"samples": np.int32(1), "ops": [{**given, "count": np.float64(2)}]}, sizes=np.array([2, 2]))  # type: ignore[arg-type]
+    assert found == read_counts({"samples": 1, "ops": [ROW]}, sizes=(2, 2))
 
 
 @pytest.mark.parametrize("sizes", [(), (3, 2), (3, 2, 2, 2), (3, 0, 2)])
@@ -248,6 +295,49 @@ def test_mistakes_on_the_command_line(
     flags, said = COMMANDS[name]
     assert main(["price", *flags, "--hardware", "digital_45nm"]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("phase", "action", "lacks"),
+    [
+        ("forward", "synaptic_event", "synapses"), ("update", "update_attempted", "updates"), ("update", "weight_changed", "updates"),
+        ("error", "error_code_bit", "messages"),
+    ],
+)  # fmt: skip
+def test_a_tally_alone_is_not_free_of_charge(
+    phase: str, action: str, lacks: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = {"layer": 0, "phase": "forward", "action": "event", "bits": 8, "count": 10}
+    alone = {"layer": 0, "phase": phase, "action": action, "bits": 8, "count": 1000}
+    cost = read_counts({"samples": 1, "ops": [event, alone]}, sizes=(10, 100)).price("digital_45nm")["digital_45nm"]
+    assert cost.unpriced == (lacks,)
+    assert cost.is_least("energy_pj_per_sample") and cost.is_least("latency_ns_per_sample")
+    assert any(f"({action} of layer 0, {phase})" in note for note in cost.notes)
+    path = tmp_path / "c.csv"
+    path.write_text(f"layer,phase,action,bits,count\n0,forward,event,8,10\n0,{phase},{action},8,1000\n")
+    assert (
+        main(["price", "--counts", str(path), "--samples", "1", "--sizes", "10,100", "--hardware", "digital_45nm"]) == 0
+    )
+    assert "learning energy" in (text := capsys.readouterr().out) and ">=" in text and lacks in text
+
+
+def test_a_layer_without_synaptic_operations_is_not_free_on_a_chip() -> None:
+    read = {"phase": "forward", "action": "read", "memory": "weight", "bits": 8, "count": 100}
+    event = {"phase": "forward", "action": "synaptic_event", "bits": 8, "count": 100}
+    both = [{**row, "layer": layer} for row in (read, event) for layer in (0, 1)]
+    unpriced = [
+        read_counts({"samples": 1, "ops": ops}, sizes=(10, 10, 10)).price("loihi_davies")["loihi_davies"].unpriced
+        for ops in (both, both[:3])
+    ]
+    assert unpriced == [("static",), ("synapses", "static")]
+
+
+def test_a_tally_beside_its_work_is_free() -> None:
+    row = {"layer": 0, "phase": "forward", "bits": 8, "count": 1000}
+    ops = [{**row, "action": "synaptic_event"}, {**row, "action": "read", "memory": "weight"}, {**row, "action": "add"}]
+    costs = [read_counts({"samples": 1, "ops": some}, sizes=(10, 100)).price("digital_45nm") for some in (ops, ops[1:])]
+    tallied, bare = (cost["digital_45nm"] for cost in costs)
+    assert not tallied.unpriced and tallied.energy == bare.energy
 
 
 def test_a_layout_that_lacks_a_layer_of_the_counts() -> None:

@@ -299,6 +299,7 @@ def test_a_parent_is_found_beside_the_file_that_inherits(tmp_path: Path) -> None
 # ------------------------------------------------------------------------------------------ mistakes
 
 SURE = "source = 'a book we read'\nbasis = 'model'\n"
+HIGHER = "[energy.shift.high]\nenergy_pj = 3.0\nSRC[[energy.shift]]\nbits = 32"
 SHIFTS = "[[energy.shift]]\nbits = {}\nenergy_pj = {}\nSRC[[energy.shift]]\nbits = {}\nenergy_pj = {}\nSRC"
 
 
@@ -322,8 +323,17 @@ SHIFTS = "[[energy.shift]]\nbits = {}\nenergy_pj = {}\nSRC[[energy.shift]]\nbits
         ("[sram.read]\noffset_pj = -9.0\nslope_pj_per_sqrt_kb = 1.0\nSRC", "sram.read at 2.0 KB: needs 0 < low"),
         ("[sram.read]\noffset_pj = inf\nslope_pj_per_sqrt_kb = 1.0\nSRC", "sram.read.offset_pj=inf: must be finite"),
         (SHIFTS.format(32, 2.0, 16, 3.0), "widths must rise"),
-        (SHIFTS.format(16, 2.0, 32, 1.0), "must not be cheaper"),
-        ("[memory.gradient]\nkind = 'drum'\nreason = 'a heavy one'\n", "memory.gradient.kind='drum'"),
+        (SHIFTS.format(16, 2.0, 32, 1.0), "energy.shift.energy_pj=1.0: a wider operation must not be cheaper, 2.0"),
+        (
+            SHIFTS.format(16, 1.0, 32, 2.0).replace("[[energy.shift]]\nbits = 32", HIGHER),
+            "energy.shift.energy_pj=2.0 (high): a wider operation must not be cheaper, 3.0",
+        ),
+        ("[memory.gradient]\nkind = 'drum'\nreason = 'a heavy one'\n", "memory.gradient.kind='drum': must be one of `sram`, `reg"),
+        ("[clock]\nenergy_pj_per_cycle = 2e-12\nSRC", "clock.energy_pj_per_cycle=2e-12: must be from 1e-09 to 1e+30; is it in joules?"),
+        ("[fabric.link]\ntime_ns_per_flit = 1e-9\nSRC", "fabric.link.time_ns_per_flit=1e-09: must be from 1e-06"),
+        ("[core]\nclock_mhz = 2e8\nreason = 'as fast as can be'\n", "core.clock_mhz=200000000.0: must be from"),
+        ("[technology]\nnode_nm = 45.0\nsupply_v = 900.0\nreason = 'a slip of the unit'\n", "technology.supply_v=900.0: must be from 0.01 to 100"),
+        ("[core]\nlanes = 99999999999999999999\nreason = 'all at once'\n", "core.lanes=99999999999999999999: must be at most"),
         ("[memories]\n", "memories: is not a known key"),
         ("[network]\nhops = 2.0\n", "network: is not a known key"),
         ("[fabric]\nwidth = 0\nreason = 'no room at all'\n", "fabric.width=0: expected `int` >= 1"),

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurosim.costs import Cost, HardwareModel, load, names, place, price
+from neurosim.costs.activities import activity
 from neurosim.costs.cost import COMPONENTS, span, total
-from neurosim.costs.laws import CHARGED
+from neurosim.costs.laws import CHARGED, FREE
 from neurosim.costs.pricing import SPILL
 from neurosim.costs.schema import ModelFile
 from neurosim.ops import MEMORIES, PHASES, Layout, Op, OpCounts
@@ -133,6 +134,9 @@ def test_nothing_that_happened_is_free(model: HardwareModel, counts: OpCounts) -
     cost = price(counts, None, layout(), model)
     charged = {(op.layer, op.phase) for op in counts.ops if op.action in CHARGED}
     assert charged <= {(p.layer, p.phase) for p in cost.energy if p.low > 0}
+    tallied = [op for op in counts.ops if op.action in FREE and (op.layer, op.phase) not in charged]
+    assert {activity(op, ticking=counts.ticks > 0) for op in tallied} <= set(cost.unpriced)
+    assert cost.energy_pj_per_sample > 0 or cost.is_least("energy_pj_per_sample")
 
 
 @settings(deadline=None, max_examples=100)

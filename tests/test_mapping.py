@@ -164,9 +164,12 @@ def test_manual_placement_from_a_table_toml_and_json(tmp_path) -> None:
         ({0: [(9, 0)], 1: [(0, 0)], 2: [(0, 0)]}, {}, r"layer 0 at \(9, 0\): the mesh is 4 x 4"),
         ({0: [(0, 0), (0, 0)], 1: [(1, 0)], 2: [(1, 0)]}, {}, r"must name cores, each once"),
         ({0: [], 1: [(1, 0)], 2: [(1, 0)]}, {}, r"must name cores"),
+        ({0: [(0, 0.5)], 1: [(1, 0)], 2: [(1, 0)]}, {}, r"must be layer = .*, whole numbers"),
         ({0: ["here"], 1: [(1, 0)], 2: [(1, 0)]}, {}, r"must be layer = \[\[x, y\], \.\.\.\]"),
         ({0: [(0, 0)], 1: [(1, 0)], 2: [(1, 0)]}, {"neurons": 11}, r"layer 0: its core 0 takes neurons=12, 1 more .*; 2 cores of its own"),
-        ({0: [(0, 0)], 1: [(1, 0)], 2: [(1, 0)]}, {"neurons": 12}, r"layer 2: its core 1 takes neurons=13, 1 more .*; 1 cores of its own"),
+        ({0: [(0, 0)], 1: [(1, 0)], 2: [(2, 0)]}, {"axons_in": 20}, r"layer 0: a core needs axons_in=34, 14 more .*: no number of cores"),
+        ({0: [(0, 0)], 1: [(1, 0)], 2: [(2, 0)]}, {"axons_out": 8}, r"layer 0: its core 0 takes axons_out=12, 4 more .*; 2 cores of its own"),
+        ({0: [(0, 0)], 1: [(1, 0)], 2: [(1, 0)]}, {"neurons": 12}, r"layer 2: its core 1 takes neurons=13, 1 more .*; 1 core of its own"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_manual_placement_is_named(given: dict, core: dict, says: str) -> None:

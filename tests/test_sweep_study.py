@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neurosim.costs import load, names, read_counts
 from neurosim.errors import NeurosimError
 from neurosim.studies.config import Config
 from neurosim.studies.sweep import plan
 from neurosim.studies.sweep.factors import factor_of
-from neurosim.studies.sweep.measures import MEASURES
+from neurosim.studies.sweep.measures import MEASURES, PRICED, priced
 from neurosim.studies.sweep.pruning import Curves, threshold
+from neurosim.studies.sweep.status import Status
 from neurosim.studies.sweep.study import METHODS, Pruning, Study
 
 SMALL = {"base": {"data": "digits"}, "factors": {"error_bits": [1, 2, 4]}}
@@ -110,6 +112,7 @@ def test_every_method_is_accepted(method):
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"factor": {}}, "factor: no such table; did you mean factors?"),
+    ({"hardware": ["odin"]}, "hardware: no such table; it is a setting of [base]"),
     ({"factors": {"error_bit": [1]}}, "error_bit: no such setting; did you mean error_bits?"),
     ({"factors": {"error_bits": []}}, "factors.error_bits=[]: must have at least one value"),
     ({"factors": {"core": {"lanez": [1]}}}, "factors.core.lanez: no such choice of a hardware model; did you mean core.lanes?"),
@@ -236,3 +239,43 @@ def test_keys_are_those_of_the_configurations(path):
     for one in plan.candidates(study):
         config = study.config(one.levels, one.seeds[0])
         assert keys.of(one.levels, config.seed) == plan.key_of(config, plan.fingerprint(config.data))
+
+
+def test_what_is_not_known_does_not_compete() -> None:
+    wanted = {"test_accuracy": "max", "latency_ns_per_sample": "min"}
+    study = Study.of(
+        base={"data": "digits", "hardware": ["reckon", "digital_28nm"]},
+        factors={"error_bits": [1, 2]},
+        objectives=wanted,
+    )
+    status = Status(study, 2)
+    status.look_at(
+        {"test_accuracy": 0.9, "energy_pj_per_sample": 5.0, "latency_ns_per_sample": None, "hardware": "reckon"}
+    )
+    status.look_at(
+        {"test_accuracy": 0.5, "energy_pj_per_sample": 9.0, "latency_ns_per_sample": 7.0, "hardware": "digital_28nm"}
+    )
+    status.look_at(
+        {"test_accuracy": 0.5, "latency_ns_per_sample": None, "hardware": "odin", "unpriced": "too few cores"}
+    )
+    assert [row["hardware"] for row in status.front] == ["digital_28nm"]
+    assert status.lacking == {("latency_ns_per_sample", "reckon")}
+
+
+@pytest.mark.parametrize("name", [n for n in names(kind="chip") if load(n).spec.applies is None])
+def test_lower_bounds_are_no_measures(name: str) -> None:
+    event = {"layer": 0, "phase": "forward", "bits": 8, "count": 50}
+    ops = [
+        {**event, "action": "event"},
+        {**event, "action": "mac", "by": 8},
+        {**event, "phase": "update", "action": "update_attempted"},
+    ]
+    counted = read_counts({"samples": 5, "ops": ops}, sizes=(10, 10))
+    cost = counted.price(name)[name]
+    found = priced(cost, 5)
+    assert all(value > 0 for value in found.values())
+    assert {key for key in cost.band if key in PRICED and not cost.is_least(key)} == set(found) - {
+        "learning_energy_uj",
+        "learning_time_ms",
+    }
+    assert ("learning_time_ms" in found) == ("latency_ns_per_sample" in found)

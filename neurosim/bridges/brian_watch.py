@@ -58,7 +58,7 @@ class Counted:
             energy = f"{nominal / 1e6:.4g} ({low / 1e6:.4g} … {high / 1e6:.4g})"
             each = f"{nominal / events:.4g}" if events else "-"
             lines.append(
-                f"{name:20}{energy:>28}{each:>21}{cost.latency_ns_per_sample / 1e3:>12.5g}{cost.area_um2 / 1e6:>11.4g}"
+                f"{name:20}{energy:>28}{each:>21}{_total(cost, 'latency_ns_per_sample', 1e3):>12}{_total(cost, 'area_um2', 1e6):>11}"
                 f"{sum(cost.cores):>7}  {cost.grade.basis}, {cost.grade.tag}"
                 + (f"; without {', '.join(cost.unpriced)}" if cost.unpriced else "")
             )
@@ -69,6 +69,10 @@ class Counted:
     def _check_ran(self) -> None:
         if not self.counts.samples:
             raise NeurosimError("network: has not run since its counting began, so there is nothing to price")
+
+
+def _total(cost: costs.Cost, key: str, unit: float) -> str:
+    return f"{cost.band[key].nominal / unit:.5g}" if key in cost.band else "-"
 
 
 def _named(hardware: tuple[str, ...]) -> Sequence[str]:

@@ -69,9 +69,9 @@ def _mesh(cost: Mapping[str, Cost], counted: Counted, models: list[str], given: 
     from neurosim.costs import load
     from neurosim.studies.mesh_figures import FILES, mesh_files
 
-    plans = [counted.plan(load(name), given.placement) for name in models]
-    for (name, c), plan in zip(cost.items(), plans, strict=True):
-        mesh_files(c, plan, counted.train, Path(given.mesh) / name)
+    plans = {model.name: counted.plan(model, given.placement) for model in map(load, models)}
+    for name, c in cost.items():
+        mesh_files(c, plans[name], counted.train, Path(given.mesh) / name)
         if not given.quiet:
             print(f"wrote {Path(given.mesh) / name}/: {', '.join(FILES)}", file=sys.stderr)
 

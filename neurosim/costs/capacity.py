@@ -208,10 +208,14 @@ def _fits_mesh(found: Sequence[Need], parts: Mapping[int, tuple[int, int]], core
     for need in found:
         here = math.prod(parts[need.layer])
         if used + here > room:
-            msg = f"layer {need.layer}: needs {here} cores ({_tightest(need, parts[need.layer], core)}) and {room - used} of the mesh, "
+            msg = f"layer {need.layer}: needs {_cores(here)} ({_tightest(need, parts[need.layer], core)}) and {room - used} of the mesh, "
             msg += f"fabric.width={grid.width} x fabric.height={grid.height}, are left, {used + here - room} too few; "
             raise CapacityError(f"{msg}{total} cores in all would do")
         used += here
+
+
+def _cores(n: int) -> str:
+    return f"{n} core{'s' if n != 1 else ''}"
 
 
 def _tightest(need: Need, parts: tuple[int, int], core: Capacity) -> str:
@@ -247,6 +251,8 @@ def hold(layout: Layout, found: Sequence[Need], slices: Sequence[Slice], core: C
             bound = getattr(core, name)
             if bound and amount > bound:
                 layer = here[-1].layer
-                rows, columns = fewest(by_layer[layer], core)
+                would = math.prod(fewest(by_layer[layer], core))
+                if name in ("axons_in", "axons_out"):  # raises where no number would
+                    would = sum(s.layer == layer for s in automatic(layout, core, grid))
                 msg = f"layer {layer}: its core {number} takes {name}={amount}, {amount - bound} more than core.{name}={bound}"
-                raise CapacityError(f"{msg}; {rows * columns} cores of its own would do")
+                raise CapacityError(f"{msg}; {_cores(would)} of its own would do")

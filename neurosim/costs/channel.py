@@ -90,16 +90,17 @@ class Paid(NamedTuple):
     codes: sent. packets: codes and cores that receive them. payload_bits: of the codes; packet_bits: with header, in every packet.
     bit_hops: packet bits times routers passed. bit_mm: the same in wire, a hop being as long as a core is wide (the root of the
     mean area of a core, of the parts that have an area). energy_pj: of the packets. share: of the energy of a learning sample.
+    None: of a published chip, whose packets' bits and wires no file tells, and whose numbers may not hold the codes, or not apart.
     """
 
     codes: float
     packets: float
     payload_bits: float
-    packet_bits: float
-    bit_hops: float
-    bit_mm: float
-    energy_pj: Band
-    share: float
+    packet_bits: float | None
+    bit_hops: float | None
+    bit_mm: float | None
+    energy_pj: Band | None
+    share: float | None
 
 
 def paid(cost: Cost, counts: OpCounts, layout: Layout) -> Paid:
@@ -108,21 +109,27 @@ def paid(cost: Cost, counts: OpCounts, layout: Layout) -> Paid:
     cost: of `counts` on `layout`.
     """
     sent = {op: n / counts.samples for op, n in counts.ops.items() if op.action == "error_code"}
-    place = layout.places or tuple(range(len(layout.neurons)))
+    place = cost.places or tuple(range(len(layout.neurons)))
     cores = {op.layer: sum(cost.cores[place[r]] for r in layout.receivers[op.layer]) for op in sent}
-    packet_bits = cost.channel_bits["error_packets"]
-    bit_hops = cost.channel_bits["error_bit_hops"]
     energy = total(p for p in cost.energy if p.phase == "error" and p.component == "communication")
+    packet_bits, bit_hops, bit_mm = _travelled(cost) if cost.routing else (None, None, None)
+    apart = energy.high > 0 or not sent
     return Paid(
         codes=math.fsum(sent.values()),
         packets=math.fsum(n * cores[op.layer] for op, n in sent.items()),
         payload_bits=cost.channel_bits["error_code"],
         packet_bits=packet_bits,
         bit_hops=bit_hops,
-        bit_mm=bit_hops * math.sqrt(cost.area_um2 / sum(cost.cores)) / 1e3,
-        energy_pj=energy,
-        share=energy.nominal / cost.energy_pj_per_sample if cost.energy_pj_per_sample else 0.0,
+        bit_mm=bit_mm,
+        energy_pj=energy if apart else None,
+        share=energy.nominal / (cost.energy_pj_per_sample or 1.0) if apart else None,
     )
+
+
+def _travelled(cost: Cost) -> tuple[float, float, float]:
+    """Bits of packets, the same times hops, and times mm."""
+    bits, hops = cost.channel_bits["error_packets"], cost.channel_bits["error_bit_hops"]
+    return bits, hops, hops * math.sqrt(cost.area_um2 / sum(cost.cores)) / 1e3
 
 
 def example(rule: str, sizes: Sequence[int], *, bits: int, weight_bits: int = 8) -> tuple[OpCounts, Layout]:
@@ -170,8 +177,9 @@ def _paid_rows(sizes: Sequence[int], model: HardwareModel, bits: int) -> Iterato
     for rule in ROUTES:
         counts, layout = example(rule, sizes, bits=bits)
         found = paid(price(counts, None, layout, model), counts, layout)
+        assert found.energy_pj is not None  # models with a mesh tell all of it
         low, nominal, high = found.energy_pj
-        numbers = (found.codes, found.packets, found.payload_bits, found.packet_bits, found.bit_hops, found.bit_mm)
+        numbers = [n for n in found[:6] if n is not None]
         yield [rule.upper(), *map(_number, numbers), f"{nominal:,.0f} ({low:,.0f} … {high:,.0f})"]
 
 

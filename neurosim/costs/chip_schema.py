@@ -148,9 +148,10 @@ class Validation(Table, frozen=True, kw_only=True):
         float, Meta(ge=0, description="largest error that passes; 0: reported, not judged")
     ] = 0
     use: Annotated[
-        Literal["test", "fitted", "bound"],
+        Literal["test", "cross-check", "fitted", "bound"],
         Meta(
-            description="`fitted`: the model's constants come from this number; `bound`: only whether it can be at all"
+            description="`fitted`: the model's constants come from this number; `cross-check`: they are the same measurement in "
+            "other numbers; `bound`: only whether it can be at all"
         ),
     ]
     bound: Annotated[Literal["", "at_least", "at_most"], Meta(description="the published number against ours")] = ""

@@ -97,12 +97,28 @@ class _Bill:
             if term.per in self.amounts
             for a in (*PER[term.per].activities, *term.covers)
         }
+        if self._unmet():
+            paid.discard("synapses")
         missing = [a for a in ACTIVITIES if a in happened - paid]
         if "static" not in paid and (self.spec.static is None or not self.stages):
             missing.append("static")
         if not self.stages and "time" not in paid:
             missing.append("time")
         return tuple(missing)
+
+    def _unmet(self) -> bool:
+        """Whether a layer reads its weights to sum them, and has no synaptic operation, which alone would pay for that."""
+        payers = {
+            term.per
+            for term in self.spec.energy
+            if term.per in self.amounts and "synapses" in (*PER[term.per].activities, *term.covers)
+        }
+        ticking = self.counts.ticks > 0
+        reads = {
+            op.layer for op in self.counts.ops if op.memory == "weight" and activity(op, ticking=ticking) == "synapses"
+        }
+        met = {layer for layer, _ in self.amounts.get("synaptic_operation", {})}
+        return payers == {"synaptic_operation"} and bool(reads - met)
 
 
 def price_chip(
@@ -204,7 +220,8 @@ def _applies(layout: Layout, model: ChipModel) -> None:
     inputs_differ = told.inputs and first not in (told.inputs, told.inputs + 1)  # a bias is a row more
     if last != told.neurons or inputs_differ or layout.places:  # places: a spiking network
         wanted = "-".join(map(str, [told.inputs or "...", *told.neurons]))
-        given = "-".join(map(str, [first, *layout.neurons]))
+        inputs = layout.sources[0].units if layout.sources else first  # without the bias, where it is told
+        given = "-".join(map(str, [inputs, *layout.neurons]))
         msg = f"network {given}: the numbers of {model.name!r} are of one network alone, {wanted} ({model.path})"
         raise NeurosimError(msg)
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
+from neurosim.costs.routing import Routing
+from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES
 
 SCHEMA_VERSION = 2
@@ -69,68 +71,6 @@ class Plot(NamedTuple):
     high: float
 
 
-class Stream(NamedTuple):
-    """Packets of one action and payload into one layer of counts, in one phase, a sample.
-
-    packets: sent; local: of the bias, which do not travel; deliveries: copies that arrive; flits: of one packet; east_west,
-    north_south: links that all copies crossed.
-    """
-
-    layer: int
-    phase: str
-    action: str
-    bits: int
-    packets: float
-    local: float
-    deliveries: float
-    flits: int
-    east_west: float
-    north_south: float
-
-
-class Placed(NamedTuple):
-    """Part of a layer on the core at (x, y): neurons first … last - 1; of a convolution those positions, channels low … high - 1."""
-
-    layer: int
-    first: int
-    last: int
-    low: int
-    high: int
-    x: int
-    y: int
-
-
-BETWEEN = ("east", "west", "south", "north")
-"""Directions of the links between routers; south is +y."""
-
-
-class Load(NamedTuple):
-    """Flits a learning sample on one link: that of the router at (x, y) in a direction (`neurosim.costs.routes.DIRECTIONS`)."""
-
-    x: int
-    y: int
-    direction: str
-    flits: float
-
-
-class Routing(NamedTuple):
-    """Where a network stands and what a learning sample sends: method of placement, its packets x hops and the snake's; (width, height).
-
-    places: the layer on whose cores each layer stands. assumed: the actions whose senders were taken to send alike, since the
-    counts are totals without units.
-    """
-
-    method: str
-    packet_hops: float
-    snake_packet_hops: float
-    mesh: tuple[int, int]
-    places: tuple[int, ...]
-    cores: tuple[Placed, ...]
-    links: tuple[Load, ...]
-    streams: tuple[Stream, ...]
-    assumed: tuple[str, ...]
-
-
 class Grade(NamedTuple):
     """The weakest basis and the weakest tag among the constants that cost something."""
 
@@ -149,6 +89,11 @@ COMPONENTS = (
 KINDS = ("operations", "clock", "static")
 _LEARNING = ("errors", "feedback", "updates", "random")
 """Activities that inference does without."""
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "time": ("latency_ns_per_sample", "inference_latency_ns_per_sample"),
+    "area": ("area_um2",),
+}
+"""What is not known of some chips, and the totals that are not known without it."""
 CHANNEL = ("event_payload", "event_packets", "event_bit_hops", "error_code", "error_packets", "error_bit_hops")
 
 
@@ -189,8 +134,9 @@ class Cost:
     channel_bits: bits a learning sample sends: `event_payload` and `error_code` once for each layer that receives or
     sends them, `event_packets` and `error_packets` with header, once for each core that receives them, `event_bit_hops` and
     `error_bit_hops` once for each hop of those packets. routing: where the network stands and what travels; None where the model
-    has no mesh. unpriced: what happened and is in none of the numbers, because nobody published what it costs on that chip: activities
-    of `neurosim.costs.activities`, and ``"static"``, ``"time"`` and ``"area"``. Totals of a cost with any are lower bounds.
+    has no mesh. unpriced: what happened and is in none of the numbers, because nobody published what it costs on that chip, or because
+    on an array only tallies of it were counted: activities of `neurosim.costs.activities`, and ``"static"``, ``"time"`` and ``"area"``.
+    Totals of a cost with any are lower bounds.
     places: the layer on whose cores each layer stands; empty: each on its own. notes: what was assumed or left out.
     """
 
@@ -214,9 +160,11 @@ class Cost:
 
     @cached_property
     def band(self) -> dict[str, Band]:
-        """Low, nominal and high of every total; powers and rates only where everything takes time.
+        """Low, nominal and high of every total that is known.
 
-        Power lies between the least energy in the longest time and the most in the shortest; rates are of samples one by one.
+        No time or area where nobody published one; powers and rates only where everything takes time, and no power where energy and
+        time are both lower bounds. Power lies between the least energy in the longest time and the most in the shortest; rates
+        are of samples one by one. Static power is left out where a chip's file has none of its own, or has it in its other numbers.
         """
         found = {
             "energy_pj_per_sample": total(self.energy),
@@ -229,10 +177,14 @@ class Cost:
         for doing in ("", "inference_"):
             energy, time = found[f"{doing}energy_pj_per_sample"], found[f"{doing}latency_ns_per_sample"]
             if time.low > 0:  # pJ / ns is mW
-                low, high = energy.low / time.high, energy.high / time.low
-                found[f"{doing}power_uw"] = Band(1e3 * low, 1e3 * (energy.nominal / time.nominal), 1e3 * high)
                 found[f"{doing}samples_per_second"] = Band(1e9 / time.high, 1e9 / time.nominal, 1e9 / time.low)
-        return found
+                if not self.is_least(f"{doing}latency_ns_per_sample"):
+                    low, high = energy.low / time.high, energy.high / time.low
+                    found[f"{doing}power_uw"] = Band(1e3 * low, 1e3 * (energy.nominal / time.nominal), 1e3 * high)
+        unknown = {key for what, keys in _NEEDED.items() if what in self.unpriced for key in keys}
+        if self.routing is None and not self.static_power_uw.high:
+            unknown.add("static_power_uw")
+        return {key: band for key, band in found.items() if key not in unknown}
 
     def is_least(self, key: str) -> bool:
         """Whether a total of `band` is a lower bound: nobody published the price of something that contributes to it.
@@ -245,30 +197,43 @@ class Cost:
         timed = any(word in key for word in ("energy_pj_per_sample", "latency_ns", "power_uw"))
         return timed and key != "static_power_uw" and bool(set(self.unpriced) - without)
 
+    def is_most(self, key: str) -> bool:
+        """Whether a total of `band` is an upper bound: a rate, of a time that is a lower one."""
+        return "samples_per_second" in key and self.is_least(key.replace("samples_per_second", "latency_ns_per_sample"))
+
+    def known(self, key: str) -> Band:
+        """A total of `band`. Raises: NeurosimError where it is not known."""
+        if key not in self.band:
+            lacks = ", ".join(self.unpriced)
+            raise NeurosimError(
+                f"{key}: is not known of {self.model!r}, where nobody published {lacks} (`Cost.unpriced`)"
+            )
+        return self.band[key]
+
     @property
     def energy_pj_per_sample(self) -> float:
         """Energy of one learning sample, nominal."""
-        return self.band["energy_pj_per_sample"].nominal
+        return self.known("energy_pj_per_sample").nominal
 
     @property
     def latency_ns_per_sample(self) -> float:
-        """Time of one learning sample, nominal."""
-        return self.band["latency_ns_per_sample"].nominal
+        """Time of one learning sample, nominal. Raises: NeurosimError where it is not known."""
+        return self.known("latency_ns_per_sample").nominal
 
     @property
     def inference_energy_pj_per_sample(self) -> float:
         """Energy of classifying one sample, nominal."""
-        return self.band["inference_energy_pj_per_sample"].nominal
+        return self.known("inference_energy_pj_per_sample").nominal
 
     @property
     def inference_latency_ns_per_sample(self) -> float:
-        """Time of classifying one sample, nominal."""
-        return self.band["inference_latency_ns_per_sample"].nominal
+        """Time of classifying one sample, nominal. Raises: NeurosimError where it is not known."""
+        return self.known("inference_latency_ns_per_sample").nominal
 
     @property
     def area_um2(self) -> float:
-        """Area of the cores that are used, nominal."""
-        return self.band["area_um2"].nominal
+        """Area of the cores that are used, nominal. Raises: NeurosimError where it is not known."""
+        return self.known("area_um2").nominal
 
     @property
     def energy_by_phase(self) -> dict[str, Band]:
@@ -344,7 +309,7 @@ class Cost:
             "channel_bits": dict(self.channel_bits),
             "unpriced": list(self.unpriced),
             "notes": list(self.notes),
-            **({"routing": _routing_dict(self.routing)} if self.routing else {}),
+            **({"routing": self.routing.to_dict()} if self.routing else {}),
         }
 
     @classmethod
@@ -358,27 +323,16 @@ class Cost:
             digest=data["digest"],
             grade=Grade(**data["grade"]),
             cores=tuple(data["cores"]),
-            static_power_uw=Band(**data["band"]["static_power_uw"]),
+            static_power_uw=Band(**data["band"].get("static_power_uw", {"low": 0.0, "nominal": 0.0, "high": 0.0})),
             inference_from=data["inference_from"],
             bits_moved={phase: dict(bits) for phase, bits in data["bits_moved"].items()},
             channel_bits=dict(data["channel_bits"]),
             unpriced=tuple(data.get("unpriced", ())),
             places=tuple(data["places"]),
             notes=tuple(data["notes"]),
-            routing=_routing(data["routing"]) if data.get("routing") else None,
+            routing=Routing.from_dict(data["routing"]) if data.get("routing") else None,
             **rows,
         )
-
-
-def _routing_dict(routing: Routing) -> dict[str, Any]:
-    rows = {name: [r._asdict() for r in getattr(routing, name)] for name in _ROUTED}
-    return {**{k: list(v) if isinstance(v, tuple) else v for k, v in routing._asdict().items()}, **rows}
-
-
-def _routing(data: Mapping[str, Any]) -> Routing:
-    rows: dict[str, Any] = {name: tuple(kind(**r) for r in data[name]) for name, kind in _ROUTED.items()}
-    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    return Routing(**{**plain, **rows})
 
 
 _PARTS: Mapping[str, type[Row]] = {
@@ -388,4 +342,3 @@ _PARTS: Mapping[str, type[Row]] = {
     "inference_latency": Stage,
     "area": Plot,
 }
-_ROUTED: Mapping[str, Any] = {"cores": Placed, "links": Load, "streams": Stream}

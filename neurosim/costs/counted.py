@@ -16,6 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from neurosim.costs.cost import Cost
 from neurosim.costs.hardware import AnyModel, arrays, load
 from neurosim.costs.mapping import Plan, place
@@ -36,6 +38,14 @@ COLUMNS: Mapping[str, str] = {
 
 HEAD = ("samples", "ticks", "steps")
 """Numbers that a CSV file gives as comments: ``# samples = 100``."""
+
+KEYS = ("schema", *HEAD, "ops", "events", "error_codes")
+"""Keys of counts in JSON; those of training may hold `BESIDE` them."""
+
+BESIDE = ("layout", "sizes", "test")
+
+MOST = 2**63 - 1
+"""The largest count."""
 
 TABLE_WORDS = 256
 """Entries that a look-up table is taken to have where the layout is reckoned."""
@@ -67,8 +77,13 @@ class Counted:
 
         Raises: NeurosimError if a model lacks something that was counted, or a placement is of no use to it.
         """
-        costs = {}
-        for model in map(load, hardware):
+        costs: dict[str, Cost] = {}
+        for name in hardware:
+            model = load(name)
+            if model.name in costs and costs[model.name].digest != model.digest:
+                raise NeurosimError(
+                    f"hardware={name!r}: another model is named {model.name!r}; each needs a name of its own"
+                )
             cost = price(self.train, self.test, self.layout, model, self.plan(model, placement) if placement else None)
             costs[model.name] = replace(cost, notes=(*self.notes, *cost.notes))
         return costs
@@ -91,22 +106,25 @@ def read_counts(
 ) -> Counted:
     """Counts from a .json or .csv file, or from a dict of the JSON form.
 
-    samples, ticks: instead of the source's own. layout: one, its dict, or the path of its JSON. sizes: inputs and then neurons
-    of each layer; with them a layout is reckoned where neither `layout` nor the source gives one.
+    samples, ticks, sizes, layout: instead of the source's own. layout: one, its dict, or the path of its JSON. sizes: inputs and then
+    neurons of each layer; with them a layout is reckoned where there is none.
 
     Raises: NeurosimError on one line for whatever is wrong, with file, place, field, value and what is allowed.
     """
+    if not isinstance(source, str | Path | Mapping):
+        raise NeurosimError(f"counts={source!r}: must be the path of a .json or .csv file, or a dict of the JSON form")
     where = "counts" if isinstance(source, Mapping) else str(source)
     data = source if isinstance(source, Mapping) else _from_file(Path(source))
     given = {key: n for key, n in (("samples", samples), ("ticks", ticks)) if n is not None}
-    train = _counts({**data, **given}, where, "")
+    train = _counts({**data, **given}, where, "", BESIDE)
     test = _counts(data["test"], where, "test.") if data.get("test") is not None else None
     notes = [] if train.events else ["uniform traffic assumed: the counts do not say which units sent the events"]
     wanted = layout if layout is not None else data.get("layout")
+    sizes = sizes if len(sizes) else data.get("sizes", ()) if wanted is None else ()
     if wanted is None:
         wanted = reckoned(train, sizes, where)
         notes.insert(0, f"layout reckoned from the counts and the sizes {'-'.join(map(str, sizes))}")
-    elif sizes:
+    elif len(sizes):
         raise NeurosimError(f"sizes={list(sizes)}: there is a layout already; give one of the two ({where})")
     return Counted(train, test, _layout(wanted, where), tuple(notes))
 
@@ -147,7 +165,10 @@ def _from_csv(text: str, path: Path) -> dict[str, Any]:
     for number, line in enumerate(text.splitlines(), 1):
         at = f"{path}, line {number}"
         if line.startswith("#"):
-            data |= _comment(line, at)
+            for key, number_of in _comment(line, at).items():
+                if key in data:
+                    raise NeurosimError(f"{key}={number_of}: stands here twice, {data[key]} came before ({at})")
+                data[key] = number_of
         elif line.strip(" ,;\t"):
             cells = [cell.strip() for cell in next(csv.reader(io.StringIO(line)))]
             if not header:
@@ -161,13 +182,15 @@ def _from_csv(text: str, path: Path) -> dict[str, Any]:
     return data
 
 
-def _comment(line: str, at: str) -> dict[str, int]:
-    """What a comment of the form ``# name = number`` says; any other comment says nothing."""
+def _comment(line: str, at: str) -> dict[str, Any]:
+    """What a comment of the form ``# name = number`` says, or ``# sizes = 784,100,10``; any other comment says nothing."""
     found = re.fullmatch(r"#\s*(\w+)\s*[=:]\s*(.*?)[\s,;]*", line)
     if not found:
         return {}
+    if found[1] == "sizes":
+        return {"sizes": [_whole(n.strip(), "sizes", at) for n in found[2].split(",")]}
     if found[1] not in HEAD:
-        raise NeurosimError(f"{found[1]}={found[2]!r}: a comment may set {', '.join(HEAD)} ({at})")
+        raise NeurosimError(f"{found[1]}={found[2]!r}: a comment may set {', '.join(HEAD)}, sizes ({at})")
     return {found[1]: _whole(found[2], found[1], at)}
 
 
@@ -184,9 +207,14 @@ def _header(cells: list[str], at: str) -> list[str]:
 # ------------------------------------------------------------------------------------------ counts
 
 
-def _counts(data: Any, where: str, prefix: str) -> OpCounts:
+def _counts(data: Any, where: str, prefix: str, beside: tuple[str, ...] = ()) -> OpCounts:
     if not isinstance(data, Mapping):
         raise NeurosimError(f"{prefix.rstrip('.') or 'counts'}={data!r}: must hold samples and ops ({where})")
+    for key in data:
+        if key not in (*KEYS, *beside):
+            raise NeurosimError(
+                f"{prefix}{key}: is not a known key; allowed are {', '.join((*KEYS, *beside))} ({where})"
+            )
     if data.get("schema", SCHEMA_VERSION) not in READS:
         raise NeurosimError(f"{prefix}schema={data['schema']!r}: must be one of {', '.join(map(str, READS))} ({where})")
     if "samples" not in data:
@@ -203,10 +231,24 @@ def _counts(data: Any, where: str, prefix: str) -> OpCounts:
         ops[op] = ops.get(op, 0) + count
     units = {key: data.get(key, ()) for key in ("events", "error_codes")}
     try:
-        return OpCounts.from_dict({"schema": SCHEMA_VERSION, "samples": samples, "steps": more[0], "ticks": more[1],
+        found = OpCounts.from_dict({"schema": SCHEMA_VERSION, "samples": samples, "steps": more[0], "ticks": more[1],
                                    "ops": [{**op._asdict(), "count": n} for op, n in ops.items()], **units})  # fmt: skip
     except (TypeError, ValueError, OverflowError):
         raise NeurosimError(f"{prefix}events, error_codes: must be a list of whole numbers a layer ({where})") from None
+    _agreeing(found, where, prefix)
+    return found
+
+
+def _agreeing(counts: OpCounts, where: str, prefix: str) -> None:
+    """Counts by unit, where there are any, must come to the counts of their action."""
+    for key, action in (("events", "event"), ("error_codes", "error_code")):
+        for layer, units in enumerate(getattr(counts, key)):
+            by_unit, all_told = int(units.sum()), counts.total(action, layer=layer)
+            if len(units) and by_unit != all_told:
+                msg = (
+                    f"{prefix}{key}[{layer}]: comes to {by_unit}, and action={action!r} of layer {layer} to {all_told}"
+                )
+                raise NeurosimError(f"{msg}: must be equal ({where})")
 
 
 def _row(row: Any, name: str, where: str) -> tuple[Op, int]:
@@ -251,14 +293,16 @@ def _fitting(action: str, memory: str, bits: int, by: int, refuse: Callable[[str
 
 
 def _whole(value: Any, name: str, at: str) -> int:
-    """A whole number that is not negative, also as text."""
+    """A whole number that is not negative, also as text or NumPy's."""
     number: Any = value
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.0*)?", value.strip()):
         number = int(value.strip().split(".")[0])
-    elif isinstance(value, float) and value.is_integer():
+    elif (isinstance(value, float | np.floating) and value.is_integer()) or isinstance(value, np.integer):
         number = int(value)
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise NeurosimError(f"{name}={value!r}: must be a whole number, at least 0 ({at})")
+    if number > MOST:
+        raise NeurosimError(f"{name}={value!r}: must be at most {MOST} ({at})")
     return number
 
 
@@ -294,6 +338,7 @@ def reckoned(counts: OpCounts, sizes: Sequence[int], where: str = "counts") -> L
     Raises: NeurosimError if the sizes are missing or are not one more than the layers.
     """
     layers = 1 + max((op.layer for op in counts.ops), default=0)
+    sizes = tuple(_whole(n, f"sizes[{i}]", where) for i, n in enumerate(sizes))
     if len(sizes) != layers + 1 or min(sizes, default=0) < 1:
         shown = list(sizes) or "none"
         raise NeurosimError(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from neurosim.costs.flows import PORT
-from neurosim.errors import NeurosimError
-from neurosim.ops import MEMORIES, Layout, OpCounts
+from collections.abc import Iterable
 
+from neurosim.costs.flows import PORT
+from neurosim.costs.laws import FREE
+from neurosim.errors import NeurosimError
+from neurosim.ops import MEMORIES, Layout, Op, OpCounts
+
+_WORK = frozenset({"mac", "multiply", "add", "update_pair", "read", "write"})
+"""What tallies of synapses and weights stand for; that of bits stands for `error_code`."""
 _HELD = (*MEMORIES, "table")
 UNCLASSIFIED = "no forward operation was counted, so what classifying costs is not in the numbers"
 
@@ -28,6 +33,18 @@ def classified(train: OpCounts, test: OpCounts | None) -> tuple[str, ...]:
     """What is to be told where nothing says what classifying takes."""
     told = test is not None or any(op.phase == "forward" for op in train.ops)
     return () if told else (UNCLASSIFIED,)
+
+
+def tallied(ops: Iterable[Op]) -> tuple[Op, ...]:
+    """Tallies, which arrays take for free, where nothing that they stand for was counted in their layer and phase."""
+    kept = tuple(ops)
+    work = {(op.layer, op.phase) for op in kept if op.action in _WORK}
+    sent = {(op.layer, op.phase) for op in kept if op.action == "error_code"}
+    return tuple(
+        op
+        for op in kept
+        if op.action in FREE and (op.layer, op.phase) not in (sent if op.action == "error_code_bit" else work)
+    )
 
 
 def sound(layout: Layout) -> Layout:

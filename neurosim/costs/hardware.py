@@ -127,6 +127,17 @@ def explain(model: AnyModel) -> list[dict[str, Any]]:
 
 
 _LARGEST = 1e30
+_MOST = 2**53
+_POSSIBLE = (
+    ("energy_pj", 1e-9, _LARGEST, "joules"),  # to erase a bit at 300 K takes 2.9e-9 pJ, k T ln 2
+    ("latency_ns", 1e-6, _LARGEST, "seconds"),
+    ("time_ns", 1e-6, _LARGEST, "seconds"),
+    ("area_um2", 1e-6, _LARGEST, "mm2 or m2"),
+    ("clock_mhz", 1e-6, 1e5, "Hz"),
+    ("supply_v", 0.01, 100.0, "millivolts"),
+    ("node_nm", 0.5, 1e5, "micrometres or metres"),
+)
+"""Of keys with a word in them: the least and the most that is no slip of the unit, and the unit that it then is in."""
 _cache: dict[str, tuple[AnyModel, dict[str, int]]] = {}
 _texts: dict[str, tuple[dict[str, Any], dict[str, int]]] = {}
 
@@ -247,13 +258,17 @@ def _readable(message: str, raw: Any, path: Path) -> str:
     """The message of msgspec with field, value and file in front: it names the path, not the value."""
     text, _, where = message.partition(" - at `$")
     steps = re.findall(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]", where.rstrip("`"))
-    value, label = raw, ""
+    value, label, union = raw, "", tuple[type[Table], ...]()
     table: type[Table] = _KINDS[raw.get("kind", "array")]
     for key, index in steps:
         label += f".{key}" if key else f"[{index}]"
         nxt = value.get(key) if isinstance(value, dict) and key else value[int(index)] if index else None
         field = next((f for f in fields_of(table) if f.name == key), None) if key else None
+        if key == "kind" and field is None and union:
+            kinds = ", ".join(f"`{t.__struct_config__.tag}`" for t in union)
+            text = f"must be one of {kinds}"
         if field is not None and field.tables:
+            union = field.tables
             kind = nxt.get("kind") if isinstance(nxt, dict) else None
             table = next((t for t in field.tables if t.__struct_config__.tag == kind), field.tables[0])
         elif field is not None:
@@ -275,6 +290,10 @@ def _complaints(table: Table, where: str) -> Iterator[str]:
         value, here = getattr(table, f.name), f"{where}.{f.name}".lstrip(".")
         if isinstance(value, float) and not abs(value) <= _LARGEST:  # so that no cost of any counts overflows
             yield f"{here}={value}: must be finite, at most {_LARGEST:g}"
+        elif isinstance(value, int) and abs(value) > _MOST:
+            yield f"{here}={value}: must be at most {_MOST}"
+        elif isinstance(value, float) and value:
+            yield from _unlikely(f.name, abs(value), here)
         elif f.many and f.tables:
             if value and hasattr(value[0], "bits"):
                 yield from _rising(value, here)
@@ -294,6 +313,13 @@ def _complaints(table: Table, where: str) -> Iterator[str]:
             yield f"{where}: source or reason is empty"
 
 
+def _unlikely(key: str, value: float, where: str) -> Iterator[str]:
+    """A number that no device can have in its key's unit, which then is another."""
+    for part, least, most, other in _POSSIBLE:
+        if part in key and not least <= value <= most:
+            yield f"{where}={value}: must be from {least:g} to {most:g}; is it in {other}?"
+
+
 def _ordered(table: Sourced, where: str) -> Iterator[str]:
     for f in fields_of(type(table)):
         if f.value is not float:
@@ -308,8 +334,11 @@ def _rising(points: list[Any], where: str) -> Iterator[str]:
         width = [p.bits * getattr(p, "by", 1) for p in (a, b)]
         if width[0] >= width[1]:
             yield f"{where}: widths must rise from point to point, {width[0]} is followed by {width[1]}"
-        elif any(x > y for x, y in zip(ends(a, "energy_pj")[:3], ends(b, "energy_pj")[:3], strict=True)):
-            yield f"{where}.energy_pj={b.energy_pj}: a wider operation must not be cheaper, {a.energy_pj} came before"
+        else:
+            for i, end in ((1, ""), (0, " (low)"), (2, " (high)")):
+                before, now = ends(a, "energy_pj")[i], ends(b, "energy_pj")[i]
+                if before > now:
+                    yield f"{where}.energy_pj={now}{end}: a wider operation must not be cheaper, {before} came before"
 
 
 def _lawful(sram: Sram, where: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def _read(manual: Mapping[int, Sequence[Position]] | str | Path) -> tuple[dict[i
     out: dict[int, list[Position]] = {}
     try:
         for layer, positions in dict(raw).items():
-            out[int(layer)] = [(int(x), int(y)) for x, y in positions]
+            out[int(layer)] = [(index(x), index(y)) for x, y in positions]
     except (TypeError, ValueError):
         raise NeurosimError(f"manual={raw!r}: must be layer = [[x, y], ...], whole numbers ({where})") from None
     return out, where

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.costs.cost import BETWEEN, Stream
 from neurosim.costs.flows import PORT, Flow, Sent
 from neurosim.costs.mapping import Plan, Position
 from neurosim.costs.routes import Link, mesh
+from neurosim.costs.routing import BETWEEN, Stream
 from neurosim.costs.schema import Fabric
 from neurosim.errors import NeurosimError
 from neurosim.ops import PHASES, OpCounts

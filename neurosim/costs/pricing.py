@@ -10,19 +10,21 @@ costs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from neurosim.costs.activities import ACTIVITIES, activity
 from neurosim.costs.area import Floor
 from neurosim.costs.books import Books, Ledger, books_of
 from neurosim.costs.chips import price_chip
-from neurosim.costs.cost import Band, Cost, Load, Placed, Routing
+from neurosim.costs.cost import Band, Cost
 from neurosim.costs.flows import Grid
 from neurosim.costs.given import classified, sound
 from neurosim.costs.hardware import AnyModel, ChipModel, HardwareModel
 from neurosim.costs.laws import Laws, Shape
 from neurosim.costs.mapping import Plan, place
 from neurosim.costs.noc import Traffic
+from neurosim.costs.routing import Load, Placed, Routing
 from neurosim.costs.sheets import Outline, sheet
 from neurosim.costs.tariffs import tariff
 from neurosim.costs.timing import Stop
@@ -40,6 +42,8 @@ SPARSE = "events of sparse projections go to all cores of their layer, also to t
 """Told where such a layer stands on several cores: a layout does not say which synapses there are."""
 COPIES = "the cores that hold copies of a kernel are not charged for the packets that would keep the copies equal while it learns"
 """Told where a kernel that learns stands on several cores."""
+TALLIED = "tallies are free, and what they stand for was not counted ({}): count its reads, writes and arithmetic"
+"""Told where a total lacks what only tallies tell of."""
 _ALL, _FORWARD = frozenset(PHASES), frozenset({"forward"})
 _KEPT = 64
 """Ledgers that a frame keeps."""
@@ -146,10 +150,23 @@ def price(train: OpCounts, test: OpCounts | None, layout: Layout, model: AnyMode
         area=charged.plots,
         bits_moved=books[0].sheet.moved,
         channel_bits=dict(books[0].sheet.channel),
+        unpriced=_unpriced(books),
         places=where.place,
-        notes=(*classified(train, test), *_notes(where, books[0].sheet.outline)),
+        notes=(*classified(train, test), *_tallies(books), *_notes(where, books[0].sheet.outline)),
         routing=_routing(books[0].sheet.traffic),
     )
+
+
+def _unpriced(books: Iterable[Books]) -> tuple[str, ...]:
+    """Activities of which only tallies were counted."""
+    found = {activity(op, ticking=b.sheet.ticked) for b in books for op in b.sheet.outline.tallied}
+    return tuple(a for a in ACTIVITIES if a in found)
+
+
+def _tallies(books: Iterable[Books]) -> tuple[str, ...]:
+    found = sorted({(op.layer, op.phase, op.action) for b in books for op in b.sheet.outline.tallied})
+    named = ", ".join(f"{action} of layer {layer}, {phase}" for layer, phase, action in found)
+    return (TALLIED.format(named),) if found else ()
 
 
 @lru_cache(maxsize=512)

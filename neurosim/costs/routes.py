@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.costs.cost import BETWEEN
 from neurosim.costs.flows import PORT, Flow, Grid
 from neurosim.costs.mapping import Plan, Position
+from neurosim.costs.routing import BETWEEN
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.costs.cost import CHANNEL
-from neurosim.costs.given import countable
+from neurosim.costs.given import countable, tallied
 from neurosim.costs.laws import FREE
 from neurosim.costs.mapping import Plan
 from neurosim.costs.noc import ACTIONS, Traffic, traffic
@@ -74,6 +74,7 @@ class Outline:
 
     keys: what prices hang on, each once; rows: of operations, but for the free; paid: int64[rows], their numbers among all. travels:
     by key, whether it is a packet. crossed: layers whose feedback reads weights, and along what. learns: layers with updates.
+    tallied: tallies of work that was not counted.
 
     Raises: NeurosimError on a layer that the layout lacks or gives nothing to; name: of the counts.
     """
@@ -93,6 +94,7 @@ class Outline:
             (op.layer, op.memory) for op in ops if op.phase == "feedback" and op.memory in ("weight", "weight_column")
         )
         self.learns = frozenset(op.layer for op in ops if op.phase == "update")
+        self.tallied = tallied(ops)
         self._stops = _numbered([(r.layer, r.phase) for r in rows])
         moves = [i for i, r in enumerate(rows) if self.keys[r.key][3]]
         self._moves = np.array(moves, np.int64)

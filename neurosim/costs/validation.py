@@ -34,8 +34,8 @@ class Row:
     """One point on one model.
 
     published, ours: in the unit of the quantity (`UNITS`; ratios and shares have none); error_percent: of the nominal value.
-    use: ``test``, ``fitted`` or ``bound``. verdict: ``pass``, ``miss``, ``reported`` where no tolerance is set, or ``other supply`` where
-    the model's constants are of another supply than the published number.
+    use: ``test``, ``cross-check``, ``fitted`` or ``bound``. verdict: ``pass``, ``miss``, ``reported`` where no tolerance is set, or
+    ``other supply`` where the model's constants are of another supply than the published number.
     basis, tag: grade of the constants that were used; unpriced: what our number leaves out. marginal: for a ratio of
     learning, what it would be without clocking and leakage; 0 elsewhere.
     """
@@ -238,7 +238,7 @@ def summary() -> str:
     found = list(rows())
     judged = [r for r in found if r.verdict in ("pass", "miss")]
     parts = []
-    for use in ("test", "bound", "fitted"):
+    for use in ("test", "cross-check", "bound", "fitted"):
         mine = [r for r in judged if r.use == use]
         parts.append(f"{use} {sum(r.verdict == 'pass' for r in mine)} of {len(mine)}")
     return f"Within tolerance: {', '.join(parts)}; {len(found) - len(judged)} reported without a verdict."
@@ -254,9 +254,10 @@ _INTRO = """# Validation
 Made by `neurosim validate --write docs/validation.md`; a test holds that it is up to date. Every number of ours comes out of
 `price`, from a model file and counts; points and their sources stand in the model files (`[[validation]]`).
 
-**test**: no constant of the model comes from the number. **fitted**: some do, so the row shows that the law is applied and predicts
-nothing. **bound**: what was published does not fix the answer; the row says whether it can be at all. **other supply**: the published
-number is at another supply than the model's constants, so nothing is judged. Rows that miss stay.
+**test**: no constant of the model comes from the number. **cross-check**: none does, but they are the same measurement in other
+numbers (power from energy and time), so the row shows that sources agree and predicts nothing. **fitted**: some do, so the row shows
+that the law is applied and predicts nothing. **bound**: what was published does not fix the answer; the row says whether it can be at
+all. **other supply**: the published number is at another supply than the model's constants, so nothing is judged. Rows that miss stay.
 """
 
 

@@ -17,6 +17,7 @@ from neurosim.studies.figures import PHASE_COLOURS, figures
 
 _KIND_COLOURS = dict(zip(KINDS, ("#44aa99", "#ddcc77", "#999999"), strict=True))
 _FULL, _PALE, _LINE = "#4477aa", "#aaccee", "#333333"
+_SMALL: Mapping[str, Any] = {"xytext": (4, -3), "textcoords": "offset points", "fontsize": 7, "color": "#666666"}
 _FAR = 30.0
 _ABREAST = 3
 _PREFIXES = ((1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""))
@@ -57,7 +58,7 @@ def _bars(
 ) -> None:
     """bars: key in `Cost.band`, name, place beside the row, colour."""
     known: list[tuple[float, str, str, Band]] = [
-        (row + side, f"{name}, at least" if c.is_least(key) else name, colour, c.band[key])
+        (row + side, f"{name}, at least" if name and c.is_least(key) else name, colour, c.band[key])
         for row, c in enumerate(cost.values())
         for key, name, side, colour in bars
         if key in c.band
@@ -65,6 +66,12 @@ def _bars(
     nominal = [band.nominal for *_, band in known if band.nominal > 0]
     if nominal and max(nominal) > _FAR * min(nominal):
         axis.set_xscale("log")
+    for row, c in enumerate(cost.values()):
+        for key, name, side, _ in bars:
+            if key not in c.band:
+                axis.annotate(
+                    f"{name} not known".strip(), (0, row + side), xycoords=("axes fraction", "data"), **_SMALL
+                )
     for y, name, colour, band in known:
         axis.barh(y, band.nominal / scale, 0.36 if name else 0.6, color=colour)
         axis.plot([band.low / scale, band.high / scale], [y, y], color=_LINE, linewidth=1)
@@ -72,7 +79,7 @@ def _bars(
     axis.set_yticks(
         range(len(cost)), [f"{name}\n{c.grade.basis}, {c.grade.tag}" for name, c in cost.items()], fontsize=8
     )
-    axis.invert_yaxis()
+    axis.set_ylim(len(cost) - 0.5, -0.5)  # also where the last models have no such total
     axis.set_xlabel(f"{unit} (lines: from low to high sources)")
     if axis.get_xscale() == "linear":
         axis.set_xlim(left=0)
@@ -81,7 +88,7 @@ def _bars(
 
 
 def _name(axis: Any, text: str, x: float, y: float) -> None:
-    axis.annotate(text, (x, y), xytext=(4, -3), textcoords="offset points", fontsize=7, color="#666666")
+    axis.annotate(text, (x, y), **_SMALL)
 
 
 def _stack(axis: Any, cost: Mapping[str, Cost]) -> None:
@@ -141,7 +148,7 @@ def timeline(cost: Mapping[str, Cost], path: Path) -> None:
     size = (8.0, 0.9 + len(cost) * (0.9 + 0.3 * len(layers)))
     with figures(path, "A learning sample in time", len(cost), size, rows=len(cost)) as axes:
         for axis, (name, c) in zip(axes, cost.items(), strict=True):
-            scale, unit = _unit([c.latency_ns_per_sample], 1e-9, "s")
+            scale, unit = _unit([s.end.nominal for s in c.latency], 1e-9, "s")
             for s in c.latency:
                 start, width, row = s.start.nominal / scale, s.nominal / scale, layers.index(s.layer)
                 axis.barh(row, width, 0.7, left=start, color=PHASE_COLOURS[s.phase], label=s.phase)

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from neurosim.costs import Band, Cost
 from neurosim.costs.channel import paid
-from neurosim.costs.cost import BETWEEN, COMPONENTS, grouped
+from neurosim.costs.cost import COMPONENTS, grouped
+from neurosim.costs.routing import BETWEEN
 from neurosim.ops import PHASES, Layout, OpCounts
 
 Costs = Mapping[str, Cost]
@@ -67,9 +68,7 @@ def area(um2: float) -> str:
     return f"{um2 / 1e6:.3g} mm²"
 
 
-def _band(band: Band | None, show: Callable[[float], str]) -> str:
-    if band is None:
-        return "-"
+def _band(band: Band, show: Callable[[float], str]) -> str:
     if band.low == band.high:
         return show(band.nominal)
     return f"{show(band.nominal)} ({show(band.low)} … {show(band.high)})"
@@ -88,20 +87,13 @@ TOTALS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("area", "area_um2", area),
 )
 """Name, key in `Cost.band` and how it is written."""
-_NEEDS = {"static": ("static",), "time": ("latency", "second", "power_uw"), "area": ("area",)}
-"""What a total cannot be told without, and the keys that are such totals."""
 
 
 def cost_table(cost: Costs) -> Table:
     """The totals of every model, with their bands."""
     table = table_of("Cost", "per sample", *cost)
     for name, key, show in TOTALS:
-        missing = next((what for what, words in _NEEDS.items() if any(w in key for w in words)), "")
-        cells = (
-            "-" if missing in c.unpriced else (">= " if c.is_least(key) else "") + _band(c.band.get(key), show)
-            for c in cost.values()
-        )
-        table.add_row(name, *cells)
+        table.add_row(name, *(_total(c, key, show) for c in cost.values()))
         if key == "inference_energy_pj_per_sample":
             known = (not c.is_least("energy_pj_per_sample") for c in cost.values())
             ratios = (
@@ -112,8 +104,16 @@ def cost_table(cost: Costs) -> Table:
     table.add_row("grade", *(f"{c.grade.basis}, {c.grade.tag}" for c in cost.values()))
     table.add_row("cores", *(" + ".join(map(str, c.cores)) for c in cost.values()))
     if any(c.unpriced for c in cost.values()):
-        table.add_row("without (not published)", *(", ".join(c.unpriced) or "-" for c in cost.values()))
+        table.add_row("without (no price)", *(", ".join(c.unpriced) or "-" for c in cost.values()))
     return table
+
+
+def _total(cost: Cost, key: str, show: Callable[[float], str]) -> str:
+    """A total with its band, and whether it is a bound; - where it is not known."""
+    if key not in cost.band or (key == "static_power_uw" and "static" in cost.unpriced):
+        return "-"
+    bound = ">= " if cost.is_least(key) else "<= " if cost.is_most(key) else ""
+    return bound + _band(cost.band[key], show)
 
 
 def _ratio(a: float, b: float) -> str:
@@ -236,11 +236,11 @@ def channel_table(cost: Costs, counts: OpCounts, layout: Layout) -> Table | None
         return None
     table = table_of("The learning channel, a learning sample", "", *cost)
     for name in ("codes", "packets", "payload_bits", "packet_bits", "bit_hops", "bit_mm"):
-        table.add_row(
-            name.replace("_", " ").replace("bit ", "bits x "), *(count(getattr(p, name)) for p in found.values())
-        )
-    table.add_row("energy", *(_band(p.energy_pj, energy) for p in found.values()))
-    table.add_row("of the learning energy", *(f"{p.share:.2%}" for p in found.values()))
+        amounts = (getattr(p, name) for p in found.values())
+        shown = ("-" if n is None else count(n) for n in amounts)
+        table.add_row(name.replace("_", " ").replace("bit ", "bits x "), *shown)
+    table.add_row("energy", *("-" if p.energy_pj is None else _band(p.energy_pj, energy) for p in found.values()))
+    table.add_row("of the learning energy", *("-" if p.share is None else f"{p.share:.2%}" for p in found.values()))
     return table
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.costs import Cost, Plan, traffic
-from neurosim.costs.cost import Load
+from neurosim.costs.routing import Load
 from neurosim.errors import NeurosimError
 from neurosim.ops import OpCounts
 from neurosim.studies.figures import figure
@@ -63,6 +63,8 @@ def mesh_map(cost: Cost, path: Path, title: str = "Energy by core and flits by l
         axis.vlines([x + 0.5 for x in range(-1, right)], -0.5, down - 0.5, **lines)
         if right * down <= 150:
             _label(axis, cost, energy)
+            for x, y in {(load.x, load.y) for load in links} - set(energy):
+                axis.text(x, y, "idle", ha="center", va="center", fontsize=7, color="#888888")
         most = max((load.flits for load in (*links, *ports)), default=1.0)
         for load in links:
             _arrow(axis, load, most)

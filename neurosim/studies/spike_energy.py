@@ -37,8 +37,8 @@ class Slices:
         return np.array([cost.band["energy_pj_per_sample"] for cost in self.costs[model]], np.float64).reshape(-1, 3)
 
     def latency_ns(self, model: str) -> NDArray[np.float64]:
-        """How long the chip computes for each slice: float64[slices, 3]."""
-        return np.array([cost.band["latency_ns_per_sample"] for cost in self.costs[model]], np.float64).reshape(-1, 3)
+        """How long the chip computes for each slice: float64[slices, 3]. Raises: NeurosimError where it is not known of the model."""
+        return np.array([cost.known("latency_ns_per_sample") for cost in self.costs[model]], np.float64).reshape(-1, 3)
 
     def by_component(self, model: str) -> dict[str, NDArray[np.float64]]:
         """Nominal energy of each slice by component, those that cost anything: float64[slices] (pJ)."""

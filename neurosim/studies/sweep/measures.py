@@ -47,11 +47,16 @@ def title(name: str) -> str:
 
 
 def priced(cost: Cost, samples: int) -> dict[str, float]:
-    """The measures that depend on the hardware; samples: how many were learned."""
-    found = {name: cost.band[name].nominal for name in PRICED if name in cost.band}
-    found["learning_energy_uj"] = found["energy_pj_per_sample"] * samples * 1e-6
-    found["learning_time_ms"] = found["latency_ns_per_sample"] * samples * 1e-6
-    return {name: found[name] for name in PRICED}
+    """The measures that depend on the hardware; samples: how many were learned.
+
+    Those alone that are known: of some chips nobody published a time, an area or what learning costs, and a lower bound would win
+    against what is priced whole.
+    """
+    found = {name: cost.band[name].nominal for name in PRICED if name in cost.band and not cost.is_least(name)}
+    for name, key in (("learning_energy_uj", "energy_pj_per_sample"), ("learning_time_ms", "latency_ns_per_sample")):
+        if key in found:
+            found[name] = found[key] * samples * 1e-6
+    return found
 
 
 def breakdown(cost: Cost) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def _escaped(text: str) -> str:
 def content(study: Study, store: Store, results: Results) -> dict[str, Any]:
     """All that the page knows, JSON-ready, and the names of the columns that it shows."""
     columns, factors = results.columns, [one.name for one in study.factors]
-    measures = [name for name in MEASURES if not np.isnan(columns[name]).all()]
+    measures = [name for name in MEASURES if name in study.objectives or not np.isnan(columns[name]).all()]
     shown = dict.fromkeys(["number", "seed", "hardware", *factors, *study.priced_factors, *measures])
     return {
         "name": study.name,

@@ -67,11 +67,12 @@ def draw_front(study: Study, columns: Columns, stem: Path) -> list[Path]:
     others = [name for name in ("test_accuracy", "energy_pj_per_sample") if name not in study.objectives]
     y, x = sorted([*study.objectives, *others][:2], key=lambda name: MEASURES[name].unit != "share")
     means = means_over_seeds(study, columns, {x, y, *study.constraints})
-    points = sorted({(row[x], row[y]) for row in means if not (math.isnan(row[x]) or math.isnan(row[y]))})
+    known = [row for row in means if not (math.isnan(row[x]) or math.isnan(row[y]))]
+    points = sorted({(row[x], row[y]) for row in known})
     if not points:
         return []
     way = {name: study.objectives.get(name, MEASURES[name].better) for name in (x, y)}
-    edge = front_of([(row[x], row[y]) for row in means if study.allows(row)], way[x], way[y])
+    edge = front_of([(row[x], row[y]) for row in known if study.allows(row)], way[x], way[y])
     with mpl.rc_context({"svg.hashsalt": study.name, "font.size": 9}):
         figure = Figure(figsize=(6.4, 4), layout="constrained")
         axes = figure.subplots()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from neurosim.studies.sweep.measures import PRICED
 from neurosim.studies.sweep.study import Study
 
 
@@ -15,7 +16,8 @@ class Status:
     """How a sweep stands, in runs; front: the best so far, none worse than another in all.
 
     done, and of it finished, refused, stopped and failed: with what was there before; run_here: what was not. unpriced: rows of a run
-    and a model that cannot price it, known at the end.
+    and a model that cannot price it, known at the end. lacking: measures that the study judges by, each with a model on which it is not
+    known, or only as a lower bound.
     """
 
     study: Study
@@ -32,6 +34,7 @@ class Status:
     began: float = field(default_factory=time.monotonic)
     last_mistake: str = ""
     front: list[dict[str, Any]] = field(default_factory=list)
+    lacking: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def per_hour(self) -> float:
@@ -48,7 +51,10 @@ class Status:
     def look_at(self, row: dict[str, Any]) -> None:
         """Take a result into the front, if it belongs there and keeps all constraints."""
         wanted = self.study.objectives
-        if any(row.get(name) is None for name in (*wanted, *self.study.constraints)) or not self.study.allows(row):
+        lacks = [name for name in (*wanted, *self.study.constraints) if row.get(name) is None]
+        if any(row.get(name) is not None for name in PRICED):
+            self.lacking.update((name, row["hardware"]) for name in lacks)
+        if lacks or not self.study.allows(row):
             return
         if any(_no_worse(other, row, wanted) for other in self.front):
             return

@@ -12,7 +12,7 @@ import math
 import textwrap
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -149,9 +149,9 @@ def _study(name: str, path: Path | None, given: Mapping[str, Any]) -> Study:
     for key in given:
         if key not in known:
             close = difflib.get_close_matches(key, known, 1)
-            raise NeurosimError(
-                f"{key}: no such table; {f'did you mean {close[0]}?' if close else 'allowed are ' + ', '.join(known)}"
-            )
+            hint = f"did you mean {close[0]}?" if close else "allowed are " + ", ".join(known)
+            hint = "it is a setting of [base]" if key in {f.name for f in fields(Config)} else hint
+            raise NeurosimError(f"{key}: no such table; {hint}")
     tables = {key: _table(key, given.get(key, {})) for key in _TABLES}
     base = dict(tables["base"])
     check_names(base, " (base)")

@@ -95,6 +95,9 @@ def summary(status: Status, path: Path) -> None:
         console.print(shown)
     elif status.study.constraints:
         console.print("No run keeps all constraints.")
+    if status.lacking:
+        told = ", ".join(f"{name} on {model}" for name, model in sorted(status.lacking))
+        console.print(f"Not known, or only as a lower bound, and so not compared: {told}", markup=False)
     if status.last_mistake:
         console.print(f"The last that was refused, failed or has no price: {status.last_mistake}", markup=False)
     print(f"{line(status)}; results in {path}", file=sys.stderr)

@@ -4,6 +4,7 @@ const D = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const FACTORS = [...D.factors, ...D.priced_factors];
 const MEASURES = Object.keys(D.measures), N = D.columns.seed.numbers.length;
+for (const name of MEASURES) D.columns[name].numbers = D.columns[name].numbers.map((v) => (v === null ? NaN : v)); // not known, and no 0
 const COLOURS = ["#2563eb", "#ea580c", "#16a34a", "#9333ea", "#dc2626", "#0891b2", "#ca8a04", "#db2777", "#475569", "#65a30d"];
 const LAYOUT = { autosize: true, margin: { l: 70, r: 20, t: 10, b: 50 }, font: { family: "system-ui, sans-serif", size: 12, color: "#1f2937" },
   paper_bgcolor: "#fff", plot_bgcolor: "#fff", hovermode: "closest" };
@@ -98,7 +99,8 @@ const colourOf = (name, level) => {
 let shown = [], chosen = [];
 function frontOf(some, x, y) {
   const a = way(x) === "min" ? 1 : -1, b = way(y) === "min" ? 1 : -1, found = [];
-  const sorted = some.filter(allowed).sort((p, q) => a * (p.mean[x] - q.mean[x]) || b * (p.mean[y] - q.mean[y]));
+  const known = some.filter((c) => Number.isFinite(c.mean[x]) && Number.isFinite(c.mean[y]));
+  const sorted = known.filter(allowed).sort((p, q) => a * (p.mean[x] - q.mean[x]) || b * (p.mean[y] - q.mean[y]));
   for (const c of sorted) if (!found.length || b * c.mean[y] < b * found[found.length - 1].mean[y]) found.push(c);
   return found;
 }
@@ -196,6 +198,7 @@ function drawCurve() {
       const bySeed = new Map();
       for (const c of here) for (const i of c.rows) {
         const seed = D.columns.seed.numbers[i], sum = bySeed.get(seed) || [0, 0];
+        if (Number.isNaN(D.columns[measure].numbers[i])) continue;
         sum[0] += D.columns[measure].numbers[i]; sum[1] += 1;
         bySeed.set(seed, sum);
       }
@@ -225,7 +228,8 @@ function decades(label, values) { // Plotly's parallel axes are linear: the loga
 function drawParallel() {
   const step = Math.max(1, shown.length / MOST_LINES);
   // drawn, since every so-maniest point of a grid may have one level of a factor only
-  const some = step === 1 ? shown : shown.filter((c) => (Math.imul(c.first + 1, 2654435761) >>> 0) < 2 ** 32 / step);
+  const whole = shown.filter((c) => Object.keys(D.objectives).every((name) => Number.isFinite(c.mean[name])));
+  const some = step === 1 ? whole : whole.filter((c) => (Math.imul(c.first + 1, 2654435761) >>> 0) < 2 ** 32 / step);
   const dimensions = FACTORS.map((name) => {
     const c = D.columns[name];
     if (!c.names) return spansDecades(c.numbers) ? decades(name, some.map((one) => c.numbers[one.first])) : { label: name, values: some.map((one) => c.numbers[one.first]) };
@@ -276,7 +280,7 @@ function begin() {
   for (const id of ["x", "y", "colour", "log"]) $(id).addEventListener("change", drawFront);
   for (const id of ["factor", "measure", "lines"]) $(id).addEventListener("change", drawCurve);
   $("clear").addEventListener("click", () => { chosen = []; drawChosen(); });
-  const xs = ALL.map((c) => c.mean[$("x").value]), least = xs.reduce((a, b) => Math.min(a, b), Infinity);
+  const xs = ALL.map((c) => c.mean[$("x").value]).filter(Number.isFinite), least = xs.reduce((a, b) => Math.min(a, b), Infinity);
   $("log").checked = least > 0 && xs.reduce((a, b) => Math.max(a, b), 0) > 10 * least;
   refresh();
   watchFront();
