@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.kernels.backward import codes_at_top, output_error, receive, send
-from neurosim.kernels.conv import forward_map, receive_map, send_map, turn_weights
+from neurosim.kernels.conv import forward_map
+from neurosim.kernels.conv_back import receive_map, send_map, turn_weights
 from neurosim.kernels.conv_update import update_map
 from neurosim.kernels.crossbars import recompute_signs
 from neurosim.kernels.engine import update, winner

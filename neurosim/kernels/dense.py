@@ -8,23 +8,17 @@ from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
     HALF,
     add,
-    add_pairs_high,
-    add_pairs_low,
-    add_products,
-    columns_0,
-    columns_1,
     load_16,
     load_32,
     lowest_bit,
     multiply,
-    no_sums,
     nonzero_bits,
     numbers_32,
-    pair,
     splat_32,
     store,
     total,
 )
+from neurosim.kernels.pairs import add_pairs_high, add_pairs_low, add_products, columns_0, columns_1, no_sums, pair
 from neurosim.kernels.registers import LANES
 
 

@@ -31,10 +31,11 @@ class Vector(types.Type):
 
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, vector: Vector) -> None:
-        super().__init__(manager, vector, _llvm(vector))
+        super().__init__(manager, vector, llvm_vector(vector))
 
 
-def _llvm(vector: Any) -> ir.VectorType:
+def llvm_vector(vector: Any) -> ir.VectorType:
+    """The type as LLVM has it."""
     return ir.VectorType(ir.IntType(vector.bits), vector.lanes)
 
 
@@ -43,15 +44,16 @@ register_model(Vector)(_VectorModel)
 LANES_16, LANES_32 = Vector(16, LANES), Vector(32, HALF)
 
 
-def _indices(numbers: list[int]) -> ir.Constant:
+def numbered(numbers: list[int]) -> ir.Constant:
+    """Numbers of lanes, for a shuffle."""
     return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), numbers)
 
 
-def _filled(builder: Any, vector: ir.VectorType, scalar: Any) -> Any:
+def filled(builder: Any, vector: ir.VectorType, scalar: Any) -> Any:
     """A vector with the scalar in every lane."""
     empty = ir.Constant(vector, ir.Undefined)
     one = builder.insert_element(empty, scalar, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, empty, _indices([0] * vector.count))
+    return builder.shuffle_vector(one, empty, numbered([0] * vector.count))
 
 
 def _pointer(context: Any, builder: Any, signature: Any, arguments: Any, element: ir.Type) -> Any:
@@ -74,8 +76,8 @@ def _load(vector):
             element = ir.VectorType(ir.IntType(width), vector.lanes)
             found = builder.load(_pointer(context, builder, signature, arguments, element), align=width // 8)
             if width < vector.bits:
-                return (builder.sext if signed else builder.zext)(found, _llvm(vector))
-            return found if width == vector.bits else builder.trunc(found, _llvm(vector))
+                return (builder.sext if signed else builder.zext)(found, llvm_vector(vector))
+            return found if width == vector.bits else builder.trunc(found, llvm_vector(vector))
 
         return vector(array, at), codegen
 
@@ -110,7 +112,7 @@ def transpose(typing_context, array, at, pitch, out, to, width):
     kinds = array.dtype.bitwidth, out.dtype.bitwidth
 
     def codegen(context, builder, signature, arguments):
-        lanes = _llvm(LANES_32)
+        lanes = llvm_vector(LANES_32)
         source, target = (ir.VectorType(ir.IntType(bits), HALF) for bits in kinds)
 
         def place(first, k, element):
@@ -128,8 +130,8 @@ def transpose(typing_context, array, at, pitch, out, to, width):
             high = [HALF + i if i & size else i + size for i in range(HALF)]
             for k in (k for k in range(HALF) if not k & size):
                 a, b = rows[k], rows[k + size]
-                rows[k] = builder.shuffle_vector(a, b, _indices(low))
-                rows[k + size] = builder.shuffle_vector(a, b, _indices(high))
+                rows[k] = builder.shuffle_vector(a, b, numbered(low))
+                rows[k + size] = builder.shuffle_vector(a, b, numbered(high))
         for k, row in enumerate(rows):
             found = builder.trunc(row, target) if kinds[1] < 32 else row
             builder.store(found, place(3, k, target), align=kinds[1] // 8)
@@ -176,7 +178,7 @@ def _splat(vector):
     def splat(typing_context, x):
         def codegen(context, builder, signature, arguments):
             scalar = context.cast(builder, arguments[0], signature.args[0], types.int64)
-            return _filled(builder, _llvm(vector), builder.trunc(scalar, ir.IntType(vector.bits)))
+            return filled(builder, llvm_vector(vector), builder.trunc(scalar, ir.IntType(vector.bits)))
 
         return vector(x), codegen
 
@@ -192,7 +194,7 @@ def _numbers(vector):
     @intrinsic
     def numbers(typing_context):
         def codegen(context, builder, signature, arguments):
-            return ir.Constant(_llvm(vector), list(range(vector.lanes)))
+            return ir.Constant(llvm_vector(vector), list(range(vector.lanes)))
 
         return vector(), codegen
 
@@ -243,7 +245,7 @@ def multiply_high(typing_context, a, b):
         wide = ir.VectorType(ir.IntType(2 * a.bits), a.lanes)
         x, y = (builder.sext(v, wide) for v in arguments)
         upper = builder.lshr(builder.mul(x, y), ir.Constant(wide, [a.bits] * a.lanes))
-        return builder.trunc(upper, _llvm(a))
+        return builder.trunc(upper, llvm_vector(a))
 
     return a(a, b), codegen
 
@@ -254,7 +256,7 @@ def add_where_above(typing_context, x, a, b):
 
     def codegen(context, builder, signature, arguments):
         value, p, q = arguments
-        more = builder.add(value, ir.Constant(_llvm(x), [1] * x.lanes))
+        more = builder.add(value, ir.Constant(llvm_vector(x), [1] * x.lanes))
         return builder.select(builder.icmp_unsigned(">", p, q), more, value)
 
     return x(x, a, b), codegen
@@ -300,9 +302,9 @@ def first_lanes(typing_context, x, n):
 
     def codegen(context, builder, signature, arguments):
         count = builder.trunc(context.cast(builder, arguments[1], signature.args[1], types.int64), ir.IntType(x.bits))
-        lane = ir.Constant(_llvm(x), list(range(x.lanes)))
-        inside = builder.icmp_signed("<", lane, _filled(builder, _llvm(x), count))
-        return builder.select(inside, arguments[0], ir.Constant(_llvm(x), [0] * x.lanes))
+        lane = ir.Constant(llvm_vector(x), list(range(x.lanes)))
+        inside = builder.icmp_signed("<", lane, filled(builder, llvm_vector(x), count))
+        return builder.select(inside, arguments[0], ir.Constant(llvm_vector(x), [0] * x.lanes))
 
     return x(x, n), codegen
 
@@ -315,7 +317,7 @@ def look_up(typing_context, table, at, indices):
         array, start, where = arguments
         data = context.make_array(signature.args[0])(context, builder, array).data
         base = builder.gep(data, [context.cast(builder, start, signature.args[1], types.intp)])
-        found = ir.Constant(_llvm(indices), ir.Undefined)
+        found = ir.Constant(llvm_vector(indices), ir.Undefined)
         for i in range(indices.lanes):
             lane = ir.Constant(ir.IntType(32), i)
             index = builder.sext(builder.extract_element(where, lane), ir.IntType(64))
@@ -364,7 +366,7 @@ def count_lost(typing_context, before, factor, after):
     """In how many lanes before and factor are not 0, but after is: int64."""
 
     def codegen(context, builder, signature, arguments):
-        zero = ir.Constant(_llvm(before), [0] * before.lanes)
+        zero = ir.Constant(llvm_vector(before), [0] * before.lanes)
         x, f, y = arguments
         alive = builder.and_(builder.icmp_unsigned("!=", x, zero), builder.icmp_unsigned("!=", f, zero))
         bits = _bits(builder, builder.and_(alive, builder.icmp_unsigned("==", y, zero)))
@@ -389,7 +391,7 @@ def largest_magnitude(typing_context, a):
 
     def codegen(context, builder, signature, arguments):
         x = arguments[0]
-        negative = builder.sub(ir.Constant(_llvm(a), [0] * a.lanes), x)
+        negative = builder.sub(ir.Constant(llvm_vector(a), [0] * a.lanes), x)
         size = builder.select(builder.icmp_signed(">", x, negative), x, negative)
         found = _call(builder, f"llvm.vector.reduce.smax.v{a.lanes}i{a.bits}", ir.IntType(a.bits), [size])
         return builder.sext(found, ir.IntType(64))
@@ -406,99 +408,3 @@ def total(typing_context, sums):
         return builder.sext(_call(builder, name, ir.IntType(sums.bits), list(arguments)), ir.IntType(64))
 
     return types.int64(sums), codegen
-
-
-# ---------------------------------------------------------------------- sums of pairs of products
-#
-# Processors multiply 16-bit lanes and add neighbouring products into 32 bits in one instruction (pmaddwd, vpdpwssd). Two
-# rows are interleaved lane by lane within groups of eight, as their unpack instructions do it, so that neighbours belong
-# to one column; `columns_0` and `columns_1` put the two
-# halves of the sums into the order of the columns.
-
-_HALVES = tuple([8 * group + 4 * half + i for group in range(4) for i in range(4)] for half in range(2))
-
-
-@intrinsic
-def no_sums(typing_context):
-    """Sums of 16 columns, all 0."""
-
-    def codegen(context, builder, signature, arguments):
-        return ir.Constant(_llvm(LANES_32), [0] * LANES_32.lanes)
-
-    return LANES_32(), codegen
-
-
-@intrinsic
-def pair(typing_context, p, q):
-    """Two 16-bit factors, for `add_pairs`: a vector p, q, p, q, …"""
-
-    def codegen(context, builder, signature, arguments):
-        word, lower = ir.IntType(32), ir.Constant(ir.IntType(32), 0xFFFF)
-        x, y = (
-            builder.trunc(context.cast(builder, v, t, types.int64), word)
-            for v, t in zip(arguments, signature.args, strict=True)
-        )
-        both = builder.or_(builder.and_(x, lower), builder.shl(y, ir.Constant(word, 16)))
-        return builder.bitcast(_filled(builder, _llvm(LANES_32), both), _llvm(LANES_16))
-
-    return LANES_16(p, q), codegen
-
-
-def _pair_products(builder: Any, sums: Any, x: Any, y: Any) -> Any:
-    """Sums + x * y of neighbouring 16-bit lanes."""
-    wide = ir.VectorType(ir.IntType(32), LANES)
-    products = builder.mul(builder.sext(x, wide), builder.sext(y, wide))
-    empty = ir.Constant(wide, ir.Undefined)
-    even = builder.shuffle_vector(products, empty, _indices(list(range(0, LANES, 2))))
-    odd = builder.shuffle_vector(products, empty, _indices(list(range(1, LANES, 2))))
-    return builder.add(sums, builder.add(even, odd))
-
-
-def _add_pairs(half):
-    order = [i + LANES * row for i in _HALVES[half] for row in range(2)]
-
-    @intrinsic
-    def operation(typing_context, sums, a, b, factors):
-        def codegen(context, builder, signature, arguments):
-            total_so_far, row_a, row_b, pq = arguments
-            mixed = builder.shuffle_vector(row_a, row_b, _indices(order))
-            return _pair_products(builder, total_so_far, mixed, pq)
-
-        return sums(sums, a, b, factors), codegen
-
-    return operation
-
-
-add_pairs_low = _add_pairs(0)
-"""add_pairs_low(sums, a, b, pair(p, q)): sums + p * a + q * b for the columns of the first half; a, b: 16-bit vectors."""
-add_pairs_high = _add_pairs(1)
-
-
-@intrinsic
-def add_products(typing_context, sums, a, b):
-    """Sums + a * b, neighbouring lanes added up: for a sum along a row, whose columns need no order."""
-
-    def codegen(context, builder, signature, arguments):
-        return _pair_products(builder, *arguments)
-
-    return sums(sums, a, b), codegen
-
-
-def _columns(half):
-    at = {column: i for i, column in enumerate((*_HALVES[0], *_HALVES[1]))}
-    order = [at[column] for column in range(half * HALF, (half + 1) * HALF)]
-
-    @intrinsic
-    def columns(typing_context, low, high):
-        def codegen(context, builder, signature, arguments):
-            return builder.shuffle_vector(*arguments, _indices(order))
-
-        return LANES_32(low, high), codegen
-
-    return columns
-
-
-columns_0 = _columns(0)
-"""columns_0(low, high): the sums of columns 0 … 15 in their order."""
-columns_1 = _columns(1)
-"""columns_1(low, high): the sums of columns 16 … 31."""
