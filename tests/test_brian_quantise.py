@@ -88,3 +88,25 @@ def test_what_cannot_be_rounded(b2):
             brian.quantise(things, **more)
     with pytest.raises(NeurosimError, match="it must be a Network"):
         brian.compare_bits([cells], 1 * b2.ms)
+
+
+def test_what_cannot_be_counted_can_be_quantised(b2):
+    """Gap junctions beside synapses with a weight: no chip of ours sums over synapses in every step."""
+    b2.seed(3)
+    src = b2.PoissonGroup(20, 80 * b2.Hz, name="src")
+    cells = b2.NeuronGroup(
+        10, "dv/dt = (gap - v)/(5*ms) : 1\ngap : 1", threshold="v > 1", reset="v = 0", method="euler", name="cells"
+    )
+    syn = b2.Synapses(src, cells, "w : 1", on_pre="v_post += w", name="syn")
+    syn.connect()
+    syn.w = "rand()"
+    gaps = b2.Synapses(cells, cells, "gap_post = 0.1*(v_pre - v_post) : 1 (summed)", name="gaps")
+    gaps.connect("i != j")
+    net = b2.Network(src, cells, syn, gaps)
+    with pytest.raises(NeurosimError, match="Synapses gaps: its variable gap_post, summed"):
+        brian.watch(net)
+    with brian.quantise(net, 3) as words:
+        assert (words.left, list(words.steps)) == (("gaps",), ["syn.w"])
+        assert len(np.unique(syn.w[:])) <= 4
+    compared = brian.compare_bits(net, 30 * b2.ms, bits=(8,))
+    assert compared.groups["cells"].spikes > 0

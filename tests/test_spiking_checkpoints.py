@@ -1,4 +1,8 @@
-"""What a checkpoint of a spiking network holds, what it refuses, and what a presentation leaves behind when it fails."""
+"""What a checkpoint of a spiking network holds, what it refuses, and what runs and presentations leave behind when they fail or are stopped."""
+
+import os
+import signal
+import threading
 
 import numpy as np
 import pytest
@@ -6,7 +10,9 @@ import pytest
 from neurosim.errors import NeurosimError
 from neurosim.spiking.erbp import Erbp
 from neurosim.spiking.network import SpikingNetwork
-from neurosim.spiking.neurons import Events, Population
+from neurosim.spiking.neurons import Events, Leak, Poisson, Population, lif
+from neurosim.spiking.pacing import paced
+from neurosim.spiking.projection import Projection
 from neurosim.spiking.spec import SpikingSpec
 
 
@@ -69,3 +75,34 @@ def test_a_presentation_that_is_stopped_leaves_the_sources_as_described():
         net.present(Stopping([([0, 1], [0, 1]), ([0], [1])]), ticks=4, output="data")
     assert net.tick == 4
     assert not len(net.run(20).by_name["data"][0])
+
+
+def test_an_interrupt_stops_a_run_between_two_ticks():
+    spec = SpikingSpec(
+        (Population("inp", 300, (), Poisson(3000)), lif("out", 300, threshold=2600, leak=Leak(4))),
+        (Projection("inp", "out", initial=(10, 60), delay=(0, 9)),),
+    )
+    net, other = SpikingNetwork(spec), SpikingNetwork(spec)
+    net.run(10)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        net.run(1 << 30, record=False)
+    assert 10 < net.tick < 1 << 30
+    other.run(net.tick, record=False)
+    mine, its = net.save(), other.save()
+    assert all(np.array_equal(mine[key], its[key]) for key in its)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_pieces_grow_and_shrink_with_the_time_they_take():
+    assert [paced(64, seconds) for seconds in (0.01, 0.1, 0.5)] == [128, 64, 32]
+    assert (paced(1, 9.0), paced(1 << 20, 0.0)) == (1, 1 << 20)
+
+
+def test_runs_in_other_threads_leave_signals_alone():
+    net, found = small(), []
+    thread = threading.Thread(target=lambda: found.append(net.run(200).total))
+    thread.start()
+    thread.join()
+    assert found == [small().run(200).total]

@@ -77,27 +77,19 @@ def objects_of(network: Any, level: int = 0) -> set[Any]:
     return everything
 
 
-def sorted_out(objects: Iterable[Any]) -> Sources:
-    """Objects by kind. Raises NeurosimError for one that cannot be counted, by its name."""
+def sorted_out(objects: Iterable[Any], *, counting: bool = True) -> Sources:
+    """Objects by kind. counting: raise NeurosimError for one that cannot be counted, by its name; otherwise such is left out."""
     module = brian2()
     from brian2.groups.group import CodeRunner
 
     found = Sources()
-    ignored = (module.Subgroup, module.EventMonitor, module.StateMonitor, module.PopulationRateMonitor)
     sources = (module.NeuronGroup, module.PoissonGroup, module.SpikeGeneratorGroup)
     for thing in sorted(objects, key=_place):
-        if isinstance(thing, module.SpatialNeuron):
-            raise _refused(thing, "a neuron of many compartments")
+        if counting:
+            _refuse_uncounted(thing)
         if isinstance(thing, sources):
-            if isinstance(thing, module.NeuronGroup):
-                refuse_inactive(thing)
             found.groups.append(thing)
         elif isinstance(thing, module.Synapses):
-            for name in thing.summed_updaters:
-                raise _refused(thing, f"its variable {name}, summed over synapses in every step,")
-            for end, whose in ((thing.source, "spikes"), (thing.target, "variables")):
-                if isinstance(base(end), module.Synapses):
-                    raise _refused(thing, f"what it does with the {whose} of other synapses, {base(end).name},")
             found.synapses.append(thing)
         elif isinstance(thing, module.PoissonInput):
             found.inputs.append(thing)
@@ -105,9 +97,30 @@ def sorted_out(objects: Iterable[Any]) -> Sources:
             found.notes.append(f"{thing.name}: a Python function runs beside the network: what it does is not counted")
         elif type(thing) is CodeRunner:
             found.regular.setdefault(base(thing.group).name, []).append(thing)
-        elif not isinstance(thing, (*ignored, CodeRunner)):
-            raise _refused(thing, f"a {type(thing).__name__}")
     return found
+
+
+def _refuse_uncounted(thing: Any) -> None:
+    """Refuse an object that cannot be counted, by its name."""
+    module = brian2()
+    from brian2.groups.group import CodeRunner
+
+    taken = (
+        module.NeuronGroup, module.PoissonGroup, module.SpikeGeneratorGroup, module.Synapses, module.PoissonInput, module.NetworkOperation,
+        module.Subgroup, module.EventMonitor, module.StateMonitor, module.PopulationRateMonitor, CodeRunner,
+    )  # fmt: skip
+    if isinstance(thing, module.SpatialNeuron):
+        raise _refused(thing, "a neuron of many compartments")
+    if isinstance(thing, module.Synapses):
+        for name in thing.summed_updaters:
+            raise _refused(thing, f"its variable {name}, summed over synapses in every step,")
+        for end, whose in ((thing.source, "spikes"), (thing.target, "variables")):
+            if isinstance(base(end), module.Synapses):
+                raise _refused(thing, f"what it does with the {whose} of other synapses, {base(end).name},")
+    elif isinstance(thing, module.NeuronGroup):
+        refuse_inactive(thing)
+    elif not isinstance(thing, taken):
+        raise _refused(thing, f"a {type(thing).__name__}")
 
 
 def check_named(field: str, given: Any, synapses: Iterable[Any]) -> None:

@@ -148,9 +148,9 @@ def quantise(
     """
     module = brian2()
     if isinstance(network, module.Synapses):
-        found = sorted_out([network, *network.contained_objects])
+        found = sorted_out([network, *network.contained_objects], counting=False)
     else:
-        found = sorted_out(objects_of(network, level + 1))
+        found = sorted_out(objects_of(network, level + 1), counting=False)
     if module.get_device() is module.all_devices["cpp_standalone"]:
         raise NeurosimError(
             "device cpp_standalone: weights are not known before its program runs; quantise on a runtime target"
@@ -203,7 +203,7 @@ def compare_bits(
     if not isinstance(duration, module.Quantity):
         raise NeurosimError(f"duration={shown(duration)}: must be a time, such as 1*second")
     seconds = _of_dimension("duration", duration, module.second.dim)
-    found = sorted_out(objects_of(network))
+    found = sorted_out(objects_of(network), counting=False)
     groups = [g for g in found.groups if isinstance(g, module.NeuronGroup) and "spike" in g.events]
     if not groups:
         raise NeurosimError("network: has no NeuronGroup that spikes")

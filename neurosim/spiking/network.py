@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from neurosim.spiking.counting import operations
 from neurosim.spiking.given import check_labels, check_samples, check_values, inputs_of, order_of, tables_of
 from neurosim.spiking.held import Holding
 from neurosim.spiking.neurons import LAST_TICK, Events, Poisson
+from neurosim.spiking.pacing import FIRST, Stops, paced
 from neurosim.spiking.program import Compiler, sorted_events
 from neurosim.spiking.projection import Synapses
 from neurosim.spiking.recorded import Spikes, in_order, together, unrecorded
@@ -40,7 +42,7 @@ class SpikingNetwork:
         self._memory: SpikeMemory = self._compiler.memory()
         places = [(int(r[POPULATION.first]), int(r[POPULATION.n])) for r in self._compiler.populations]
         self._tallies = Tallies(len(spec.projections), self._compiler.neurons, places)
-        self.tick = 0
+        self.tick, self._piece, self._stops = 0, FIRST, Stops()
         self._cleared = self._presented = self.samples = self._slower = 0
         self._shown: dict[int, tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
         self._event_start: dict[int, int] = {}
@@ -57,9 +59,10 @@ class SpikingNetwork:
         self._slower = by
 
     def run(self, ticks: int, *, learn: bool = True, record: bool = True) -> Spikes:
-        """So many ticks; returns the spikes of all populations, none with record=False."""
+        """So many ticks; returns the spikes of all populations, none with record=False. Interrupted, it stops between two ticks."""
         check_whole("ticks", ticks, 0, LAST_TICK)
-        return self._ticks(ticks, LEARNING if learn else TESTING, record=record)
+        with self._stops:
+            return self._ticks(ticks, LEARNING if learn else TESTING, record=record)
 
     def present(
         self,
@@ -96,27 +99,28 @@ class SpikingNetwork:
         chosen = order_of(order, n_samples)
         check_samples(self.spec, given, chosen)
         found = np.zeros((len(chosen), n_out), np.int64)
-        try:
-            for at, sample in enumerate(chosen):
-                if rest:
-                    self.rest()
-                for number, values in given.items():
-                    self._set_input(number, values[sample])
-                for number, table in tables.items():
-                    self._set_table(number, 0 if labels is None else table[labels[sample]])
-                self._seek(0)
-                self._presented = self.tick
-                record = spikes is not None
-                parts = [self._ticks(burn_in, before_learning, record=record)]
-                before = self._tallies.spikes(counted, out)
-                parts.append(self._ticks(ticks - burn_in, counted, record=record))
-                if spikes is not None:
-                    spikes.append(together(parts, self._presented))
-                found[at] = self._tallies.spikes(counted, out) - before
-                self._tallies.samples[counted] += 1
-                self.samples += 1
-        finally:  # also where a sample is refused or a run is stopped
-            self._set_back([*given, *tables])
+        with self._stops:
+            try:
+                for at, sample in enumerate(chosen):
+                    if rest:
+                        self.rest()
+                    for number, values in given.items():
+                        self._set_input(number, values[sample])
+                    for number, table in tables.items():
+                        self._set_table(number, 0 if labels is None else table[labels[sample]])
+                    self._seek(0)
+                    self._presented = self.tick
+                    record = spikes is not None
+                    parts = [self._ticks(burn_in, before_learning, record=record)]
+                    before = self._tallies.spikes(counted, out)
+                    parts.append(self._ticks(ticks - burn_in, counted, record=record))
+                    if spikes is not None:
+                        spikes.append(together(parts, self._presented))
+                    found[at] = self._tallies.spikes(counted, out) - before
+                    self._tallies.samples[counted] += 1
+                    self.samples += 1
+            finally:  # also where a sample is refused or a run is stopped
+                self._set_back([*given, *tables])
         return found
 
     def rest(self) -> None:
@@ -175,15 +179,19 @@ class SpikingNetwork:
         raster = Raster(np.empty(room, np.int64), np.empty(room, np.int32), np.zeros(1, np.int64))
         done, parts = 0, []
         while done < ticks:
-            start = self.tick
+            start, asked = self.tick, min(ticks - done, self._piece)
+            began = time.perf_counter()
             done_now = run_spikes(
                 self._program, self._memory, self._tallies.of[kind], raster, start, start - self._cleared,
-                start - self._presented, ticks - done, kind == LEARNING, record,
+                start - self._presented, asked, kind == LEARNING, record,
             )  # fmt: skip
             self.tick += done_now
             self._tallies.ticks[kind] += done_now
+            self._stops.check()
             done += done_now
-            if done < ticks:
+            if done_now == self._piece:
+                self._piece = paced(self._piece, time.perf_counter() - began)
+            if done_now < asked:  # no room for what another tick may record
                 used = int(raster.used[0])
                 parts.append((raster.tick[:used].copy(), raster.neuron[:used].copy()))
                 raster.used[0] = 0
