@@ -12,6 +12,7 @@ from neurosim.errors import NeurosimError
 from neurosim.floats.network import FloatNetwork
 from neurosim.floats.training import Training
 from neurosim.studies import setting as module
+from neurosim.studies import tasks
 from neurosim.studies.fixed import exponent
 from neurosim.studies.measures import degrees, roc_area, update_angles
 from neurosim.studies.setting import Setting, run
@@ -165,3 +166,30 @@ def test_angles():
     assert found["bp"]["ratio"] == pytest.approx(1)
     assert 45 < found["srbp"]["angle_signal"] < 135
     assert found["top-only"] == {}
+
+
+def test_recordings_in_parts_learn_all_but_every_fourth(monkeypatch):
+    def nmnist(part, limit=None, *, pixels):
+        n = {"train": 10, "test": 3}[part]
+        samples = [(np.array([i]), np.array([i])) for i in range(n)][:limit]
+        return samples, np.arange(n, dtype=np.uint8)[:limit] % 3
+
+    monkeypatch.setattr(tasks.events, "nmnist", nmnist)
+
+    def who(samples):
+        return [int(at[0]) for at, _ in samples]
+
+    learned, labels, judged, judged_labels = tasks.recordings("n-mnist", 5)
+    assert (who(learned), who(judged)) == (list(range(10)), [0, 1, 2])
+    seen = []
+    for seed in range(4):
+        learned, labels, judged, judged_labels = tasks.recordings("n-mnist-in-parts", seed)
+        assert who(judged) == list(range(seed, 10, 4)) == who(tasks.recordings("n-mnist-in-parts", seed + 4)[2])
+        assert sorted(who(learned) + who(judged)) == list(range(10))
+        assert labels.tolist() == [i % 3 for i in who(learned)]
+        assert judged_labels.tolist() == [i % 3 for i in who(judged)]
+        problem = load("n-mnist-counts-in-parts", "label", seed, 0, 0)
+        assert problem.test_inputs.argmax(axis=1).tolist() == who(judged)
+        seen += who(judged)
+    assert sorted(seen) == list(range(10))
+    assert [len(x) for x in tasks.recordings("n-mnist-in-parts", 1, 8, 1)] == [6, 6, 1, 1]

@@ -19,7 +19,7 @@ from neurosim.spiking.neurons import EVERY_TICK
 from neurosim.spiking.spec import SpikingSpec
 from neurosim.spiking.training import Lesson, accuracy, train_part
 from neurosim.studies.setting import key_of
-from neurosim.studies.tasks import PIXELS
+from neurosim.studies.tasks import recordings
 
 ENCODINGS = ("rate", "escape", "events")
 WITHIN_TICKS, TAU_TICKS = 2, 10.0
@@ -36,9 +36,10 @@ class SpikingSetting:
     """What decides a run, but for its seed.
 
     data, encoding: a data set whose values become probabilities of a spike in a tick (``rate``: up to `brightest`; ``escape``: as of
-    `escape_probabilities`), or ``n-mnist`` as ``events``; lesson: how samples are shown; engine: ``float``, in real numbers, or
-    ``fixed``; train_samples, test_samples: only the first so many, 0: all; weight_bits: the network learns with narrower weights, 0: as
-    described; rounded: widths that the weights are rounded to at the end, to see what that costs.
+    `escape_probabilities`), or ``n-mnist`` (also ``-in-parts``: `tasks.recordings`) as ``events``; lesson: how samples are shown;
+    engine: ``float``, in real numbers, or ``fixed``; train_samples, test_samples: only the first so many, 0: all; weight_bits: the
+    network learns with narrower weights, 0: as described; rounded: widths that the weights are rounded to at the end, to see what that
+    costs.
     """
 
     network: Erbp
@@ -75,13 +76,11 @@ class SpikingSetting:
         found = self.network.replace(seed=seed).network()
         return narrowed(found, self.weight_bits) if self.weight_bits else found
 
-    def samples(self) -> tuple[Any, NDArray[np.int64], Any, NDArray[np.int64]]:
+    def samples(self, seed: int) -> tuple[Any, NDArray[np.int64], Any, NDArray[np.int64]]:
         """(training inputs as of `SpikingNetwork.present`, labels, test inputs, labels). Raises NeurosimError for missing data."""
-        limits = self.train_samples or None, self.test_samples or None
         if self.encoding == "events":
-            parts = [events.nmnist(part, n, pixels=PIXELS) for part, n in zip(("train", "test"), limits, strict=True)]
-            return parts[0][0], parts[0][1].astype(np.int64), parts[1][0], parts[1][1].astype(np.int64)
-        found = data.load(self.data).head(*limits)
+            return recordings(self.data, seed, self.train_samples, self.test_samples)
+        found = data.load(self.data).head(self.train_samples or None, self.test_samples or None)
         full = float(found.full_scale or 1)
         train, test = (
             escape_probabilities(x, full) if self.encoding == "escape" else probabilities(x, full, self.brightest)
@@ -96,7 +95,7 @@ class SpikingRun:
     def __init__(self, setting: SpikingSetting, seed: int) -> None:
         self.setting, self.lesson = setting, setting.lesson
         self.net = SpikingNetwork(setting.spec(seed), real=setting.engine == "float")
-        self.inputs, self.labels, self.test, self.test_labels = setting.samples()
+        self.inputs, self.labels, self.test, self.test_labels = setting.samples(seed)
         self.parts = self.lesson.parts(seed, len(self.labels))
         self.epochs, self.scored, self.epoch, self.right = len(self.parts), "test_accuracy", 0, 0.0
         self.events, self.spikes = 0, np.zeros(len(self.net.spec.populations), np.int64)

@@ -13,6 +13,8 @@ from neurosim.errors import NeurosimError
 from neurosim.spiking import events
 
 TEACHER, EVENT_COUNTS = "teacher-", "n-mnist-counts"
+IN_PARTS, PARTS = "-in-parts", 4
+"""What the name of a sample of N-MNIST ends with that is judged by parts of its training recordings; how many parts there are."""
 PIXELS = events.Pixels(pool=2)
 """How studies take recordings of N-MNIST: 2 x 2 pixels share an input, polarities are apart, ticks are milliseconds."""
 _TEACHER_SAMPLES = 5000, 1000
@@ -50,10 +52,10 @@ def load(name: str, target: str, seed: int, train_samples: int, test_samples: in
 
     A teacher's inputs are standard normal, its weights uniform on [-1, 1] (Lillicrap et al. 2016), new for every seed. target: ``label``
     or ``input``. `n-mnist-counts` is how often each input of a spiking network spikes in a recording of N-MNIST, `PIXELS` of them: what a
-    read-out sees that is blind to time; 16 spikes are 1. Raises NeurosimError.
+    read-out sees that is blind to time; 16 spikes are 1 (`-in-parts`: as of `recordings`). Raises NeurosimError.
     """
-    if name == EVENT_COUNTS:
-        return _event_counts(train_samples, test_samples)
+    if name.removesuffix(IN_PARTS) == EVENT_COUNTS:
+        return _event_counts(name, seed, train_samples, test_samples)
     if name.startswith(TEACHER):
         return _teacher(name, seed, train_samples or _TEACHER_SAMPLES[0], test_samples or _TEACHER_SAMPLES[1])
     found = data.load(name).head(train_samples or None, test_samples or None)
@@ -66,12 +68,29 @@ def load(name: str, target: str, seed: int, train_samples: int, test_samples: in
     return Problem(train, labels[0], test, labels[1], scale, found.n_classes)
 
 
-def _event_counts(n_train: int, n_test: int) -> Problem:
-    parts = [events.nmnist(part, n or None, pixels=PIXELS) for part, n in (("train", n_train), ("test", n_test))]
-    (train, train_labels), (test, test_labels) = [
-        (events.counts(samples, PIXELS.n).astype(np.float32), labels.astype(np.int64)) for samples, labels in parts
-    ]
-    return Problem(train, train_labels, test, test_labels, 1 / 16, 10)
+def recordings(
+    name: str, seed: int, n_train: int = 0, n_test: int = 0
+) -> tuple[list[events.Sample], NDArray[np.int64], list[events.Sample], NDArray[np.int64]]:
+    """(training recordings of the sample of N-MNIST as lists of events, labels, test recordings, labels); 0: all of them.
+
+    A name that ends in `-in-parts` is for judging by more recordings than the test has: of the training recordings, every fourth from
+    the seed's on (modulo 4) is the test, and the others are learned. Raises NeurosimError for missing data.
+    """
+    train, labels = events.nmnist("train", n_train or None, pixels=PIXELS)
+    wanted = labels.astype(np.int64)
+    if not name.endswith(IN_PARTS):
+        test, test_labels = events.nmnist("test", n_test or None, pixels=PIXELS)
+        return train, wanted, test, test_labels.astype(np.int64)
+    held = np.arange(len(train)) % PARTS == seed % PARTS
+    learned, judged = ([train[i] for i in np.flatnonzero(part)] for part in (~held, held))
+    n = n_test or len(judged)
+    return learned, wanted[~held], judged[:n], wanted[held][:n]
+
+
+def _event_counts(name: str, seed: int, n_train: int, n_test: int) -> Problem:
+    train, train_labels, test, test_labels = recordings(name, seed, n_train, n_test)
+    counts = (events.counts(samples, PIXELS.n).astype(np.float32) for samples in (train, test))
+    return Problem(next(counts), train_labels, next(counts), test_labels, 1 / 16, 10)
 
 
 def _teacher(name: str, seed: int, n_train: int, n_test: int) -> Problem:

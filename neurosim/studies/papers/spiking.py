@@ -1,7 +1,7 @@
 """Event-driven random backpropagation in spikes (Neftci et al. 2017; NSAT: Detorakis et al. 2018): real numbers, integers, few bits.
 
 MNIST 784-200-10 and 784-100-10 with the defaults of `Erbp`, one pass; the published parameters of both papers as they stand;
-a sample of N-MNIST, 1,000 recordings, 12 passes, whose setting was chosen on 800 of them by the other 200.
+a sample of N-MNIST, 1,000 recordings, 12 passes, whose setting was chosen on the training recordings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from neurosim.studies.plots import bars
 from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict, findings_of, run_cells
 from neurosim.studies.setting import Setting
 from neurosim.studies.spikes import TAU_TICKS, WITHIN_TICKS, SpikingSetting
-from neurosim.studies.tasks import EVENT_COUNTS, PIXELS
+from neurosim.studies.tasks import EVENT_COUNTS, IN_PARTS, PARTS, PIXELS
 
 ENGINES = ("float",)
 BITS = (8, 6, 4)
@@ -40,9 +40,10 @@ WHOLE, WHOLE_REAL = f"{MNIST}, {_ALL:,} samples", f"{MNIST_REAL}, {_ALL:,} sampl
 SMALL, SMALL_REAL = "784-100-10, integers", "784-100-10, real numbers"
 NEAREST = "784-100-10, integers, rounded to the nearest"
 LOSSY, NOISY, DEEP = "eRBPx 784-200-10", "eRBP+ 784-200-10", "eRBPx 784-200-200-10"
-FASTER, LONGER = f"{LOSSY}, four times the rate", f"{LOSSY}, four times the rate, falling, {_ALL:,} samples"
+FASTER, LONGER = f"{LOSSY}, four times the rate", f"{LOSSY}, {_ALL:,} samples, five passes"
 NSAT = "NSAT 784-100-10"
 EVENTS, EVENTS_REAL, READ_OUT = "N-MNIST, integers", "N-MNIST, real numbers", "N-MNIST, linear read-out of counts"
+EVENTS_IN_PARTS, READ_OUT_IN_PARTS = f"{EVENTS}, 1,000 in four parts", f"{READ_OUT}, 1,000 in four parts"
 BP = "BP 784-200-10, 10 passes"
 _MEASURES = {
     "test_accuracy": "test accuracy, %",
@@ -51,41 +52,40 @@ _MEASURES = {
     "learning_nj": "nJ a learning sample",
 }
 _TRIED = (
-    "Why the published settings stay behind: their rate is slow. Where it falls, as ours does, learning stops before it is done (81 % "
-    "after 10,000 samples); constant, as published, it is 4 points better, and four times as high 3 more, a point below what "
-    "backpropagation in one pass knows after as many samples (below). One pass over 50,000 at that rate, falling, ends at 8 % of "
-    "error, where our own setting has less than 5, so samples are not all that it lacks; what else the published code does in another "
-    "way was not found. Tried with 3,000 samples and rates that fall, where the published parameters have 67.0 %: eight times the "
-    "rate 85.5, no refractory time of data neurons 77.5, no blank-out 72.6 (in both, more spikes are a higher rate), pixels as rates "
-    "in place of escape rates 66.8, gates of 4 nA 62.3, error neurons with a threshold of 1 V 11.4. With 6,000 samples and four times "
-    "the rate: falling 86.6, constant 88.4, falling and with open gates at the output 86.9. With 3,000 and four times the rate, "
-    "constant, 84.6: membranes that stay 84.4, that subtract the threshold 84.5, a threshold four times as high 84.1, single-bit "
-    "feedback 84.7, no blank-out 79.0, and our own coding, pixels as rates without a refractory time, 86.6: more spikes of the "
-    "inputs, so less noise, are the one thing that helped. Tests of 500 ticks differ by at most half a point.",
-    "Why N-MNIST stays with the read-out: there is little to win above it, and the outputs lose it. Of the 1,000 recordings in four "
-    "parts, each judged after learning from the other three, regularised logistic regression on the counts knows 86.2 % (polarities "
-    "merged), a perceptron with 200 hidden units 87.9, regression on 200 random units 84.2, on 1,000 of them 87.9. (With the study's "
-    "578 inputs, and as much regularisation as is best so, regression knows 87 of the 100 test recordings.) Integers that learned "
-    "from 750 were judged by the other 250 (one is 0.4 points; one seed; logistic regression 85.6): with merged polarities and a "
-    "fourth of the rate they know 84.8. Logistic regression on what those hidden neurons spoke knows 88.0, and 86.0 before they "
-    "learn: so the hidden layer does learn, and the delta rule of the outputs, which is content as soon as the right one spikes and "
-    "the others do not, loses 3 points: a sum of hidden counts by its weights knows 85.6, and the network 93.2 of what it learned "
-    "from, so the weights are not where regression would put them. Nothing tried beside it was better: recordings moved by up to a "
-    "pixel (nine copies, each shown once) 77.6 to 80.4 at three rates; ticks of 2 ms, 20 passes 83.6, at a fourth of the rate 81.2, "
-    "at a sixteenth 80.4; membranes that subtract the threshold 83.6; 500 hidden neurons, six passes 80.0; gates open 62.8, wider at "
-    "the output 81.2, narrower 82.8; a rate that falls to a thirty-second 82.4; a fourth of the output's rate 82.0; a blank-out of a "
-    "half 78.8; noise of half the threshold 84.0; labels that speak half as often, to membranes that subtract 70.8. Of 100 test "
-    "recordings the standard error is 3.6 points, more than what the verdict is about.",
+    "Why the published settings stay behind after 10,000 samples: their rate is slow, and samples are few; backpropagation in one pass "
+    "knows little more after as many (below). So one network is shown 50,000 samples five times, at the published, constant rate. "
+    "Beside it four times the rate was tried, which is ahead early on; falling after that, it knew 94.0 % of the first 1,000 test "
+    "samples after 45,000, where the published rate had 93.6 after 50,000. What else was tried, with refractory times that were a tick "
+    "longer than published (which costs one to two points): with 3,000 samples and rates that fall, where the published parameters had "
+    "67.0 %, eight times the rate 85.5, no refractory time of data neurons 77.5, no blank-out 72.6 (in both, more spikes are a higher "
+    "rate), pixels as rates in place of escape rates 66.8, gates of 4 nA 62.3, error neurons with a threshold of 1 V 11.4. With 3,000, "
+    "four times the rate, constant, 84.6: membranes that stay 84.4, that subtract the threshold 84.5, a threshold four times as high "
+    "84.1, single-bit feedback 84.7, no blank-out 79.0, and our own coding, pixels as rates without a refractory time, 86.6: more spikes "
+    "of the inputs, so less noise. Tests of 500 ticks differ by at most half a point.",
+    "NSAT as shipped learns slowly, too. Tried with 3,000 samples, after which it knows 65.9 %: rates that fall 53.7, twice the rate "
+    "71.1, half of it 57.5, membranes that subtract the threshold 73.9, three times the spikes of the inputs 70.3.",
+    "N-MNIST has little to win above the read-out: of its 1,000 recordings in four parts, each judged after learning from the other "
+    "three, logistic regression on the counts knows 83.5 % with as much regularisation as is best, 85.3 of their square roots. "
+    "Prediction neurons that inhibit one another are what the outputs' delta rule lacks, which is content as soon as the right one "
+    "spikes: judged by those four parts, without them 82.2, inhibition of 8 and 16 83.8 each, 24 82.2; 16 with rates that go on falling "
+    "84.6, with 18 passes 84.8. By that the setting was chosen, so the verdict in parts is a little kind to it. The 100 test recordings "
+    "had no part in it; their standard error is 3.6 points. Not better, with 16: 400 hidden neurons 82.9, a wider gate at the output "
+    "82.7, inputs that are refractory for 3 ms 83.5. Before there was inhibition, learning from 750 and judged by the other 250: "
+    "recordings moved by up to a pixel (nine copies, each shown once) 77.6 to 80.4 at three rates, ticks of 2 ms, 20 passes 83.6, "
+    "membranes that subtract the threshold 83.6, gates open 62.8, a blank-out of a half 78.8, noise of half the threshold 84.0, where "
+    "the best was 84.8 and regression 85.6.",
 )
 """What was tried of the claims that fail."""
 _NOTES = (
     "MNIST: 110 ticks a sample, of which 30 neither teach nor count, a pixel of 1 spikes with 0.3 a tick, one pass over the first "
     f"{_FIRST:,} samples, where it is not {_ALL:,}, in five equal parts, each at half the rate of the one before; weights of 8 bits, "
     "states of 16. The same descriptions in real numbers. N-MNIST: the first 1,000 training and 100 test recordings, "
-    f"{PIXELS.n} inputs (2 x 2 pixels share one), 300 ticks of 1 ms, 12 passes in four such parts; 100 test recordings are few: one "
-    "is a point. The read-out is softmax regression on how often each input spoke. eRBPx, eRBP+ and NSAT have the published "
+    f"{PIXELS.n} inputs (2 x 2 pixels share one), 300 ticks of 1 ms, 12 passes in six such parts, prediction neurons that inhibit one "
+    "another; 100 test recordings are few: one is a point, so that the training recordings are judged in four parts, too, each after "
+    "learning from the other three (a seed a part; every other recording is hard, so parts differ much). The "
+    "read-out is softmax regression on how often each input spoke. eRBPx, eRBP+ and NSAT have the published "
     "parameters, with the departures that `Erbp.neftci` and `Erbp.nsat` state, and samples of 250 and 1,500 ticks; rates are constant, "
-    "as published, but for NSAT's and where it says that they fall; eRBP+ and eRBPx are in real numbers.",
+    "as published; eRBP+ and eRBPx are in real numbers.",
     f"Spikes of two runs coincide that are within {WITHIN_TICKS} ticks; distance: van Rossum's with {TAU_TICKS:g} ticks, a spike alone "
     "is 1. Both are of 20 test samples, after the weights that real numbers have learned were rounded to the nearest, with integer "
     "states.",
@@ -101,9 +101,15 @@ _NOTES = (
 def cells() -> list[Cell]:
     """Ours on MNIST and N-MNIST, the published settings, few bits, BP."""
     # Errors in smaller steps that stay for longer, and a boxcar that closes: few samples are to be learned well, not fast.
-    finer = {"error_threshold": 256, "error_output": 32, "dendrite": Leak(5, rounding="least"), "gates": (1500, 1500)}
+    finer = {
+        "error_threshold": 256,
+        "error_output": 32,
+        "dendrite": Leak(5, rounding="least"),
+        "gates": (1500, 1500),
+        "inhibition": 16,
+    }
     events = Erbp(n_in=PIXELS.n, source=Events(role="input"), gains=(3, 3), **finer)  # type: ignore[arg-type]
-    recordings = SpikingSetting(events, Lesson(300, 0, 12, (0, 1, 2, 3)), "n-mnist", "events")
+    recordings = SpikingSetting(events, Lesson(300, 0, 12, (0, 1, 2, 3, 4, 5)), "n-mnist", "events")
     mnist = SpikingSetting(Erbp(), train_samples=_FIRST)
     whole, small = mnist.replace(train_samples=_ALL), mnist.replace(network=Erbp(hidden=(100,)))
     published = mnist.replace(
@@ -114,8 +120,8 @@ def cells() -> list[Cell]:
         test_samples=5000,
     )
     faster = published.replace(network=Erbp.neftci(rate=8))
-    longer = faster.replace(lesson=Lesson(250, 50, 1, (0, 0, 1, 2, 3)), train_samples=_ALL)
-    nsat = mnist.replace(network=Erbp.nsat(), lesson=Lesson(1500, 375), brightest=0.03, test_samples=5000)
+    longer = published.replace(lesson=Lesson(250, 50, 5, (0,) * 10), train_samples=_ALL, test_samples=0)
+    nsat = mnist.replace(network=Erbp.nsat(), lesson=Lesson(1500, 375, 1, _CONSTANT), brightest=0.03, test_samples=5000)
     nearest = small.network.replace(weight=Fixed(8, 0, rounding="nearest"))
     found = [
         Cell(MNIST, mnist, 5, "MNIST"),
@@ -134,6 +140,8 @@ def cells() -> list[Cell]:
         Cell(EVENTS, recordings, 5, "N-MNIST"),
         Cell(EVENTS_REAL, recordings.replace(engine="float", rounded=BITS), 5, "N-MNIST", beside=EVENTS),
         Cell(READ_OUT, _read_out(), 5, "N-MNIST", beside=EVENTS),
+        Cell(EVENTS_IN_PARTS, recordings.replace(data=recordings.data + IN_PARTS), PARTS, "N-MNIST"),
+        Cell(READ_OUT_IN_PARTS, _read_out(EVENT_COUNTS + IN_PARTS), PARTS, "N-MNIST", beside=EVENTS_IN_PARTS),
     ]
     for bits in _FEW:
         found += [
@@ -147,11 +155,11 @@ def _few(name: str, bits: int) -> str:
     return f"{name}, learned with {bits} bits"
 
 
-def _read_out() -> Setting:
+def _read_out(data: str = EVENT_COUNTS) -> Setting:
     """Softmax regression: a network without hidden layers, trained until its accuracy stands still."""
     layers = (Dense(10, "softmax-e", initial="normal", accumulator=63),)
     training = Training(epochs=40, batch_size=20, rate=0.1, halve_every=8, mean=True)
-    return Setting(NetworkSpec(PIXELS.n, layers, channel("bp")), training, EVENT_COUNTS)
+    return Setting(NetworkSpec(PIXELS.n, layers, channel("bp")), training, data)
 
 
 def _bp() -> list[Cell]:
@@ -314,18 +322,26 @@ def _operations(r: Results) -> list[Verdict]:
 
 
 def _events(r: Results) -> list[Verdict]:
-    gap, ahead = r.mean(EVENTS_REAL) - r.mean(EVENTS), r.mean(EVENTS) - r.mean(READ_OUT)
-    return [
+    gap = r.mean(EVENTS_REAL) - r.mean(EVENTS)
+    found = [
         r.judge(
             "N-MNIST in integers", "no published value of 1,000 recordings", "own",
             f"{r.text(EVENTS)} and {r.text(EVENTS_REAL)} %, {gap:+.2f}",
             "within 3 points of real numbers", [EVENTS, EVENTS_REAL], abs(gap) <= 3,
-        ),
-        r.judge(
-            "N-MNIST in integers is above a linear read-out of counts", "no published value", "own",
-            f"{r.text(EVENTS)} and {r.text(READ_OUT)} %, {ahead:+.2f}", "above", [EVENTS, READ_OUT], ahead > 0,
-        ),
+        )
     ]  # fmt: skip
+    for spiking, read_out, of in (
+        (EVENTS, READ_OUT, "100 test recordings"),
+        (EVENTS_IN_PARTS, READ_OUT_IN_PARTS, "1,000 recordings in four parts"),
+    ):
+        ahead = r.mean(spiking) - r.mean(read_out)
+        found.append(
+            r.judge(
+                f"N-MNIST in integers is above a linear read-out of counts, {of}", "no published value", "own",
+                f"{r.text(spiking)} and {r.text(read_out)} %, {ahead:+.2f}", "above", [spiking, read_out], ahead > 0,
+            )
+        )  # fmt: skip
+    return found
 
 
 def _bits(r: Results) -> list[Verdict]:
