@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from neurosim.chip.channel import Channel
 from neurosim.chip.counting import Tallies, delivered, layout, operations
+from neurosim.chip.given import checked_codes, checked_labels, checked_order, checked_wanted, code_type
 from neurosim.chip.layers import Layer
 from neurosim.chip.maps import padded, turn_back
 from neurosim.chip.program import Compiler
 from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
-from neurosim.formats import Fixed, check, check_whole
+from neurosim.formats import check, check_whole
 from neurosim.kernels import conv_engine, engine
 from neurosim.kernels.matmul import TILE
 from neurosim.kernels.registers import CHIP, EXECUTION, HEALTH, TALLY, Maps, Memory, Program, Scratch, Tally
@@ -180,7 +181,7 @@ class Network:
             msg = f"inputs: {flat.shape[1]} values a sample, and the network has {self.spec.n_inputs} inputs"
             raise NeurosimError(msg)
         word = self.spec.input
-        kind = _code_type(word)
+        kind = code_type(word)
         if flat.dtype in (np.uint8, np.bool_):
             table = word.encode_array(np.arange(256) / (full_scale or 1.0)).astype(kind)
             return table[flat.astype(np.uint8)]
@@ -209,9 +210,9 @@ class Network:
         codes [samples, n_out], made by `encode_targets` (of those the largest is the class); rate: k of eta = 2**-k; order:
         indices of samples (all, in their order). Raises LossError for a loss that `strict` names.
         """
-        codes = self._checked_codes(codes)
-        targets, labels, classes = self._checked_wanted(np.asarray(wanted), len(codes))
-        order = np.arange(len(codes)) if order is None else self._checked_order(order, len(codes))
+        codes = checked_codes(self.spec, codes)
+        targets, labels, classes = checked_wanted(self.spec, np.asarray(wanted), len(codes), self._classes)
+        order = np.arange(len(codes)) if order is None else checked_order(order, len(codes))
         self._set_execution(execution)
         check_whole("batch_size", batch_size, 1, 1 << 16)
         self._set_rate(rate)
@@ -276,7 +277,7 @@ class Network:
 
     def predict(self, codes: NDArray[Any], *, execution: str = "auto") -> NDArray[np.int64]:
         """The classes of samples: int64[samples]. Counted apart from training."""
-        codes = self._checked_codes(codes)
+        codes = checked_codes(self.spec, codes)
         self._set_execution(execution)
         room = self._room(min(_EVALUATED_TOGETHER, max(1, len(codes))) if execution != "event" else 1)
         order, together = np.arange(len(codes)), room.code.shape[0]
@@ -299,7 +300,7 @@ class Network:
 
     def evaluate(self, codes: NDArray[Any], labels: NDArray[np.int64], *, execution: str = "auto") -> float:
         """Accuracy, 0 to 1. The test counts start anew: they are those of the last evaluation."""
-        labels = self._checked_labels(labels, len(codes))
+        labels = checked_labels(self.spec, labels, len(codes))
         for counter in self.test_tally:
             counter[...] = 0
         self.tested_samples = 0
@@ -323,61 +324,6 @@ class Network:
         if self.spec.channel.update is not None and rate != self._rate:
             self._program = self._program._replace(levels=self._compiler.set_rate(rate))
         self._rate = rate
-
-    def _checked_codes(self, codes: NDArray[Any]) -> NDArray[Any]:
-        """Input codes as the kernels read them. Raises NeurosimError for what `encode` cannot have made."""
-        codes, word = np.ascontiguousarray(codes), self.spec.input
-        if codes.ndim != 2 or codes.shape[1] != self.spec.n_inputs:
-            msg = f"codes: {list(codes.shape)}, and the network has {self.spec.n_inputs} inputs, so [samples, {self.spec.n_inputs}]"
-            raise NeurosimError(msg)
-        if codes.dtype.kind not in "iu":
-            msg = f"codes: {codes.dtype}; they are integers, made by `encode`"
-            raise NeurosimError(msg)
-        kind = _code_type(word)
-        if codes.size and not word.low <= int(codes.min()) <= int(codes.max()) <= word.high:
-            msg = f"codes: {int(codes.min())}..{int(codes.max())}, and the input word holds {word.low}..{word.high}: use `encode`"
-            raise NeurosimError(msg)
-        return codes.astype(kind, copy=False)
-
-    def _checked_wanted(
-        self, wanted: NDArray[np.integer[Any]], n: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-        """(the table of targets, each sample's row in it, each sample's class)."""
-        if wanted.ndim != 2:
-            labels = self._checked_labels(wanted, n)
-            return self._classes, labels, labels
-        word, outputs = self.spec.output(self.spec.last), self.spec.n_out(self.spec.last)
-        if wanted.shape != (n, outputs) or wanted.dtype.kind not in "iu":
-            msg = f"targets: {wanted.dtype}{list(wanted.shape)}, and there are {n} samples and {outputs} outputs: one code for each"
-            raise NeurosimError(msg)
-        if wanted.size and not word.low <= int(wanted.min()) <= int(wanted.max()) <= word.high:
-            msg = f"targets: {int(wanted.min())}..{int(wanted.max())}, and the output word holds {word.low}..{word.high}: "
-            msg += "use `encode_targets`"
-            raise NeurosimError(msg)
-        if self.spec.channel.route == "target":
-            msg = "targets: channel.route='target' sends a label, so it learns from labels alone"
-            raise NeurosimError(msg)
-        table = np.ascontiguousarray(wanted, np.int32)
-        return table, np.arange(n), table.argmax(axis=1)
-
-    def _checked_labels(self, labels: NDArray[Any], n: int) -> NDArray[np.int64]:
-        labels, classes = np.asarray(labels), self.spec.n_out(self.spec.last)
-        if labels.shape != (n,) or labels.dtype.kind not in "iu":
-            msg = f"labels: {labels.dtype}{list(labels.shape)}, and there are {n} samples: one whole number for each"
-            raise NeurosimError(msg)
-        if n and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-            wrong = int(labels.min()) if labels.min() < 0 else int(labels.max())
-            msg = f"labels: {wrong} is out of range: the network has {classes} outputs, so 0..{classes - 1}"
-            raise NeurosimError(msg)
-        return labels.astype(np.int64, copy=False)
-
-    @staticmethod
-    def _checked_order(order: NDArray[Any], n: int) -> NDArray[np.int64]:
-        order = np.asarray(order)
-        if order.ndim != 1 or (order.size and not 0 <= int(order.min()) <= int(order.max()) < n):
-            msg = f"order: must list samples by number, 0..{n - 1}"
-            raise NeurosimError(msg)
-        return order.astype(np.int64, copy=False)
 
     # ------------------------------------------------------------------ what happened
 
@@ -423,12 +369,6 @@ class Network:
 
     def _crossbars(self) -> list[NDArray[np.integer[Any]] | None]:
         return [self.feedback(layer) for layer in range(len(self.spec.layers))]
-
-
-def _code_type(word: Fixed) -> type[np.integer[Any]]:
-    """The narrowest type that holds a word's codes: uint8, int16 or int32."""
-    kinds: tuple[type[np.integer[Any]], ...] = (np.uint8, np.int16, np.int32)
-    return next(k for k in kinds if np.iinfo(k).min <= word.low and word.high <= np.iinfo(k).max)
 
 
 def _new_scratch(compiler: Compiler, samples: int) -> Scratch:
