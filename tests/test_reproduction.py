@@ -173,6 +173,25 @@ def test_command_line(capsys, tmp_path):
     assert all(name in listed for name in STUDIES)
     assert main(["reproduce", "theroy"]) == 2
     assert capsys.readouterr().err == f"neurosim: error: study='theroy': must be one of {', '.join(STUDIES)}\n"
+    assert main(["reproduce", "--quick"]) == 2
+    assert capsys.readouterr().err.startswith("neurosim: error: study: none is named")
     (tmp_path / "file").write_text("")
     assert main(["reproduce", "theory", "--quick", "--out", str(tmp_path / "file")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_who_keeps_nothing_is_told_so(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("neurosim.studies.setting.run", invented)
+    for flags, told in (([], True), (["--quick"], False), (["--out", str(tmp_path)], False)):
+        assert main(["reproduce", "dfa", *flags]) == 0
+        assert ("no run is kept; --out DIR" in capsys.readouterr().err) == told
+
+
+def test_an_error_leaves_the_line_of_progress(capsys, monkeypatch):
+    def fails(setting, seed, **_):
+        raise NeurosimError("mnist: is missing")
+
+    monkeypatch.setattr("neurosim.studies.setting.run", fails)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert main(["reproduce", "dfa", "--quick"]) == 2
+    assert capsys.readouterr().err.endswith("\r\033[Kneurosim: error: mnist: is missing\n")

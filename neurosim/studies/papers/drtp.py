@@ -94,13 +94,16 @@ def study(task: Task) -> Findings:
     if task.engine == "fixed":
         note = (
             "One hidden layer of 100: with 500 the sums of the output layer are so large that eta must be four times smaller. DFA is "
-            "SRBP; sDFA sends the sign of every error that is not 0, worth a quarter of the largest one."
+            "SRBP; sDFA sends the sign of every error that is not 0, worth a quarter of the largest one: it does not shrink as a sample "
+            "comes right, and here it is no better than no feedback, where in floats with 500 units it is (see the study in floats; why "
+            "was not looked into). DRTP of ±1 misses its three points in floats as well: it lacks them by its entries, not by the chip's "
+            "words."
         )
         title = "DRTP on the chip, MNIST 784-100-10 tanh"
         return findings(task, title, results, _chip_verdicts(results), left=75, notes=[note], net="784-100-10")
     said = {name: 100 - value for name, (value, _) in _SAID.items()}
     return findings_of(
-        "Direct random target projection, MNIST 784-500-10 tanh",
+        "Direct random target projection, MNIST 784-500-10 tanh, 40 epochs",
         results,
         _verdicts(results),
         lambda path: bars(results, path, "MNIST 784-500-10 tanh", left=0 if task.quick else 90, said=said),
@@ -110,9 +113,10 @@ def study(task: Task) -> Findings:
 
 def _verdicts(r: Results) -> list[Verdict]:
     drtp, dfa = 100 - r.mean("DRTP"), 100 - r.mean("DFA")
+    ours, other = r.error("DRTP"), r.error("DFA")
     return [
-        r.judge("DRTP on MNIST", "4 to 4.6 % error", "M-lo", f"{drtp:.2f} %", "3 to 6 %", ["DRTP"], 3 <= drtp <= 6),
-        r.judge("DRTP is worse than DFA", "it is", "M-lo", f"{drtp:.2f} against {dfa:.2f} %", "order", ["DRTP", "DFA"], drtp > dfa),
+        r.judge("DRTP on MNIST", "4 to 4.6 % error", "M-lo", ours, "3 to 6 %", ["DRTP"], 3 <= drtp <= 6),
+        r.judge("DRTP is worse than DFA", "it is", "M-lo", f"{ours} against {other}", "order", ["DRTP", "DFA"], drtp > dfa),
         r.near("DFA on MNIST", "DFA", 98.1, "M-lo", 0.7),
         r.near("BP on MNIST", "BP", 98.3, "M-lo", 0.7),
     ]  # fmt: skip

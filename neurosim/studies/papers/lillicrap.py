@@ -103,17 +103,17 @@ def _verdicts(r: Results) -> list[Verdict]:
     angle = {name: r.mean(name, "angle_signal") for name in ("MNIST, FA", "linear 30-20-10, FA")}
     found = [
         r.judge(
-            "FA on MNIST, 784-1000-10", "2.1 % error", "V", f"{error('MNIST, FA'):.2f} %", "1.8 to 2.8 %", ["MNIST, FA"],
+            "FA on MNIST, 784-1000-10", "2.1 % error", "V", r.error("MNIST, FA"), "1.8 to 2.8 %", ["MNIST, FA"],
             1.8 <= error("MNIST, FA") <= 2.8,
         ),
         r.judge(
-            "BP on MNIST, 784-1000-10", "2.4 % error", "M-hi", f"{error('MNIST, BP'):.2f} %", "±0.7", ["MNIST, BP"],
+            "BP on MNIST, 784-1000-10", "2.4 % error", "M-hi", r.error("MNIST, BP"), "±0.7", ["MNIST, BP"],
             abs(error("MNIST, BP") - 2.4) <= 0.7,
         ),
         *(
             r.judge(
-                f"{name}: the angle falls from 90 degrees", "below 90, to about 45", "M-med", f"{angle[name]:.1f} degrees at the end",
-                "below 60", [name], angle[name] < 60,
+                f"{name}: the angle falls from 90 degrees", "below 90, to about 45", "M-med",
+                f"{r.text(name, 'angle_signal', 1)} degrees at the end", "below 60", [name], angle[name] < 60,
             )
             for name in angle
         ),

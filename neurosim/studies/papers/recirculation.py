@@ -74,7 +74,8 @@ def _verdicts(r: Results) -> list[Verdict]:
         found.append(
             r.judge(
                 f"{label}: recirculation learns", said, "V",
-                ", ".join(f"{name} {error[name]:.2f}" for name in error) + " % left over", "below the top layer alone",
+                ", ".join(f"{name} {r.text(cell, 'test_error')}" for name, cell in cells.items()) + " % left over",
+                "below the top layer alone",
                 list(cells.values()), error["recirculation"] < error["top layer alone"],
             )
         )  # fmt: skip
