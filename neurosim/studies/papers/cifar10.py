@@ -89,7 +89,13 @@ def study(task: Task) -> Findings:
         "CIFAR-10, 3 x [conv 5x5x64, max-pool 3/2], 1024, 10" + (", on the chip" if fixed else ""),
         results,
         _verdicts(results, fixed=fixed),
-        lambda path: curves(results, path, "CIFAR-10" + (", on the chip" if fixed else ""), colours),
+        lambda path: curves(
+            results,
+            path,
+            "CIFAR-10" + (", on the chip" if fixed else f", {_EPOCHS} epochs, and as said of {_PUBLISHED_EPOCHS}"),
+            colours,
+            said=None if fixed else {NAMES[name]: value for name, value in _SAID.items()},
+        ),
         measures=MEASURES if fixed else None,
         notes=notes,
     )

@@ -136,7 +136,7 @@ def _redrawn(r: Results) -> str:
     return (
         "Feedback that is redrawn ends far below the top layer alone, not beside it: hidden weights move at random for as long as there "
         f"are errors, and the top layer learns from features that move under it (SRBP: {' and '.join(first) or 'missing'} % after the "
-        "first epoch, less with every epoch). The claim is taken to be that it does not learn. So is that of a random C at the top."
+        "first epoch, then less and less). The claim is taken to be that it does not learn. So is that of a random C at the top."
     )
 
 

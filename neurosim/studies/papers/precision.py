@@ -174,10 +174,10 @@ def _readings(r: Results) -> list[str]:
     return [
         "The quantised signal is J, what a hidden neuron receives, before f'; alpha is 2^-3. The equation itself was not in the text that "
         "was read. A log code of more than 5 bits differs from one of 5 only in signals below 2^-18, so under this reading 5 bits must be "
-        "as good as whole errors, and a line that fails at 5 bits fails by being better than what is recalled. With evenly spaced "
-        "levels, the other reading, accuracy rises more slowly with the bits: 3 bits: "
+        "as good as 10, and a line that fails at 5 bits fails by being better than what is recalled. With evenly spaced "
+        "levels, the other reading, accuracy rises more slowly with the bits. With 3 bits: "
         + ", ".join(said[:3])
-        + " %; 5 bits: "
+        + " %; with 5 bits: "
         + ", ".join(said[3:])
         + " %."
     ]

@@ -70,9 +70,9 @@ def _chip_findings(task: Task, r: Results) -> Findings:
     series = {"C of 01": "#4477aa", "C of +-1": "#ee6677"}
     return findings_of(
         "Sparse single-bit feedback on the chip, MNIST 784-4x100-10", r, verdicts,
-        buys("Sparse single-bit feedback", r, series, lambda c: f"{c.x:g}", floor=0 if task.quick else 70,
-             lines=(f"C of 8 bits, {FLOAT}", "C of 8 bits", "top only")),
-        measures=MEASURES, notes=NOTES,
+        buys("Sparse single-bit feedback", r, series, lambda c: f"{c.x:g}", floor=0 if task.quick else 92,
+             lines=(f"C of 8 bits, {FLOAT}", "C of 8 bits")),
+        measures=MEASURES, notes=(*NOTES, "The figure begins at 92 %: n = 0, and n = 100 of {0, 1}, are below (see the table)."),
     )  # fmt: skip
 
 
