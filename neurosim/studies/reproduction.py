@@ -180,12 +180,18 @@ def table_of(found: Findings) -> str:
     return text.getvalue()
 
 
+_QUICK = (
+    "A quick run, smaller than what the claims are about: one seed, few samples, epochs or starts. "
+    "What paragraphs below say of those is of the whole study."
+)
+
+
 def document(found: Findings, task: Task) -> str:
     """The findings as Markdown: title, command, notes, table, verdicts, figure."""
     flags = (" --engine fixed" if task.engine == "fixed" else "") + (" --quick" if task.quick else "")
     lines = [f"# {found.title}", "", f"Made by `neurosim reproduce {task.name}{flags}`."]
     if task.quick:
-        lines += ["", "**A quick run: smaller than what the claims are about.**"]
+        lines += ["", f"**{_QUICK}**"]
     for note in (found.setup, *found.notes):
         lines += ["", note] if note else []
     header, *rows = found.table or [found.header, *found.rows]
@@ -260,9 +266,11 @@ class Results:
         spread = f" ({self.spread(cell):.2f})" if len(self.values(cell)) > 1 else ""
         return f"{100 - self.mean(cell):.2f}{spread} %"
 
-    def gap(self, cell: Cell) -> str:
-        """Points of test accuracy above the cell that it is read against."""
-        return f"{self.mean(cell.name) - self.mean(cell.beside):+.2f}" if self.has(cell.name, cell.beside) else ""
+    def gap(self, cell: Cell, *, named: bool) -> str:
+        """Points of test accuracy above the cell that it is read against; named: which one that is, too."""
+        if not self.has(cell.name, cell.beside):
+            return ""
+        return f"{self.mean(cell.name) - self.mean(cell.beside):+.2f}" + (f" ({cell.beside})" if named else "")
 
     def judge(
         self,
@@ -340,8 +348,9 @@ def findings_of(
     shown = measures or {"test_accuracy": "test accuracy, %", "train_accuracy": "training accuracy, %"}
     rows = [run for cell in results.cells for run in results.runs.get(cell.name, ())]
     header = header_of(rows) or ["cell"]
-    compared = any(cell.beside for cell in results.cells)
-    table = [("", "seeds", *shown.values(), *(["against its reference, points"] if compared else []))]
+    references = {cell.beside for cell in results.cells} - {""}
+    against = f"points against {references.copy().pop()}" if len(references) == 1 else "points against its reference"
+    table = [("", "seeds", *shown.values(), *([against] if references else []))]
     for cell in results.cells:
         n = len(results.runs.get(cell.name, ()))
         table.append(
@@ -349,7 +358,7 @@ def findings_of(
                 cell.name,
                 str(n) if n == cell.seeds else f"{n} of {cell.seeds}",
                 *(results.text(cell.name, measure, 4 if measure == "auc" else 2) for measure in shown),
-                *([results.gap(cell)] if compared else []),
+                *([results.gap(cell, named=len(references) > 1)] if references else []),
             )
         )
     written = [[cell_text(row.get(name, "")) for name in header] for row in rows]

@@ -62,7 +62,8 @@ def _learns_more(r: Results, adaptive: str, fixed: str) -> Verdict:
     gap, nj = r.mean(adaptive) - r.mean(fixed), "learning_nj"
     return r.judge(
         f"{adaptive} on the chip is worth its energy: better than {fixed}", "no published value", "own",
-        f"{r.text(adaptive)} %, {gap:+.2f}; {r.text(adaptive, nj, 0)} against {r.text(fixed, nj, 0)} nJ", "better", [adaptive, fixed],
+        f"{r.text(adaptive)} %, {gap:+.2f} points; {r.text(adaptive, nj, 0)} against {r.text(fixed, nj, 0)} nJ", "better",
+        [adaptive, fixed],
         gap > 0,
     )  # fmt: skip
 

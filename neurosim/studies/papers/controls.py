@@ -188,7 +188,7 @@ def _verdicts(r: Results) -> list[Verdict]:
 
     def unchanged(cell: str, claim: str) -> Verdict:
         return r.judge(
-            claim, "unchanged", "V", f"{r.text(cell)} %, {r.mean(cell) - srbp:+.2f}", "within 1 point of SRBP", [cell, "SRBP"],
+            claim, "unchanged", "V", f"{r.text(cell)} %, {r.mean(cell) - srbp:+.2f} points", "within 1 point of SRBP", [cell, "SRBP"],
             abs(r.mean(cell) - srbp) <= 1,
         )  # fmt: skip
 

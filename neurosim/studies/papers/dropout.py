@@ -81,7 +81,7 @@ def _verdicts(r: Results) -> list[Verdict]:
     return [
         r.judge(
             f"{NAMES[rule]} with {share} % of the signals lost", f"{said:g} %, no real change", "M-med",
-            f"{r.text(_name(rule, share))} %, {r.mean(_name(rule, share)) - r.mean(NAMES[rule]):+.2f}", "within 0.7 of none lost",
+            f"{r.text(_name(rule, share))} %, {r.mean(_name(rule, share)) - r.mean(NAMES[rule]):+.2f} points", "within 0.7 of none lost",
             [_name(rule, share), NAMES[rule]],
             abs(r.mean(_name(rule, share)) - r.mean(NAMES[rule])) <= 0.7,
         )
@@ -99,7 +99,8 @@ def _chip_verdicts(r: Results) -> list[Verdict]:
             found.append(
                 r.judge(
                     f"{whole} on the chip with {share} % of the signals lost", "no published value", "own",
-                    f"{r.text(cell)} %, {gap:+.2f}; {r.text(cell, nj, 0)} against {r.text(whole, nj, 0)} nJ", "at most 1 point below",
+                    f"{r.text(cell)} %, {gap:+.2f} points; {r.text(cell, nj, 0)} against {r.text(whole, nj, 0)} nJ",
+                    "at most 1 point below",
                     [cell, whole], gap >= -1,
                 )
             )  # fmt: skip

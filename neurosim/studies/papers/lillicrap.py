@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
+
 from neurosim.chip.channel import Channel
 from neurosim.chip.crossbar import FeedbackCrossbar
 from neurosim.chip.layers import Dense
@@ -96,6 +98,12 @@ def study(task: Task) -> Findings:
     )
 
 
+def _first(r: Results, cell: str) -> str:
+    """The angle before learning, the mean over seeds."""
+    found = [float(str(run["angle_signal_curve"]).split()[0]) for run in r.runs.get(cell, ())]
+    return f"{np.mean(found):.1f}" if found else "missing"
+
+
 def _verdicts(r: Results) -> list[Verdict]:
     def error(cell: str) -> float:
         return 100 - r.mean(cell)
@@ -113,7 +121,7 @@ def _verdicts(r: Results) -> list[Verdict]:
         *(
             r.judge(
                 f"{name}: the angle falls from 90 degrees", "below 90, to about 45", "M-med",
-                f"{r.text(name, 'angle_signal', 1)} degrees at the end", "below 60", [name], angle[name] < 60,
+                f"{_first(r, name)} at first, {r.text(name, 'angle_signal', 1)} degrees at the end", "below 60", [name], angle[name] < 60,
             )
             for name in angle
         ),

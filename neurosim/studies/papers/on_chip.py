@@ -174,8 +174,8 @@ def findings(
 def costs_little(r: Results, cell: str, reference: str, within: float = 1.0) -> Verdict:
     """A verdict: a cell on the chip is as good as its reference."""
     gap = r.mean(cell) - r.mean(reference)
-    costs = f"{r.text(cell, 'learning_nj', 0)} nJ, {r.text(cell, 'channel_bits', 1)} bits"
+    costs = f"{r.text(cell, 'learning_nj', 0)} nJ and {r.text(cell, 'channel_bits', 1)} bits on the channel a sample"
     return r.judge(
-        f"{cell}, on the chip, does as well as {reference}", "no published value", "own", f"{r.text(cell)} %, {gap:+.2f}, {costs}",
+        f"{cell}, on the chip, does as well as {reference}", "no published value", "own", f"{r.text(cell)} %, {gap:+.2f} points; {costs}",
         f"at most {within:g} point below", [cell, reference], gap >= -within,
     )  # fmt: skip

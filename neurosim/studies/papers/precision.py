@@ -208,7 +208,7 @@ def _verdicts(r: Results) -> list[Verdict]:
         found.append(
             r.judge(
                 f"SRBP, {bits} bits, is as good as whole errors", "close to full precision" if bits == 7 else "indistinguishable", "V",
-                f"{r.text(name)} %, {-gap:+.2f} against {r.text('SRBP, whole')} %", f"{within:g}",
+                f"{r.text(name)} %, {-gap:+.2f} points against {r.text('SRBP, whole')} %", f"{within:g}",
                 [name, "SRBP, whole"], abs(gap) <= within,
             )
         )  # fmt: skip
