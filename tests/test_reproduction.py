@@ -35,6 +35,10 @@ ALL = [(name, engine) for name in STUDIES for engine in module(name).ENGINES]
 
 def test_a_study_that_compares_both_engines_says_so():
     assert [engines_of(name) for name in ("rules", "dfa", "spiking")] == ["float, fixed", "float", "float and fixed"]
+    with pytest.raises(NeurosimError, match="engine of spiking='fixed': it compares both engines by itself"):
+        reproduce("spiking", engine="fixed")
+    with pytest.raises(NeurosimError, match="engine of dfa='fixed': must be one of float"):
+        reproduce("dfa", engine="fixed")
 
 
 def invented(setting, seed, *, checkpoint=None, progress=None):

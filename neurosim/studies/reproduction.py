@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from neurosim.errors import NeurosimError
 from neurosim.formats import check
 from neurosim.studies.described import set_up
 from neurosim.studies.files import prepare, write_text
@@ -143,6 +144,8 @@ def reproduce(
     a name that is not in `STUDIES` and for an engine that a study does not have.
     """
     module = module_of(name)
+    if engine not in module.ENGINES and " and " in engines_of(name):
+        raise NeurosimError(f"engine of {name}={engine!r}: it compares both engines by itself; leave the engine out")
     check(f"engine of {name}", engine, module.ENGINES)
     if out is not None:
         prepare(out)
