@@ -247,3 +247,54 @@ def test_so_do_the_settings_of_its_channel(name, changes):
     coarse, fine = (distance(words_of(bits, name, **changes)) for bits in (8, 16))
     assert fine < coarse
     assert fine * 2**15 < 5
+
+
+NORMAL = FeedbackCrossbar(bits=16, density=1.0, distribution="normal")
+BY_ROUTE = {
+    **{name: (name, {}) for name, channel in RULES.items() if channel.route != "none"},
+    "RBP, no upper f'": ("rbp", {"upper_derivatives": False}),
+    "BP, no upper f'": ("bp", {"upper_derivatives": False}),
+    "cascade": ("srbp", {"route": "cascade", "feedback": NORMAL}),
+    "relay": ("srbp", {"route": "relay", "relays": (5, 3), "units": "tanh", "feedback": NORMAL}),
+    "recirculate": ("srbp", {"route": "recirculate"}),
+    "local": ("srbp", {"route": "local", "feedback": NORMAL}),
+    "local, transposed": ("srbp", {"route": "local", "matrix": "transpose"}),
+    "sign": ("rbp", {"matrix": "sign"}),
+    "sign-random": ("rbp", {"matrix": "sign-random", "feedback": NORMAL}),
+}
+
+
+@pytest.mark.parametrize("activation", HIDDEN)
+@pytest.mark.parametrize("route", BY_ROUTE)
+def test_every_route_climbs_what_its_signal_weighs(route, activation):
+    # Whatever a route brings to a layer, J, the layer learns by the slope of sum(J * O^h(W^h)) for its own weights, J and all that
+    # lies below held still. Differences of that sum see f' and the outer product under every route, where there is no loss to ask.
+    name, changes = BY_ROUTE[route]
+    net = network(name, activation=activation, hidden=(7, 6, 5), **changes)
+    if route == "recirculate":  # an autoencoder
+        layers = (*net.spec.layers[:-1], Dense(9, "linear"))
+        net = FloatNetwork(net.spec.replace(layers=layers), np.float64)
+    if activation == "hard-tanh":
+        net.weights[0] *= 3
+    inputs, labels = samples()
+    wanted = inputs if route == "recirculate" else labels
+    activity = net.forward(inputs)
+    arriving = net.signals(activity, wanted).arriving
+    found = net.changes(activity, wanted, 1.0).weights
+    for layer in range(net.spec.last):
+        weights, held, h = net.weights[layer], arriving[layer], 1e-5
+
+        def weighed(layer=layer, held=held):
+            return float((held * net.forward(inputs).outputs[layer]).sum())
+
+        slopes = np.zeros_like(weights)
+        for at in np.ndindex(weights.shape):
+            kept = weights[at]
+            sides = []
+            for sign in (1, -1):
+                weights[at] = kept + sign * h
+                sides.append(weighed())
+            weights[at] = kept
+            slopes[at] = (sides[0] - sides[1]) / (2 * h)
+        assert np.abs(slopes).max() > 1e-6
+        np.testing.assert_allclose(found[layer], slopes, atol=1e-7 * max(1, np.abs(slopes).max()))

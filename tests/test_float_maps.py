@@ -5,7 +5,7 @@ import pytest
 
 from neurosim.chip.channel import RULES
 from neurosim.chip.crossbar import FeedbackCrossbar
-from neurosim.chip.layers import Conv2d, Dense
+from neurosim.chip.layers import HIDDEN, Conv2d, Dense
 from neurosim.chip.network import Network
 from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
@@ -34,8 +34,13 @@ def samples(n=3, seed=0):
     return rng.normal(size=(n, 84)).astype(np.float32), rng.integers(0, 4, n)
 
 
-@pytest.mark.parametrize("first", MIXED)
-@pytest.mark.parametrize("second", [MIXED[0], MIXED[2]])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        *((first, second) for first in MIXED for second in (MIXED[0], MIXED[2])),
+        *(({**MIXED[0], "activation": kind}, {**MIXED[2], "activation": kind}) for kind in HIDDEN if kind != "tanh"),
+    ],
+)
 def test_bp_is_the_gradient_of_the_loss(first, second):
     # Single precision, and a pooling window may change its winner within the step: most slopes agree, not each.
     net, (inputs, labels) = network(first=first, second=second), samples()

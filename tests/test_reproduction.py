@@ -35,6 +35,10 @@ ALL = [(name, engine) for name in STUDIES for engine in module(name).ENGINES]
 
 def test_a_study_that_compares_both_engines_says_so():
     assert [engines_of(name) for name in ("rules", "dfa", "spiking")] == ["float, fixed", "float", "float and fixed"]
+    with pytest.raises(NeurosimError, match="engine of spiking='fixed': it compares both engines by itself"):
+        reproduce("spiking", engine="fixed")
+    with pytest.raises(NeurosimError, match="engine of dfa='fixed': must be one of float"):
+        reproduce("dfa", engine="fixed")
 
 
 def invented(setting, seed, *, checkpoint=None, progress=None):
@@ -173,6 +177,25 @@ def test_command_line(capsys, tmp_path):
     assert all(name in listed for name in STUDIES)
     assert main(["reproduce", "theroy"]) == 2
     assert capsys.readouterr().err == f"neurosim: error: study='theroy': must be one of {', '.join(STUDIES)}\n"
+    assert main(["reproduce", "--quick"]) == 2
+    assert capsys.readouterr().err.startswith("neurosim: error: study: none is named")
     (tmp_path / "file").write_text("")
     assert main(["reproduce", "theory", "--quick", "--out", str(tmp_path / "file")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_who_keeps_nothing_is_told_so(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("neurosim.studies.setting.run", invented)
+    for flags, told in (([], True), (["--quick"], False), (["--out", str(tmp_path)], False)):
+        assert main(["reproduce", "dfa", *flags]) == 0
+        assert ("no run is kept; --out DIR" in capsys.readouterr().err) == told
+
+
+def test_an_error_leaves_the_line_of_progress(capsys, monkeypatch):
+    def fails(setting, seed, **_):
+        raise NeurosimError("mnist: is missing")
+
+    monkeypatch.setattr("neurosim.studies.setting.run", fails)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert main(["reproduce", "dfa", "--quick"]) == 2
+    assert capsys.readouterr().err.endswith("\r\033[Kneurosim: error: mnist: is missing\n")

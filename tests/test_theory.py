@@ -87,8 +87,8 @@ def test_the_autoencoder_with_one_hidden_unit_becomes_the_projector_on_c():
         net = LinearNetwork((n, 1, n), (c[None],), np.eye(n), np.eye(n))
         path = follow(net.flow, [*a, *b])
         assert path.at_rest
-        np.testing.assert_allclose(path.end, np.concatenate(bottleneck_limit(c, a, b)), rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(net.product(path.end), np.outer(c, c) / (c @ c), atol=1e-5)
+        np.testing.assert_allclose(path.end, np.concatenate(bottleneck_limit(c, a, b)), rtol=CLOSE, atol=CLOSE)
+        np.testing.assert_allclose(net.product(path.end), np.outer(c, c) / (c @ c), atol=CLOSE)
 
 
 def test_any_sizes_with_one_hidden_layer():

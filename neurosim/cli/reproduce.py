@@ -12,15 +12,19 @@ from neurosim.cli.output import console as terminal
 from neurosim.errors import NeurosimError
 
 _LINE_EVERY_S = 30
+_NOT_KEPT = "neurosim: no file is written and no run is kept; --out DIR keeps them"
 
 
 class _Lines:
     """What a study is doing: one line that changes on a terminal, a line every half minute elsewhere."""
 
-    def __init__(self) -> None:
-        self.on_terminal, self.last = sys.stderr.isatty(), -math.inf
+    def __init__(self, notice: str = "") -> None:
+        self.on_terminal, self.last, self.notice = sys.stderr.isatty(), -math.inf, notice
 
     def __call__(self, doing: str) -> None:
+        if self.notice:
+            print(self.notice, file=sys.stderr, flush=True)
+            self.notice = ""
         if self.on_terminal:
             print(f"\r\033[K{doing}", end="", file=sys.stderr, flush=True)
         elif time.monotonic() - self.last >= _LINE_EVERY_S:
@@ -48,6 +52,10 @@ def reproduce(given: argparse.Namespace) -> int:
         overview(Path(given.report))
         print(f"wrote {given.report}", file=sys.stderr)
         return 0
+    if given.name is None and not given.list and (given.quick or given.out):
+        raise NeurosimError(
+            "study: none is named, though --quick or --out is given; `neurosim reproduce --list` names them all"
+        )
     table = Table(box=None, pad_edge=False, header_style="bold")
     if given.list or given.name is None:
         for column in ("study", "engines", "what it reproduces"):
@@ -56,17 +64,19 @@ def reproduce(given: argparse.Namespace) -> int:
             table.add_row(name, engines_of(name), what)
         terminal().print(table)
         return 0
-    console, progress = terminal(), _Lines()
     out = Path(given.out) if given.out else None
+    console, progress = terminal(), _Lines("" if out or given.quick else _NOT_KEPT)
     try:
         found = reproduce(given.name, out, engine=given.engine, quick=given.quick, progress=progress)
     except KeyboardInterrupt:
+        progress.close()
         print(
-            "\nneurosim: interrupted" + ("; finished runs are kept, the same command goes on" if out else ""),
+            "neurosim: interrupted" + ("; finished runs are kept, the same command goes on" if out else ""),
             file=sys.stderr,
         )
         raise
-    progress.close()
+    finally:
+        progress.close()
     console.print(
         f"[bold]{escape(found.title)}[/bold]{' (quick: smaller than what the claims are about)' if given.quick else ''}\n"
     )
@@ -78,7 +88,7 @@ def reproduce(given: argparse.Namespace) -> int:
     console.print(table)
     console.print()
     for verdict in found.verdicts:
-        console.print(verdict.line(), markup=False)
+        console.print(verdict.line(), markup=False, soft_wrap=True)
     if given.out:
         stem = Task(given.engine, given.quick, name=given.name).stem
         kinds = ", ".join(f"{stem}.{kind}" for kind in ("csv", "md", "png", "svg"))

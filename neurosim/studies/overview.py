@@ -16,8 +16,10 @@ _HEAD = """# Published findings, made again
 Every number in the tables below was made by the command beside its study, none was typed. *Said* is the published or recalled
 value, with the grade of its source; *found* is ours, with the sample standard deviation over seeds in brackets. What
 fails stands as failing; what has not been run stands as missing. Each study's own page has its set-up, its whole table and its figure.
+Numbers in paragraphs that say "tried" or "one seed" are of trials beside a study, which no command makes again.
 """
 _LINE = re.compile(r"- (pass|FAIL|not judged): (.*)\. Said: (.*) \((.*?)\)\. Found: (.*)\. Tolerance: (.*)\.$")
+_WORDS = ("pass", "FAIL", "not judged")
 _COLUMNS = ("", "claim", "said", "grade", "found", "tolerance")
 
 
@@ -38,22 +40,47 @@ def overview(page: Path) -> str:
     if not folder.is_dir():
         raise NeurosimError(f"report={str(page)!r}: there is no folder {folder} with the tables of studies")
     parts = [part for name in STUDIES for engine in module_of(name).ENGINES for part in _part(name, engine, folder)]
-    counts = {
-        word: sum(line.startswith(f"- {word}:") for part in parts for line in part.lines)
-        for word in ("pass", "FAIL", "not judged")
-    }
-    lines = [_HEAD, f"**{counts['pass']} pass, {counts['FAIL']} fail, {counts['not judged']} not judged yet.**", ""]
-    lines += ["Grades: " + "; ".join(f"*{key}*, {text}" for key, text in GRADES.items()) + ".", ""]
+    lines = [_HEAD, "Grades: " + "; ".join(f"*{key}*, {text}" for key, text in GRADES.items()) + ".", ""]
+    lines += [*_summary(parts, folder), ""]
+    told: set[str] = set()
     for part in parts:
         flags = " --engine fixed" if part.task.engine == "fixed" else ""
-        there = (folder / f"{part.task.stem}.md").exists()
-        link = f"[{part.task.stem}]({folder.name}/{part.task.stem}.md): " if there else ""
-        lines += [f"## {part.title}", "", f"{link}`neurosim reproduce {part.task.name}{flags}`", ""]
-        lines += [note + "\n" for note in part.notes]
+        lines += [
+            f"## {part.title}",
+            "",
+            f"{_link(part, part.task.stem, folder)}: `neurosim reproduce {part.task.name}{flags}`",
+            "",
+        ]
+        lines += [note + "\n" for note in part.notes if note not in told]
+        told.update(part.notes)
         lines += [*_rows(part.lines), ""]
     text = "\n".join(lines)
     write_text(page, text)
     return text
+
+
+def _link(part: _Part, text: str, folder: Path) -> str:
+    """A text that leads to a study's own page, where there is one."""
+    page = f"{part.task.stem}.md"
+    return f"[{text}]({folder.name}/{page})" if (folder / page).exists() else text
+
+
+def _summary(parts: Sequence[_Part], folder: Path) -> list[str]:
+    """How many claims of the papers, and how many questions of our own, pass and fail: in all and by study."""
+    lines = ["| study | " + " | ".join(f"{of}: {word}" for of in ("papers", "own") for word in _WORDS) + " |"]
+    lines.append("| --- |" + " --- |" * 6)
+    total = [0] * 6
+    for part in parts:
+        counts = [
+            sum(line.startswith(f"- {word}:") and (GRADES["own"] in line) == own for line in part.lines)
+            for own in (False, True)
+            for word in _WORDS
+        ]
+        total = [a + b for a, b in zip(total, counts, strict=True)]
+        lines.append(f"| {_link(part, part.title, folder)} | " + " | ".join(str(n) if n else "" for n in counts) + " |")
+    said = f"{total[0]} pass, {total[1]} fail, {total[2]} not judged yet"
+    asked = f"{total[3]} pass, {total[4]} fail, {total[5]} not judged yet"
+    return [f"**Claims of the papers: {said}. Questions of our own: {asked}.**", "", *lines]
 
 
 def _rows(lines: Sequence[str]) -> list[str]:
@@ -66,7 +93,7 @@ def _rows(lines: Sequence[str]) -> list[str]:
     for one in found:
         assert one is not None
         word, claim, said, grade, ours, tolerance = one.groups()
-        rows.append((f"**{word}**" if word == "FAIL" else word, claim, said, grades[grade], ours, tolerance))
+        rows.append((f"**{word}**" if word == "FAIL" else word, claim, said, grades.get(grade, grade), ours, tolerance))
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
 
 

@@ -29,10 +29,11 @@ def curves(
     column: str = "curve",
     ylabel: str = "test accuracy, %",
     first: int = 1,
+    said: Mapping[str, float] | None = None,
 ) -> None:
     """A measure against the epoch, one line a cell: the mean over seeds, the band from lowest to highest.
 
-    cells: colours by name; first: the epoch of the first value.
+    cells: colours by name; first: the epoch of the first value; said: published or recalled values, as levels.
     """
     with figure(path, title) as axis:
         lowest = []
@@ -45,12 +46,16 @@ def curves(
             axis.plot(at, values.mean(axis=0), color=colour, label=f"{name}, {values[:, -1].mean():.4g}", linewidth=1.4)
             axis.fill_between(at, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0)
             lowest.append(float(np.median(values)))
+            if name in (said or {}):
+                axis.axhline((said or {})[name], color=colour, linestyle=":", linewidth=1)
         if lowest and column == "curve" and ylabel.startswith("test accuracy"):
             axis.set_ylim(bottom=max(0.0, min(lowest) - 5))
+        if said:
+            axis.plot([], [], color="#666666", linestyle=":", linewidth=1, label="as said")
         axis.set(xlabel="epoch", ylabel=ylabel)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(axis="y", alpha=0.25)
-        if len(lowest) > _FEW:
+        if said or len(lowest) > _FEW:
             axis.get_figure().legend(loc="outside right upper", fontsize=8)
         elif lowest:
             axis.legend(loc="best", fontsize=8)
@@ -129,9 +134,10 @@ def bars(
                 continue
             axis.barh(row, max(0.0, float(values.mean()) - left), 0.7, left=left, color=colour, alpha=0.75)
             axis.plot(values, [row] * len(values), ".", color="#222222", markersize=3)
+            end = max(left, float(values.max()), (said or {}).get(cell.name, left))
             axis.annotate(
                 f"{values.mean():.2f}",
-                (max(left, float(values.max())), row),
+                (end, row),
                 xytext=(5, -3),
                 textcoords="offset points",
                 fontsize=8,

@@ -20,11 +20,13 @@ import numpy as np
 
 from neurosim.errors import NeurosimError
 from neurosim.formats import check
+from neurosim.studies.described import set_up
 from neurosim.studies.files import prepare, write_text
+from neurosim.studies.rows import cell_text, csv_of, finished, header_of
 
 GRADES = {
     "V": "published, read in the source",
-    "D": "derived from the source, checked by integration",
+    "D": "derived from the source",
     "M-hi": "recalled, high confidence",
     "M-med": "recalled, medium confidence",
     "M-lo": "recalled, low confidence",
@@ -66,7 +68,8 @@ class Verdict:
 class Findings:
     """What a study found. rows: one sequence a row, as wide as the header; draw: writes PATH.png and PATH.svg.
 
-    table: header and rows to be read, where those of the file are too many; notes: paragraphs under the title.
+    table: header and rows to be read, where those of the file are too many; notes: paragraphs under the title; setup: how its networks
+    are made and trained, of its own page alone.
     """
 
     title: str
@@ -76,6 +79,7 @@ class Findings:
     draw: Callable[[Path], None]
     table: Sequence[Sequence[Any]] = ()
     notes: Sequence[str] = ()
+    setup: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,8 @@ def reproduce(
     a name that is not in `STUDIES` and for an engine that a study does not have.
     """
     module = module_of(name)
+    if engine not in module.ENGINES and " and " in engines_of(name):
+        raise NeurosimError(f"engine of {name}={engine!r}: it compares both engines by itself; leave the engine out")
     check(f"engine of {name}", engine, module.ENGINES)
     if out is not None:
         prepare(out)
@@ -177,14 +183,20 @@ def table_of(found: Findings) -> str:
     return text.getvalue()
 
 
+_QUICK = (
+    "A quick run, smaller than what the claims are about: one seed, few samples, epochs or starts. "
+    "What paragraphs below say of those is of the whole study."
+)
+
+
 def document(found: Findings, task: Task) -> str:
     """The findings as Markdown: title, command, notes, table, verdicts, figure."""
     flags = (" --engine fixed" if task.engine == "fixed" else "") + (" --quick" if task.quick else "")
     lines = [f"# {found.title}", "", f"Made by `neurosim reproduce {task.name}{flags}`."]
     if task.quick:
-        lines += ["", "**A quick run: smaller than what the claims are about.**"]
-    for note in found.notes:
-        lines += ["", note]
+        lines += ["", f"**{_QUICK}**"]
+    for note in (found.setup, *found.notes):
+        lines += ["", note] if note else []
     header, *rows = found.table or [found.header, *found.rows]
     cells = [header, ["---"] * len(header), *rows]
     lines += ["", *("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in cells), ""]
@@ -252,9 +264,16 @@ class Results:
         spread = f" ({self.spread(cell, measure):.{digits}f})" if len(values) > 1 else ""
         return f"{values.mean():.{digits}f}{spread}"
 
-    def gap(self, cell: Cell) -> str:
-        """Points of test accuracy above the cell that it is read against."""
-        return f"{self.mean(cell.name) - self.mean(cell.beside):+.2f}" if self.has(cell.name, cell.beside) else ""
+    def error(self, cell: str) -> str:
+        """What is wrong of the test samples, per cent: mean (standard deviation)."""
+        spread = f" ({self.spread(cell):.2f})" if len(self.values(cell)) > 1 else ""
+        return f"{100 - self.mean(cell):.2f}{spread} %"
+
+    def gap(self, cell: Cell, *, named: bool) -> str:
+        """Points of test accuracy above the cell that it is read against; named: which one that is, too."""
+        if not self.has(cell.name, cell.beside):
+            return ""
+        return f"{self.mean(cell.name) - self.mean(cell.beside):+.2f}" + (f" ({cell.beside})" if named else "")
 
     def judge(
         self,
@@ -287,7 +306,7 @@ def run_cells(task: Task, cells: Sequence[Cell]) -> Results:
     """Run what is not finished yet; each finished run is a row of the table at once."""
     from neurosim.studies.setting import run
 
-    done = {} if task.folder is None else _finished(task.folder)
+    done = {} if task.folder is None else finished(task.folder)
     wanted = [(cell, seed) for cell in cells for seed in range(cell.seeds)]
     kept: dict[tuple[str, int], dict[str, Any]] = {}
     for cell, seed in wanted:
@@ -304,73 +323,16 @@ def run_cells(task: Task, cells: Sequence[Cell]) -> Results:
         checkpoint = None if task.folder is None else task.folder / f".{key}.npz"
         found = run(cell.setting, seed, checkpoint=checkpoint, progress=functools.partial(_labelled, task, label))
         row = {"cell": cell.name, "seed": seed, "id": key, **found}
-        kept[cell.name, seed] = {name: _cell_text(value) for name, value in row.items()}  # as it will be read back
+        kept[cell.name, seed] = {name: cell_text(value) for name, value in row.items()}  # as it will be read back
         if task.table is not None:
             ordered = [kept[c.name, s] for c, s in wanted if (c.name, s) in kept]
-            write_text(task.table, _csv_of(ordered))
+            write_text(task.table, csv_of(ordered))
     runs = {c.name: [kept[c.name, s] for s in range(c.seeds) if (c.name, s) in kept] for c in cells}
     return Results(cells, runs)
 
 
 def _labelled(task: Task, label: str, text: str) -> None:
     task.progress(f"{label}: {text}")
-
-
-def _finished(folder: Path) -> dict[str, dict[str, Any]]:
-    """Rows of earlier, perhaps interrupted, runs in all tables of a folder, by key: what two studies share is run once."""
-    found: dict[str, dict[str, Any]] = {}
-    for table in sorted(folder.glob("*.csv")):
-        try:
-            with table.open(newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-        except (OSError, ValueError, csv.Error) as error:
-            raise NeurosimError(f"{table}: not the table of a study ({error}); name another folder") from None
-        for row in rows:
-            if row.get("id"):
-                found[row["id"]] = _checked(table, row)
-    return found
-
-
-def _checked(table: Path, row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row without its empty cells. Raises NeurosimError for a number that is none."""
-    kept = {name: value for name, value in row.items() if value != "" and name is not None}
-    for name, value in kept.items():
-        if name not in _TEXT:
-            try:
-                float(value)
-            except (TypeError, ValueError):
-                raise NeurosimError(
-                    f"{table}: {name}={value!r} in row {row['id']}: must be a number; delete the row"
-                ) from None
-    if "curve" not in kept:
-        raise NeurosimError(f"{table}: row {row['id']} has no curve; delete the row")
-    return kept
-
-
-_TEXT = ("cell", "id", "angle_signal_curve", "angle_update_curve", "symmetry_curve", "curve")
-_FIRST, _LAST = (
-    ("cell", "seed", "test_accuracy", "test_error", "train_accuracy"),
-    ("seconds", "id", "angle_signal_curve", "angle_update_curve", "symmetry_curve", "curve"),
-)
-
-
-def header_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The columns of rows: what they have, the most important first, long ones last."""
-    names = list(dict.fromkeys(name for row in rows for name in row if name is not None))
-    middle = [name for name in names if name not in _FIRST + _LAST]
-    return [n for n in _FIRST if n in names] + middle + [n for n in _LAST if n in names]
-
-
-def _cell_text(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value
-
-
-def _csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    text, header = io.StringIO(), header_of(rows)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([[_cell_text(row.get(name, "")) for name in header] for row in rows])
-    return text.getvalue()
 
 
 def findings_of(
@@ -389,8 +351,9 @@ def findings_of(
     shown = measures or {"test_accuracy": "test accuracy, %", "train_accuracy": "training accuracy, %"}
     rows = [run for cell in results.cells for run in results.runs.get(cell.name, ())]
     header = header_of(rows) or ["cell"]
-    compared = any(cell.beside for cell in results.cells)
-    table = [("", "seeds", *shown.values(), *(["against its reference, points"] if compared else []))]
+    references = {cell.beside for cell in results.cells} - {""}
+    against = f"points against {references.copy().pop()}" if len(references) == 1 else "points against its reference"
+    table = [("", "seeds", *shown.values(), *([against] if references else []))]
     for cell in results.cells:
         n = len(results.runs.get(cell.name, ()))
         table.append(
@@ -398,8 +361,10 @@ def findings_of(
                 cell.name,
                 str(n) if n == cell.seeds else f"{n} of {cell.seeds}",
                 *(results.text(cell.name, measure, 4 if measure == "auc" else 2) for measure in shown),
-                *([results.gap(cell)] if compared else []),
+                *([results.gap(cell, named=len(references) > 1)] if references else []),
             )
         )
-    written = [[_cell_text(row.get(name, "")) for name in header] for row in rows]
-    return Findings(title, header, written, verdicts, draw, table, notes)
+    written = [[cell_text(row.get(name, "")) for name in header] for row in rows]
+    return Findings(
+        title, header, written, verdicts, draw, table, notes, set_up([cell.setting for cell in results.cells])
+    )

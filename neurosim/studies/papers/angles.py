@@ -68,7 +68,8 @@ def _verdicts(r: Results) -> list[Verdict]:
     angle = r.mean("SRBP, C redrawn", "angle_signal")
     found.append(
         r.judge(
-            "redrawn feedback cannot align", "90 degrees", "D", f"{angle:.1f} degrees", "at least 85", ["SRBP, C redrawn"],
+            "redrawn feedback cannot align", "90 degrees in the mean", "own",
+            f"{r.text('SRBP, C redrawn', 'angle_signal', 1)} degrees", "at least 85", ["SRBP, C redrawn"],
             angle >= 85,
         )
     )  # fmt: skip

@@ -30,7 +30,7 @@ def verdicts() -> list[Verdict]:
         sent, held = counts.total("error_code") / _SAMPLES, net.layout().bits("feedback")
         found.append(
             Verdict(
-                f"{rule.upper()}: operations, values sent and entries of C for a sample's feedback",
+                f"{rule.upper()}: operations, values sent and entries of C for a sample's feedback, no unit silent",
                 f"{said.operations:,.0f}, {said.values:,}, {said.stored:,.0f}",
                 "D",
                 f"{done:,.0f}, {sent:,.0f}, {held:,}",
@@ -46,7 +46,7 @@ def verdicts() -> list[Verdict]:
         deviation = (expected * (1 - p) / _SEEDS) ** 0.5
         found.append(
             Verdict(
-                f"SRBP, single bits, n = {n}: additions for a sample's feedback",
+                f"SRBP, single bits, n = {n}: additions for a sample's feedback, no unit silent",
                 f"40 n = {expected:.0f}",
                 "D",
                 f"{np.mean(added):.1f}, mean of {_SEEDS} crossbars",

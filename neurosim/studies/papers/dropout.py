@@ -15,6 +15,13 @@ _SAID = {
     "rbp": {10: 96.5, 20: 96.7, 50: 96.7},
     "srbp": {10: 97.1, 20: 97.2, 50: 97.1},
 }
+_CHANCE = (
+    "A chance is rounded to 16 bits; a decision costs a random lane and a comparison. What is left is not scaled up."
+)
+_ANEW = (
+    "In BP and RBP a signal is lost anew at every layer that it passes, so with 50 % lost the lowest of four hidden layers hears a "
+    "sixteenth of its signal in the mean, under skipped rules a half: what fails fails there."
+)
 
 
 def _name(rule: str, share: int) -> str:
@@ -47,7 +54,7 @@ def study(task: Task) -> Findings:
         return findings_of(
             title, results, _chip_verdicts(results),
             lambda path: against(results, path, "Signals lost in the channel, on the chip", "signals lost, %", series),
-            measures=MEASURES, notes=(*NOTES, "A chance is rounded to 16 bits; a decision costs a random lane and a comparison."),
+            measures=MEASURES, notes=(*NOTES, _CHANCE, _ANEW),
         )  # fmt: skip
     said = {NAMES[rule]: values for rule, values in _SAID.items()}
     return findings_of(
@@ -64,9 +71,8 @@ def study(task: Task) -> Findings:
             floor=None if task.quick else 95,
         ),
         notes=[
-            "What is left is not scaled up (our reading; the text does not say). In BP and RBP a signal is lost anew at every layer "
-            "that it passes, so with 50 % lost the lowest of four hidden layers hears a sixteenth of its signal in the mean, under "
-            "skipped rules a half: RBP learns more slowly then, as its training accuracy shows."
+            "What is left is not scaled up (our reading; the text does not say).",
+            f"{_ANEW} RBP learns more slowly then, as its training accuracy shows.",
         ],
     )
 
@@ -75,7 +81,7 @@ def _verdicts(r: Results) -> list[Verdict]:
     return [
         r.judge(
             f"{NAMES[rule]} with {share} % of the signals lost", f"{said:g} %, no real change", "M-med",
-            f"{r.text(_name(rule, share))} %, {r.mean(_name(rule, share)) - r.mean(NAMES[rule]):+.2f}", "within 0.7 of none lost",
+            f"{r.text(_name(rule, share))} %, {r.mean(_name(rule, share)) - r.mean(NAMES[rule]):+.2f} points", "within 0.7 of none lost",
             [_name(rule, share), NAMES[rule]],
             abs(r.mean(_name(rule, share)) - r.mean(NAMES[rule])) <= 0.7,
         )
@@ -93,7 +99,8 @@ def _chip_verdicts(r: Results) -> list[Verdict]:
             found.append(
                 r.judge(
                     f"{whole} on the chip with {share} % of the signals lost", "no published value", "own",
-                    f"{r.text(cell)} %, {gap:+.2f}; {r.text(cell, nj, 0)} against {r.text(whole, nj, 0)} nJ", "at most 1 point below",
+                    f"{r.text(cell)} %, {gap:+.2f} points; {r.text(cell, nj, 0)} against {r.text(whole, nj, 0)} nJ",
+                    "at most 1 point below",
                     [cell, whole], gap >= -1,
                 )
             )  # fmt: skip

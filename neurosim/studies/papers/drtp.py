@@ -92,15 +92,18 @@ def study(task: Task) -> Findings:
     """Run, judge and draw."""
     results = run_cells(task, for_task(task, cells(task.engine)))
     if task.engine == "fixed":
-        note = (
+        notes = (
             "One hidden layer of 100: with 500 the sums of the output layer are so large that eta must be four times smaller. DFA is "
-            "SRBP; sDFA sends the sign of every error that is not 0, worth a quarter of the largest one."
+            "SRBP; sDFA sends the sign of every error that is not 0, worth a quarter of the largest one.",
+            "What fails here fails in floats as well, by the rules and not by the chip's words: with the same codes and steps sDFA has "
+            "89.8 % (tried, one seed), the top layer alone 89.6, since a sign does not shrink as a sample comes right (with smaller steps "
+            "it is better than the top layer alone: see the study in floats); and DRTP of ±1 misses its three points there, too.",
         )
         title = "DRTP on the chip, MNIST 784-100-10 tanh"
-        return findings(task, title, results, _chip_verdicts(results), left=75, notes=[note], net="784-100-10")
+        return findings(task, title, results, _chip_verdicts(results), left=75, notes=notes, net="784-100-10")
     said = {name: 100 - value for name, (value, _) in _SAID.items()}
     return findings_of(
-        "Direct random target projection, MNIST 784-500-10 tanh",
+        "Direct random target projection, MNIST 784-500-10 tanh, 40 epochs",
         results,
         _verdicts(results),
         lambda path: bars(results, path, "MNIST 784-500-10 tanh", left=0 if task.quick else 90, said=said),
@@ -110,9 +113,10 @@ def study(task: Task) -> Findings:
 
 def _verdicts(r: Results) -> list[Verdict]:
     drtp, dfa = 100 - r.mean("DRTP"), 100 - r.mean("DFA")
+    ours, other = r.error("DRTP"), r.error("DFA")
     return [
-        r.judge("DRTP on MNIST", "4 to 4.6 % error", "M-lo", f"{drtp:.2f} %", "3 to 6 %", ["DRTP"], 3 <= drtp <= 6),
-        r.judge("DRTP is worse than DFA", "it is", "M-lo", f"{drtp:.2f} against {dfa:.2f} %", "order", ["DRTP", "DFA"], drtp > dfa),
+        r.judge("DRTP on MNIST", "4 to 4.6 % error", "M-lo", ours, "3 to 6 %", ["DRTP"], 3 <= drtp <= 6),
+        r.judge("DRTP is worse than DFA", "it is", "M-lo", f"{ours} against {other}", "order", ["DRTP", "DFA"], drtp > dfa),
         r.near("DFA on MNIST", "DFA", 98.1, "M-lo", 0.7),
         r.near("BP on MNIST", "BP", 98.3, "M-lo", 0.7),
     ]  # fmt: skip

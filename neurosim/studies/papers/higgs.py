@@ -54,11 +54,12 @@ def _verdicts(r: Results) -> list[Verdict]:
     found = []
     for kind in ("tanh", "relu"):
         cells = [f"{NAMES[rule]}, {kind}" for rule in _RULES]
+        told = [f"{NAMES[rule]} {r.text(cell, 'auc', 4)}" for rule, cell in zip(_RULES, cells, strict=True)]
         area = [r.mean(cell, "auc") for cell in cells]
         found.append(
             r.judge(
                 f"{kind}: RBP and SRBP learn more than the top layer alone", "no published value", "own",
-                ", ".join(f"{NAMES[rule]} {a:.4f}" for rule, a in zip(_RULES, area, strict=True)), "order", cells,
+                ", ".join(told), "order", cells,
                 min(area[1], area[2]) > area[3],
             )
         )  # fmt: skip

@@ -29,6 +29,8 @@ WIDE = FeedbackCrossbar(bits=8, density=1.0)
 RATES = {"bp": 7, "sbp": 7, "arbp": 7, "asrbp": 7, "drtp": 7}
 """K of eta = 2**-k, where it is not 6."""
 FLOAT = "in floats"
+_ABOVE, _BELOW = (3, 4), (3, -10)
+"""Where labels stand, in points: of every other series above its points, of the rest below."""
 _TOGETHER = 14
 """Pixels within which points share a label."""
 MEASURES = {
@@ -90,7 +92,7 @@ def buys(
         with figures(path, title, 2, (10.0, 4.4)) as axes:
             named = []
             for axis, measure in zip(axes, ("channel_bits", "learning_nj"), strict=True):
-                for name, colour in series.items():
+                for number, (name, colour) in enumerate(series.items()):
                     cells = [
                         c for c in r.cells if c.series == name and r.has(c.name) and len(r.values(c.name, measure))
                     ]
@@ -98,7 +100,9 @@ def buys(
                     points = [(r.mean(c.name, measure), r.mean(c.name)) for c in cells]
                     if points:
                         axis.plot(*zip(*points, strict=True), "o-", color=colour, label=name, markersize=4, linewidth=1)
-                        named.append((axis, points, [labels(c) for c in cells], colour))
+                        named.append(
+                            (axis, points, [labels(c) for c in cells], colour, _ABOVE if number % 2 else _BELOW)
+                        )
                 for i, name in enumerate(lines):
                     if r.has(name):
                         style = ("--", ":", "-.")[i % 3]
@@ -117,7 +121,9 @@ def buys(
     return draw
 
 
-def _annotate(axis: Any, points: Sequence[tuple[float, float]], labels: Sequence[str], colour: str) -> None:
+def _annotate(
+    axis: Any, points: Sequence[tuple[float, float]], labels: Sequence[str], colour: str, offset: tuple[int, int]
+) -> None:
     """A label at each point, one for neighbours that lie together: the first to the last."""
     pixels = axis.transData.transform(points)
     first = 0
@@ -125,7 +131,7 @@ def _annotate(axis: Any, points: Sequence[tuple[float, float]], labels: Sequence
         if i < len(points) and np.hypot(*(pixels[i] - pixels[i - 1])) < _TOGETHER:
             continue
         text = labels[first] if i == first + 1 else f"{labels[first]} to {labels[i - 1]}"
-        axis.annotate(text, points[first], xytext=(3, 4), textcoords="offset points", fontsize=7, color=colour)
+        axis.annotate(text, points[first], xytext=offset, textcoords="offset points", fontsize=7, color=colour)
         first = i
 
 
@@ -168,8 +174,8 @@ def findings(
 def costs_little(r: Results, cell: str, reference: str, within: float = 1.0) -> Verdict:
     """A verdict: a cell on the chip is as good as its reference."""
     gap = r.mean(cell) - r.mean(reference)
-    costs = f"{r.text(cell, 'learning_nj', 0)} nJ, {r.text(cell, 'channel_bits', 1)} bits"
+    costs = f"{r.text(cell, 'learning_nj', 0)} nJ and {r.text(cell, 'channel_bits', 1)} bits on the channel a sample"
     return r.judge(
-        f"{cell}, on the chip, does as well as {reference}", "no published value", "own", f"{r.text(cell)} %, {gap:+.2f}, {costs}",
+        f"{cell}, on the chip, does as well as {reference}", "no published value", "own", f"{r.text(cell)} %, {gap:+.2f} points; {costs}",
         f"at most {within:g} point below", [cell, reference], gap >= -within,
     )  # fmt: skip

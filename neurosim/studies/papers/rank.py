@@ -86,8 +86,18 @@ def _whose(r: Results) -> list[str]:
     ]
 
 
+def _fall(points: float) -> str:
+    return f"the largest fall with rising rank {points:.2f}" if points > 0 else "no fall with rising rank"
+
+
 def _verdicts(r: Results) -> list[Verdict]:
-    found = []
+    found = [
+        r.judge(
+            f"{NAMES[rule]} trains seven hidden layers", "very deep networks train", "V", f"{r.text(name)} %", "at least 95 %", [name],
+            r.mean(name) >= 95,
+        )
+        for rule, name in (("srbp", _name("srbp", 10)), ("rbp", _name("rbp", 100)))
+    ]  # fmt: skip
     for rule, all_n in _RANKS.items():
         names = [_name(rule, n) for n in all_n]
         means = [r.mean(name) for name in names]
@@ -95,11 +105,11 @@ def _verdicts(r: Results) -> list[Verdict]:
         found += [
             r.judge(
                 f"{NAMES[rule]} is best at full rank", "best at full rank", "V",
-                f"full {means[-1]:.2f} %, best of the others {max(means[:-1]):.2f} %",
+                f"full {r.text(names[-1])} %, best of the others {r.text(max(names[:-1], key=r.mean))} %",
                 f"within the noise, {_NOISE:g}", names, means[-1] >= max(means[:-1]) - _NOISE,
             ),
             r.judge(
-                f"{NAMES[rule]} loses gracefully with the rank", "gracefully", "V", f"the largest fall with rising rank {falls:.2f}",
+                f"{NAMES[rule]} loses gracefully with the rank", "gracefully", "V", _fall(falls),
                 f"within the noise, {_NOISE:g}", names, falls <= _NOISE,
             ),
         ]  # fmt: skip

@@ -70,11 +70,12 @@ def _verdicts(r: Results) -> list[Verdict]:
     for label in _NETS:
         cells = {name: f"{label}, {name}" for name in _rules()}
         error = {name: r.mean(cell, "test_error") for name, cell in cells.items()}
-        said = "it does" if label == "784-64-784" else "most versions do"
+        said, grade = ("it does", "V") if label == "784-64-784" else ("our own extension", "own")
         found.append(
             r.judge(
-                f"{label}: recirculation learns", said, "V",
-                ", ".join(f"{name} {error[name]:.2f}" for name in error) + " % left over", "below the top layer alone",
+                f"{label}: recirculation learns", said, grade,
+                ", ".join(f"{name} {r.text(cell, 'test_error')}" for name, cell in cells.items()) + " % left over",
+                "below the top layer alone",
                 list(cells.values()), error["recirculation"] < error["top layer alone"],
             )
         )  # fmt: skip

@@ -117,14 +117,16 @@ def _verdicts(r: Results) -> list[Verdict]:
     bp, rbp, srbp, top = (r.mean(n) for n in ("BP", "RBP", "SRBP", "top only"))
     found.append(
         r.judge(
-            "BP is best, SRBP not below RBP", "BP >= SRBP >= RBP", "V", f"{bp:.2f} / {srbp:.2f} / {rbp:.2f} %", "0.2 for RBP",
+            "BP is best, SRBP not below RBP", "BP >= SRBP >= RBP", "V",
+            " / ".join(r.text(n) for n in ("BP", "SRBP", "RBP")) + " %", "0.2 for RBP",
             ["BP", "RBP", "SRBP"], bp >= srbp >= rbp - 0.2,
         )
     )  # fmt: skip
     found.append(r.near("top layer only", "top only", 84.7, "M-med", 3))
     found.append(
         r.judge(
-            "the top layer alone is far below SRBP", "12.5 points", "M-med", f"{srbp - top:.1f} points", "at least 8",
+            "the top layer alone is far below SRBP", "12.5 points", "M-med",
+            f"{srbp - top:.1f} points, {r.text('SRBP')} and {r.text('top only')} %", "at least 8",
             ["SRBP", "top only"], srbp - top >= 8,
         )
     )  # fmt: skip

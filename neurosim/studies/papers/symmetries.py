@@ -81,7 +81,7 @@ def _verdicts(r: Results) -> list[Verdict]:
     )  # fmt: skip
     found = [
         r.judge(
-            f"{name} learns", "it does", "V", f"{r.text(name)} %, the top layer alone {top:.2f} %",
+            f"{name} learns", "it does", "V", f"{r.text(name)} %, the top layer alone {r.text('top layer alone')} %",
             "at least 5 points above the top layer alone", [name, "top layer alone"], r.mean(name) >= top + 5,
         )
         for name in learn
@@ -90,7 +90,7 @@ def _verdicts(r: Results) -> list[Verdict]:
     found.append(
         r.judge(
             "from small weights, adaptation makes C and W^T nearly symmetric", "nearly symmetric", "V",
-            f"correlation {small:.3f}", "at least 0.9",
+            f"correlation {r.text('ARBP, small weights', 'symmetry', 3)}", "at least 0.9",
             ["ARBP, small weights"], small >= 0.9,
         )
     )  # fmt: skip

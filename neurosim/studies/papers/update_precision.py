@@ -28,7 +28,8 @@ _LOST = (
     "Why 1 and 2 bits collapse with alpha = 2^-8: below 2^-9.5 an update of 2 bits is lost. At birth that is 57 % of the updates "
     "of the first layer and 93 % of the output's, where it takes one side: through an input code of a quarter, all that the "
     "right class is to gain is kept, and nothing of what the nine wrong classes are to lose, each of which is a tenth as large. "
-    "All outputs rise together until words are full, and errors never end: see the bits on the channel. (Shares of 1,000 "
+    "All outputs rise together until words are full, and errors never end: see the bits on the channel. Of 3 bits, which reach down to "
+    "2^-11.5, some seeds stay behind and others do not. (Shares of 1,000 "
     "samples in floats, from the chip's codes.)"
 )
 _TEACHES = (
