@@ -25,6 +25,9 @@ _SAID = {
     "srbp": {1: 91.6, 3: 93.2, 5: 95.1},
 }
 _ALPHA = 2.0**-3
+_PLACES = {"received": "of J", "local": "after f'"}
+"""Where neurons quantise, on the chip, beside the wires."""
+_FEW = (1, 2, 4)
 
 
 def coarse(
@@ -78,8 +81,13 @@ def cells(engine: str = "float") -> list[Cell]:
     return found
 
 
+def _elsewhere(rule: str, bits: int, place: str, changes: dict[str, Any]) -> Setting:
+    """A rule on the chip whose wires carry whole words, and whose neurons quantise what they receive."""
+    return chip(rule, **{"error": None, "place": (place,), f"{place}_error": Quantiser(bits), **changes})
+
+
 def _on_chip() -> list[Cell]:
-    """Codes of 1 to 8 bits on the wires, log and linear, then whole words; floats beside them."""
+    """Codes of 1 to 8 bits on the wires, log and linear, then whole words, also quantised by neurons; floats beside them."""
     wide: dict[str, dict[str, Any]] = {"srbp": {}, "bp": {}, "rbp": {"feedback": WIDE}}
     found = []
     for rule, changes in wide.items():
@@ -87,13 +95,23 @@ def _on_chip() -> list[Cell]:
         for kind in ("log", "linear"):
             series = NAMES[rule] if kind == "log" else f"{NAMES[rule]}, linear"
             found += [
-                Cell(_name(rule, bits, kind), chip(rule, error=Quantiser(bits, kind), **changes), 3, series, bits)
+                Cell(
+                    _name(rule, bits, kind),
+                    chip(rule, error=Quantiser(bits, kind), **changes),
+                    3 if kind == "log" or rule == "srbp" else 2,
+                    series,
+                    bits,
+                )
                 for bits in range(1, 9)
-                if kind == "log" or rule == "srbp"
             ]
         found += [
             Cell(f"{NAMES[rule]}, whole words", whole, 3, NAMES[rule], 10),
             Cell(f"{NAMES[rule]}, {FLOAT}", floats(whole), 2),
+        ]
+        found += [
+            Cell(f"{_name(rule, bits)}, {of}", _elsewhere(rule, bits, place, changes), 2)
+            for place, of in _PLACES.items()
+            for bits in _FEW
         ]
     found += [
         Cell(f"{_name('srbp', bits)}, alpha 1", chip("srbp", error=Quantiser(bits, alpha=1.0)), 3) for bits in (1, 2)

@@ -20,8 +20,9 @@ ENGINES = ("float",)
 _TRAINING = Training(epochs=20, batch_size=100, rate=0.001, mean=True, optimiser="adam")
 _NOTES = (
     "The paper's networks and rates were not found; these are ours: Adam, rate 0.001, batches of 100, 20 epochs. With tanh and plain "
-    "steps of 0.1 the first steps of backpropagation, the sum of 784 errors of one sign, saturate the hidden units (35 % left over after "
-    "30 epochs; the same in PyTorch), which random feedback escapes: a comparison of start-up, not of rules.",
+    "steps of 0.1 backpropagation leaves 35 % over after 30 epochs: the sum of 784 errors of one sign saturates the hidden units at once "
+    "(with tanh and Adam as well, and in PyTorch too: half left over after three epochs), which random feedback escapes: a comparison of "
+    "start-up, not of rules.",
     "The deep network is our own extension: every hidden layer learns by the difference of its two activities. There a layer hears of "
     "x' through layers that learn at the same time, and the second pass moves away from the first one: at a tenth of the rate 78 % are "
     "left over after two epochs and more after that, with tanh 75 after four, with plain steps of 0.01 it overflows.",
