@@ -32,8 +32,8 @@ _TRAINING = Training(
 )
 _CHIP = Training(epochs=_CHIP_EPOCHS, batch_size=1, rate=2.0**-11, halve_every=2)
 _STEPS = (
-    "A kernel learns from every position of its map at once, so steps are smaller than in dense networks: eta from 2^-11, halved after two "
-    "epochs. With 2^-8 pre-activations of the second layer fill their word, and BP stays at 20 % for eight epochs. Tried with 5,000 images, "
+    "A kernel learns from every position of its map at once, so steps are smaller than of dense networks: eta from 2^-11, halved after two "
+    "epochs. With 2^-8 pre-activations of the second layer fill their word, and BP stays at 20 %. Tried with 5,000 images, "
     "three passes, one seed: BP 31.3, 40.7, 39.8, 34.8 % with eta 2^-8, 2^-10, 2^-11, 2^-12; SRBP 31.0, 31.0, 30.9, 28.1 % with 2^-10 to "
     "2^-13; RBP 27.6 % with 2^-11, 13.4 % with 2^-13."
 )
