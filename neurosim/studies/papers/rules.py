@@ -72,11 +72,6 @@ def _on_chip() -> list[Cell]:
     for name, setting in chips.items():
         found += [Cell(name, setting, 3, "chip"), Cell(f"{name}, {FLOAT}", floats(setting), 2, FLOAT)]
     found += [Cell(_fine(name), finer(chips[name], _FINE), 3, "chip") for name in _COARSE]
-    for kind in _ACTIVATIONS:
-        for name in ("bp", "rbp", "srbp", "top-only"):
-            setting = chip(name, activation=kind, **wide.get(name, {}))
-            whole = f"{NAMES[name]}, {kind}"
-            found += [Cell(whole, setting, 2, "chip"), Cell(f"{whole}, {FLOAT}", floats(setting), 2, FLOAT)]
     return beside(found, lambda cell: f"{cell.name.removesuffix(_fine(''))}, {FLOAT}")
 
 
