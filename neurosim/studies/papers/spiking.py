@@ -61,15 +61,19 @@ _TRIED = (
     "rate), pixels as rates in place of escape rates 66.8, gates of 4 nA 62.3, error neurons with a threshold of 1 V 11.4. With 3,000, "
     "four times the rate, constant, 84.6: membranes that stay 84.4, that subtract the threshold 84.5, a threshold four times as high "
     "84.1, single-bit feedback 84.7, no blank-out 79.0, and our own coding, pixels as rates without a refractory time, 86.6: more spikes "
-    "of the inputs, so less noise. Tests of 500 ticks differ by at most half a point.",
+    "of the inputs, so less noise. Tests of 500 ticks differ by at most half a point. One of three seeds of "
+    "eRBP+ ends 12 points below the others, which is most of "
+    "what it is behind eRBPx.",
     "NSAT as shipped learns slowly, too. Tried with 3,000 samples, after which it knows 65.9 %: rates that fall 53.7, twice the rate "
     "71.1, half of it 57.5, membranes that subtract the threshold 73.9, three times the spikes of the inputs 70.3.",
     "N-MNIST has little to win above the read-out: of its 1,000 recordings in four parts, each judged after learning from the other "
     "three, logistic regression on the counts knows 83.5 % with as much regularisation as is best, 85.3 of their square roots. "
-    "Prediction neurons that inhibit one another are what the outputs' delta rule lacks, which is content as soon as the right one "
-    "spikes: judged by those four parts, without them 82.2, inhibition of 8 and 16 83.8 each, 24 82.2; 16 with rates that go on falling "
-    "84.6, with 18 passes 84.8. By that the setting was chosen, so the verdict in parts is a little kind to it. The 100 test recordings "
-    "had no part in it; their standard error is 3.6 points. Not better, with 16: 400 hidden neurons 82.9, a wider gate at the output "
+    "Prediction neurons inhibit one another because the outputs' delta rule is content as soon as the right one spikes: judged by those "
+    "four parts, all with seed 0, without inhibition 82.2, with 8 and 16 83.8 each, with 24 82.2; with rates that go on falling 12 83.3 and 16 "
+    "84.6, with 18 passes 84.8 (with a seed a part 83.1, so a seed matters as much as the setting). By that the setting was chosen, so "
+    "the verdict in parts is kind to it. The test recordings were not used to choose among these; their standard error is 3.6 points. "
+    "Both verdicts pass by less than chance: as good as the read-out is what they show, not better. "
+    "Nothing more was gained, with 16, by 400 hidden neurons 82.9, a wider gate at the output "
     "82.7, inputs that are refractory for 3 ms 83.5. Before there was inhibition, learning from 750 and judged by the other 250: "
     "recordings moved by up to a pixel (nine copies, each shown once) 77.6 to 80.4 at three rates, ticks of 2 ms, 20 passes 83.6, "
     "membranes that subtract the threshold 83.6, gates open 62.8, a blank-out of a half 78.8, noise of half the threshold 84.0, where "
@@ -254,6 +258,10 @@ def _published(r: Results) -> list[Verdict]:
     gap = r.mean(LOSSY) - r.mean(NOISY)
     return [
         *found,
+        r.judge(
+            f"{LONGER}, in real numbers, as a full run", "2.69 % error after 50,000", "M-med", _error(r, LONGER),
+            "at most 3.5 % error", [LONGER], 100 - r.mean(LONGER) <= 3.5,
+        ),
         r.judge(
             "eRBPx, multiplicative noise, is better than eRBP+, additive", "0.8 points better", "M-med",
             f"{r.text(LOSSY)} and {r.text(NOISY)} %, {gap:+.2f}", "order", [LOSSY, NOISY], gap > 0,
