@@ -1,5 +1,6 @@
 """Processes killed at random moments: at the end every point is there once, none was repeated, all bits as in an undisturbed sweep."""
 
+import asyncio
 import os
 import random
 import signal
@@ -7,10 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 import pytest
 
+from neurosim.errors import NeurosimError
+from neurosim.studies.sweep.executors import Cluster, WorkerLost
 from neurosim.studies.sweep.study import Study
 from neurosim.studies.sweep.sweep import sweep
 from tests import sweeps
@@ -155,7 +159,7 @@ def test_a_killed_scheduler_loses_and_repeats_nothing(tmp_path, undisturbed):
         wait_until(results, 60, process)
         scheduler.kill()
         _, said = process.communicate(timeout=120)
-    assert process.returncode == 2
+    assert process.returncode == 2, said
     assert said.count("\n") == 1
     assert said.endswith("its scheduler has gone; finished points are kept, go on with --resume\n")
     seen = sweeps.started(results)
@@ -165,3 +169,43 @@ def test_a_killed_scheduler_loses_and_repeats_nothing(tmp_path, undisturbed):
     assert sweeps.contents(results) == undisturbed
     final = sweeps.started(results)
     assert {run: final[run] for run in seen} == seen
+
+
+class _LostClient:
+    """A Dask client whose scheduler has died, at the moment when its next call fails."""
+
+    def __init__(self, status, error):
+        self.status, self.error = status, error
+
+    def close(self, *_, **__):
+        raise self.error
+
+    scheduler_info = submit = result = shutdown = close
+
+
+_LOSSES = (OSError("timed out"), asyncio.CancelledError(), RuntimeError("loop is closed"), CancelledError())
+
+
+@pytest.mark.parametrize("error", _LOSSES, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("call", ["room", "submit", "result"])
+def test_whatever_a_client_without_a_scheduler_raises_is_told_in_one_way(call, error):
+    pytest.importorskip("distributed", reason="Dask, the extra `cluster`, is not installed")
+    calls = {
+        "room": lambda cluster: cluster.room,
+        "submit": lambda cluster: cluster.submit(os.getpid),
+        "result": lambda cluster: cluster.result(cluster.client),
+    }
+    for status in ("connecting", "closed", "running"):
+        cluster = Cluster.__new__(Cluster)
+        cluster.client = cluster.executor = _LostClient(status, error)
+        cluster.address, cluster.levels = "tcp://127.0.0.1:1", {}
+        if status != "running":
+            with pytest.raises(NeurosimError, match="its scheduler has gone"):
+                calls[call](cluster)
+        elif call == "result" and isinstance(error, CancelledError):
+            with pytest.raises(WorkerLost):  # the client has found a scheduler again
+                calls[call](cluster)
+        else:
+            with pytest.raises(type(error)):
+                calls[call](cluster)
+        cluster.close(at_once=True)

@@ -91,25 +91,39 @@ class Optimiser:
     def _moved(self, key: Any, change: Floats, weights: Floats | None, rate: float) -> Floats:
         t = self.training
         if t.weight_decay and weights is not None:
-            change = change - (t.weight_decay * (rate if t.optimiser == "sgd" else 1.0)) * weights
+            change -= (t.weight_decay * (rate if t.optimiser == "sgd" else 1.0)) * weights
         if t.optimiser == "sgd":
-            velocity = self.first.setdefault(key, np.zeros_like(change))
+            if not t.momentum:
+                return change
+            velocity = _moment(self.first, key, change)
             velocity *= t.momentum
             velocity += change
             return t.momentum * velocity + change if t.nesterov else velocity
-        second = self.second.setdefault(key, np.zeros_like(change))
+        second = _moment(self.second, key, change)
         keep = 0.99 if t.optimiser == "rmsprop" else 0.999
         second *= keep
-        second += (1 - keep) * change * change
+        square = (1 - keep) * change
+        square *= change
+        second += square
         if t.optimiser == "rmsprop":
-            moved: Floats = rate * change / (np.sqrt(second) + t.epsilon)
+            spread = np.sqrt(second, out=square)
+            spread += t.epsilon
+            moved: Floats = rate * change
+            moved /= spread
             return moved
-        first = self.first.setdefault(key, np.zeros_like(change))
+        first = _moment(self.first, key, change)
         first *= 0.9
         first += 0.1 * change
         unbiased = np.sqrt(second / (1 - keep**self.steps)) + t.epsilon
         moved = (rate / (1 - 0.9**self.steps)) * first / unbiased
         return moved.astype(change.dtype)
+
+
+def _moment(moments: dict[Any, Floats], key: Any, like: Floats) -> Floats:
+    """A running mean of changes, zero at first."""
+    if key not in moments:
+        moments[key] = np.zeros_like(like)
+    return moments[key]
 
 
 class Trainer:

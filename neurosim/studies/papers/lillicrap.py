@@ -64,7 +64,7 @@ def cells() -> list[Cell]:
         for name, rule in deep.items():
             setting = _teacher(sizes, "teacher-30-20-10-10", rule, "tanh", 0.1)
             setting = setting.replace(training=replace(_TEACHER, epochs=100, rate=2e-3))
-            found.append(Cell(f"tanh {'-'.join(map(str, sizes))}, {name}", setting, 20))
+            found.append(Cell(f"tanh {'-'.join(map(str, sizes))}, {name}", setting, 5))
     return found
 
 

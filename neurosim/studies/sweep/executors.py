@@ -6,16 +6,18 @@ each, do not hear Ctrl-C, and end when this process does, however it ends.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from neurosim.errors import NeurosimError
 ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SCRIPT = 'a script that sweeps must be a file and keep its own work under if __name__ == "__main__"'
 _LOGGERS = ("distributed", "distributed.client", "tornado.application", "asyncio")  # each has a level of its own
+_NOTICED_S = 0.5
+"""A connection to a dead scheduler may fail this long before the client knows."""
 _AHEAD = 2  # points that wait at each worker, so that none is idle while a result is written
 
 
@@ -109,35 +113,50 @@ class Cluster:
     @property
     def room(self) -> int:
         """How many points to have under way: workers come and go."""
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        with self._asked():
+            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         return _AHEAD * max(1, sum(int(worker["nthreads"]) for worker in workers))
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Start a call."""
-        return self.executor.submit(function, *args)
+        with self._asked():
+            return self.executor.submit(function, *args)
 
     def result(self, future: Future[Any]) -> Any:
         """What a call gave. Raises WorkerLost, and NeurosimError where the scheduler has gone."""
-        from concurrent.futures import CancelledError
-
         from distributed import KilledWorker
         from distributed.comm.core import CommClosedError
 
         try:
-            return future.result()
-        except KilledWorker:
+            with self._asked():
+                return future.result()
+        except (KilledWorker, CancelledError, CommClosedError):
             raise WorkerLost from None
-        except (CancelledError, CommClosedError):
-            if self.client.status == "running":
-                raise WorkerLost from None
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """A client that has lost its scheduler fails in many ways, in its connections, tasks and futures: all mean the same."""
+        from distributed import KilledWorker
+
+        try:
+            yield
+        except KilledWorker:
+            raise
+        except (Exception, asyncio.CancelledError):
+            until = time.monotonic() + _NOTICED_S
+            while self.client.status == "running":
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
             raise NeurosimError(
                 f"cluster={self.address!r}: its scheduler has gone; finished points are kept, go on with --resume"
             ) from None
 
     def close(self, *, at_once: bool) -> None:
-        """Leave the cluster as it was found."""
-        self.executor.shutdown(wait=not at_once)
-        self.client.close()
+        """Leave the cluster as it was found, if it is still there."""
+        with suppress(Exception, asyncio.CancelledError):
+            self.executor.shutdown(wait=not at_once)
+            self.client.close()
         for name, level in self.levels.items():
             logging.getLogger(name).setLevel(level)
 
