@@ -58,19 +58,14 @@ def cuba_network(*, stdp=False, seed=1):
     """CUBA (Brette et al. 2007) in words of 20 bits; stdp: excitatory weights learn by pair STDP of their spikes' traces."""
     membrane, bits = _leak(20), {"bits": 20}
     flows = tuple(ns.Flow(name, membrane.shift, membrane.numerator) for name in ("ge", "gi"))
-    traces = {"exc": ("x", "y"), "inh": ("y",)} if stdp else {}  # nothing that learns comes from inhibitory neurons
+    traces = (trace("x", _leak(20), 1 << 10),) if stdp else ()  # with equal time constants one serves both sides
     states = (
         ns.State("ge", _leak(5), **bits), ns.State("gi", _leak(10), **bits),
         ns.State("v", membrane, flows, reset=-11 * MV, holds=True, **bits),
     )  # fmt: skip
     limit = ns.Threshold(-MV + 1, "v")
-    populations = [
-        ns.Population(
-            name, n, (*(trace(x, _leak(20), 1 << 10) for x in traces.get(name, ())), *states), limit, refractory=49
-        )
-        for name, n in SIZES.items()
-    ]
-    rule = pair_stdp("x", "y", 10, 10) if stdp else None
+    populations = [ns.Population(name, n, (*traces, *states), limit, refractory=49) for name, n in SIZES.items()]
+    rule = pair_stdp("x", "x", 10, 10) if stdp else None
     joined = ns.Connect("random", probability=0.02)
     word = ns.Fixed(8, 0, rounding="stochastic")
     projections = [

@@ -121,6 +121,7 @@ def bars(
     xlabel: str = "test accuracy, %",
     left: float = 0.0,
     said: Mapping[str, float] | None = None,
+    digits: int = 2,
 ) -> None:
     """A measure of every cell as a bar, with the seeds as dots; said: published or recalled values as lines."""
     cells = results.cells
@@ -136,7 +137,7 @@ def bars(
             axis.plot(values, [row] * len(values), ".", color="#222222", markersize=3)
             end = max(left, float(values.max()), (said or {}).get(cell.name, left))
             axis.annotate(
-                f"{values.mean():.2f}",
+                f"{values.mean():.{digits}f}",
                 (end, row),
                 xytext=(5, -3),
                 textcoords="offset points",
