@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurosim.chip.crossbar import FeedbackCrossbar
+from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, Quantiser
 from neurosim.spiking.neurons import (
     ROUNDINGS,
@@ -592,3 +593,15 @@ def liveliness(cases=200, seed=0):
 if __name__ == "__main__":
     for name, count in liveliness().items():
         print(f"{count:6} {name}")
+
+
+def cases(count, seed):
+    """So many random networks."""
+    found, number = [], 0
+    while len(found) < count:
+        number += 1
+        try:
+            found.append(random_case(random.Random(f"{seed}-{number}")))
+        except NeurosimError:
+            continue
+    return found

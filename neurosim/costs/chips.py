@@ -246,10 +246,9 @@ def _cores(layout: Layout, model: ChipModel) -> tuple[tuple[int, ...], tuple[int
         cores = tuple(own[p] for p in place)
     if has is not None and sum(own) > has.cores:
         layers_of = ", ".join(f"layer {n.layer} {n.neurons} neurons and {n.synapse_bits} synapse bits" for n in found)
-        msg = (
-            f"network: needs {sum(own)} cores of {core.neurons} neurons and {core.synapse_bits} synapse bits (0: not known), "
-            f"{model.name!r} has {has.cores}; {layers_of} ({model.path})"
-        )
+        known = ((core.neurons, "neurons"), (core.synapse_bits, "synapse bits"))
+        holds = " and ".join(f"{n} {what}" for n, what in known if n)
+        msg = f"network: needs {sum(own)} cores of {holds}, {model.name!r} has {has.cores}; {layers_of} ({model.path})"
         raise CapacityError(msg)
     return tuple(own), cores
 

@@ -49,16 +49,26 @@ NOTES = (
 )
 
 
-def chip(rule: str, hidden: Sequence[int] = (100,) * 4, frozen: Sequence[int] = (), **changes: Any) -> Setting:
-    """A rule on the chip; frozen: layers that do not learn; changes: of the channel. The top layer of `top-only` may grow to 2."""
+def chip(
+    rule: str,
+    hidden: Sequence[int] = (100,) * 4,
+    frozen: Sequence[int] = (),
+    activation: str = "tanh",
+    k: int | None = None,
+    **changes: Any,
+) -> Setting:
+    """A rule on the chip; frozen: layers that do not learn; k: eta is 2**-k (None: the rule's own); changes: of the channel.
+
+    The top layer of `top-only` may grow to 2.
+    """
     channel = RULES[rule].replace(**changes)
     top = (
         Dense(10, "softmax", weight=Fixed(8, 6, rounding="stochastic")) if rule == "top-only" else Dense(10, "softmax")
     )
-    layers = (*(Dense(n) for n in hidden), top)
+    layers = (*(Dense(n, activation) for n in hidden), top)
     layers = tuple(replace(layer, frozen=i in frozen) for i, layer in enumerate(layers))
     net = NetworkSpec(784, layers, channel)
-    return Setting(net, replace(TRAINING, rate=2.0 ** -RATES.get(rule, 6)), engine="fixed")
+    return Setting(net, replace(TRAINING, rate=2.0 ** -(RATES.get(rule, 6) if k is None else k)), engine="fixed")
 
 
 def finer(setting: Setting, bits: int) -> Setting:

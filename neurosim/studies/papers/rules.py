@@ -27,6 +27,8 @@ ENGINES = ("float", "fixed")
 _PUBLISHED = {"bp": 97.9, "rbp": 97.2, "srbp": 97.2}
 _ACTIVATIONS = ("linear", "logistic", "relu")
 _UNBOUNDED = ("linear", "relu")
+_EXACT = ", exact f'"
+_LEARNING = ("bp", "rbp", "srbp", "top-only")
 _GENTLE = 0.02
 _FINE, _COARSE = 12, ("RBP", "RBP, 1-bit C of +-1")
 """Whose loss on the chip is looked into, by weights of so many bits."""
@@ -35,6 +37,21 @@ _WHY = (
     "(see the study of precision), with weights of 12 bits it goes. Rounding adds noise to weights, and smaller steps are no cure "
     "(eta from 2^-7: 95.4 against 96.3 % in floats, one seed). The same noise costs SRBP 0.2 points; in RBP a signal is right only "
     "as far as the weights of all layers above have come to agree with their C."
+)
+
+
+_OTHERS: dict[str, tuple[int, dict[str, Any]]] = {
+    "linear": (9, {"derivative": "boxcar", "window": 2.0}),
+    "logistic": (6, {}),
+    "relu": (8, {"derivative": "boxcar", "window": 2.0}),
+}
+"""Units on the chip beside tanh: k of eta = 2**-k, and the channel's f'."""
+_RAILS = (
+    "Linear and ReLU outputs end at 4, where their words end. Where f' goes on beyond it, units that stand at the end of their word are "
+    "still pushed outwards, and learning fails: {exact} %. With f' = 1 within 2 and 0 beyond (`boxcar`, `window=2`) the same runs come to "
+    "{boxcar} %. The linear network is then no linear one any more. Its eta starts from 2^-9, that of ReLU from 2^-8, of logistic "
+    "and of the top layer alone from 2^-6, chosen by hand by training accuracy. BP, RBP and the top layer alone do not start "
+    "with logistic units at that eta: four such layers hand down next to nothing."
 )
 
 
@@ -49,13 +66,13 @@ def cells(engine: str = "float") -> list[Cell]:
     others = [
         Cell(f"{NAMES[name]}, {kind}", mnist(name, net={"activation": kind}), 2, name)
         for kind in _ACTIVATIONS
-        for name in ("bp", "rbp", "srbp", "top-only")
+        for name in _LEARNING
     ]
     slow = replace(PAPER, rate=_GENTLE)
     gentle = [
         Cell(f"{NAMES[name]}, {kind}, eta {_GENTLE:g}", mnist(name, slow, net={"activation": kind}), 2, name)
         for kind in _UNBOUNDED
-        for name in ("bp", "rbp", "srbp", "top-only")
+        for name in _LEARNING
     ]
     return five + others + gentle
 
@@ -72,7 +89,22 @@ def _on_chip() -> list[Cell]:
     for name, setting in chips.items():
         found += [Cell(name, setting, 3, "chip"), Cell(f"{name}, {FLOAT}", floats(setting), 2, FLOAT)]
     found += [Cell(_fine(name), finer(chips[name], _FINE), 3, "chip") for name in _COARSE]
-    return beside(found, lambda cell: f"{cell.name.removesuffix(_fine(''))}, {FLOAT}")
+    for kind, (k, changes) in _OTHERS.items():
+        for name in _LEARNING:
+            given = {"activation": kind, "k": 6 if name == "top-only" else k, **wide.get(name, {})}
+            setting = chip(name, **given, **changes)
+            found += [
+                Cell(f"{NAMES[name]}, {kind}", setting, 2, "chip"),
+                Cell(f"{NAMES[name]}, {kind}, {FLOAT}", floats(setting), 2, FLOAT),
+            ]
+            if changes and name != "top-only":
+                found.append(Cell(f"{NAMES[name]}, {kind}{_EXACT}", chip(name, **given), 2, "chip"))
+    return beside(found, lambda cell: f"{cell.name.removesuffix(_fine('')).removesuffix(_EXACT)}, {FLOAT}")
+
+
+def _listed(r: Results, ending: str) -> str:
+    names = [f"{NAMES[name]}, {kind}" for kind, (_, changes) in _OTHERS.items() if changes for name in _LEARNING[:3]]
+    return ", ".join(f"{name} {r.text(name + ending)}" for name in names)
 
 
 def study(task: Task) -> Findings:
@@ -91,7 +123,7 @@ def study(task: Task) -> Findings:
                 results, path, "MNIST 784-4x100-10, on the chip and in floats", left=0 if task.quick else 60
             ),
             measures=MEASURES,
-            notes=[*NOTES, _WHY],
+            notes=[*NOTES, _WHY, _RAILS.format(exact=_listed(results, _EXACT), boxcar=_listed(results, ""))],
         )
     labels = {NAMES[name]: COLOURS[name] for name in ("bp", "sbp", "rbp", "srbp", "top-only")}
     return findings_of(
