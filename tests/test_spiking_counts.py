@@ -2,7 +2,6 @@
 
 import json
 import math
-import random
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from neurosim.spiking.neurons import Events, Leak, Poisson, Population, Regular,
 from neurosim.spiking.plasticity import Eligibility, Gate, Kernel, Plasticity, Term, erbp, kernel_stdp, pair_stdp
 from neurosim.spiking.projection import Connect, Pairs, Projection
 from neurosim.spiking.spec import SpikingSpec
-from tests.spiking_twin import random_case
+from tests.spiking_twin import cases
 
 MODELS = names(kind="array")
 
@@ -31,18 +30,6 @@ def ops_of(net, layer, **pinned):
     """Counts of one layer: {(phase, action, bits, by, memory): n}."""
     at = net.layer_names.index(layer)
     return {tuple(op)[1:]: n for op, n in net.counts().ops.items() if op.layer == at}
-
-
-def cases(count):
-    """So many random networks."""
-    found, number = [], 0
-    while len(found) < count:
-        number += 1
-        try:
-            found.append(random_case(random.Random(f"counts-{number}")))
-        except NeurosimError:
-            continue
-    return found
 
 
 # ---------------------------------------------------------------------- closed forms
@@ -434,7 +421,7 @@ def test_half_the_ticks_halve_everything_of_a_regular_network():
 def test_random_words_are_those_of_the_kernels():
     """Words and lanes that are derived a rule and side at a time sum to what the kernels drew."""
     lively = 0
-    for case in cases(60):
+    for case in cases(60, "counts"):
         net = SpikingNetwork(case.spec)
         net.run(case.ticks, learn=case.learn)
         counts = net.counts() if case.learn else net.test_counts()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.channel import quantise, requantise
+from neurosim.kernels.channel import local_error, quantise, received_error
 from neurosim.kernels.dense import accumulate, accumulate_wide, row_products, row_products_wide
 from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
@@ -232,41 +232,25 @@ def _local_signals_32(program, scratch, tally, layer, b):
 def _local_signals(program, scratch, tally, layer, b):
     """From the crossbar's sums to R: round to the received word, quantise, multiply by f', quantise."""
     chip, registers, levels = program.chip, program.layers[layer], program.levels
-    first, shift, low, high, mode = (
-        registers[LAYER.code],
-        registers[LAYER.received_shift],
-        chip[CHIP.received_low],
-        chip[CHIP.received_high],
-        chip[CHIP.received_round],
-    )
-    at_received, at_local, is_wide = (
-        chip[CHIP.received] != 0,
-        chip[CHIP.local] != 0,
-        registers[LAYER.feedback_sum_wide] != 0,
-    )
+    first, shift = registers[LAYER.code], registers[LAYER.received_shift]
+    at_local, is_wide = chip[CHIP.local] != 0, registers[LAYER.feedback_sum_wide] != 0
     signal, slopes = scratch.signal[b], scratch.slope[b]
     received, local, clipped, lost = 0, 0, 0, 0
     for i in range(registers[LAYER.n_out]):
         found = scratch.wide_sums[i] if is_wide else np.int64(scratch.sums[i])
-        exact = rounded(found, shift, mode, np.int64(0))
-        j = min(max(exact, low), high)
-        clipped += j != exact
-        received += j != 0
-        if at_received and j != 0:
-            clipped += abs(j) > chip[CHIP.received_alpha]
-            j = requantise(
-                j, levels, chip[CHIP.received_threshold], chip[CHIP.received_decode], chip[CHIP.received_levels]
-            )
-            lost += j == 0
+        j, outside, silent = received_error(chip, levels, found, shift)
+        clipped += outside
+        lost += silent
+        received += (j != 0) | (silent != 0)
         scratch.arrived[first + i] = j
         slope = np.int64(slopes[first + i])
         r = rounded(slope * j, _ONE_BITS, ROUNDING.nearest, np.int64(0))
         lost += (r == 0) & (j != 0) & (slope != 0)
         local += r != 0
         if at_local and r != 0:
-            clipped += abs(r) > chip[CHIP.local_alpha]
-            r = requantise(r, levels, chip[CHIP.local_threshold], chip[CHIP.local_decode], chip[CHIP.local_levels])
-            lost += r == 0
+            r, outside, silent = local_error(chip, levels, r)
+            clipped += outside
+            lost += silent
         signal[first + i] = r
     tally.counts[layer, TALLY.received] += received
     tally.counts[layer, TALLY.local] += local

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.kernels.jit import inlined, inner
+from neurosim.kernels.registers import CHIP
+from neurosim.kernels.words import rounded
 
 _FEW = 16
 
@@ -39,3 +41,24 @@ def requantise(x, levels, threshold, decode, n_levels):
     if k < 0:
         return np.int64(0)
     return levels[decode + k] if x > 0 else -levels[decode + k]
+
+
+@inlined
+def received_error(chip, levels, total, shift):
+    """What a unit receives, from the sum of its crossbar: (J, how often it was clipped, whether its quantiser lost it)."""
+    exact = rounded(total, shift, chip[CHIP.received_round], np.int64(0))
+    j = min(max(exact, chip[CHIP.received_low]), chip[CHIP.received_high])
+    clipped, lost = np.int64(j != exact), np.int64(0)
+    if chip[CHIP.received] != 0 and j != 0:
+        clipped += abs(j) > chip[CHIP.received_alpha]
+        j = requantise(j, levels, chip[CHIP.received_threshold], chip[CHIP.received_decode], chip[CHIP.received_levels])
+        lost += j == 0
+    return j, clipped, lost
+
+
+@inlined
+def local_error(chip, levels, r):
+    """A local signal R != 0 after its quantiser: (R, whether it was clipped, whether it was lost)."""
+    clipped = np.int64(abs(r) > chip[CHIP.local_alpha])
+    r = requantise(r, levels, chip[CHIP.local_threshold], chip[CHIP.local_decode], chip[CHIP.local_levels])
+    return r, clipped, np.int64(r == 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.kernels.backward import crossbar_sums, handed_on, lose_signals
-from neurosim.kernels.channel import quantise, requantise
+from neurosim.kernels.channel import local_error, quantise, received_error
 from neurosim.kernels.conv import begin_positions, sum_pieces, sum_pieces_wide
 from neurosim.kernels.jit import inlined, inner
 from neurosim.kernels.lanes import (
@@ -26,7 +26,7 @@ from neurosim.kernels.lanes import (
     where_equal,
 )
 from neurosim.kernels.registers import CHIP, HEALTH, LANES, LAYER, MAP, MATRIX, ROUTE, TALLY
-from neurosim.kernels.words import nearest, nearest_terms, rounded
+from neurosim.kernels.words import nearest, nearest_terms
 
 _ONE_BITS = 7  # the derivative's unit is 2**7
 
@@ -149,22 +149,13 @@ def _received(program, scratch, tally, maps, layer):
             found += count_different(j, zero)
             store(received, i, j)
     else:
-        mode, is_wide, quantised = (
-            chip[CHIP.received_round],
-            registers[LAYER.feedback_sum_wide] != 0,
-            chip[CHIP.received] != 0,
-        )
+        is_wide = registers[LAYER.feedback_sum_wide] != 0
         for i in range(n):
-            exact = rounded(scratch.wide_sums[i] if is_wide else np.int64(scratch.sums[i]), shift, mode, np.int64(0))
-            j = min(max(exact, low), high)
-            clipped += j != exact
-            found += j != 0
-            if quantised and j != 0:
-                clipped += abs(j) > chip[CHIP.received_alpha]
-                j = requantise(
-                    j, levels, chip[CHIP.received_threshold], chip[CHIP.received_decode], chip[CHIP.received_levels]
-                )
-                lost += j == 0
+            total = scratch.wide_sums[i] if is_wide else np.int64(scratch.sums[i])
+            j, outside, silent = received_error(chip, levels, total, shift)
+            clipped += outside
+            lost += silent
+            found += (j != 0) | (silent != 0)
             received[i] = j
     tally.counts[layer, TALLY.received] += found
     tally.health[layer, HEALTH.received_saturated] += clipped
@@ -236,9 +227,9 @@ def _local_signals(program, scratch, tally, maps, layer, b):
         for i in range(registers[LAYER.code], registers[LAYER.code] + registers[LAYER.n_out]):
             r = np.int64(signal[i])
             if r != 0:
-                clipped += abs(r) > chip[CHIP.local_alpha]
-                r = requantise(r, levels, chip[CHIP.local_threshold], chip[CHIP.local_decode], chip[CHIP.local_levels])
-                lost += r == 0
+                r, outside, silent = local_error(chip, levels, r)
+                clipped += outside
+                lost += silent
                 signal[i] = r
     tally.counts[layer, TALLY.routed] += routed
     tally.counts[layer, TALLY.local] += local

@@ -121,10 +121,15 @@ def bars(
     xlabel: str = "test accuracy, %",
     left: float = 0.0,
     said: Mapping[str, float] | None = None,
+    named: str = "as said",
     digits: int = 2,
+    series: str | None = None,
 ) -> None:
-    """A measure of every cell as a bar, with the seeds as dots; said: published or recalled values as lines."""
-    cells = results.cells
+    """A measure of every cell, or those of a series, as a bar, with the seeds as dots.
+
+    said: published or recalled values, or others under another name, as lines.
+    """
+    cells = [c for c in results.cells if series in (None, c.series)]
     names = list(dict.fromkeys(c.series or "" for c in cells))
     colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
     with figure(path, title, (7.5, 1.2 + 0.27 * max(1, len(cells)))) as axis:
@@ -146,13 +151,13 @@ def bars(
             if said and cell.name in said:
                 axis.plot([said[cell.name]] * 2, [row - 0.4, row + 0.4], color="#000000", linewidth=1.6)
         if said:
-            axis.plot([], [], color="#000000", linewidth=1.6, label="as said")
+            axis.plot([], [], color="#000000", linewidth=1.6, label=named)
         for name in names if len(names) > 1 else ():
             axis.barh([0], [0], 0, left=left, color=colours[name], alpha=0.75, label=name or "others")
         if said or len(names) > 1:
             axis.get_figure().legend(loc="outside lower center", ncols=4, fontsize=8)
         axis.set_yticks(range(len(cells)), [c.name for c in cells], fontsize=8)
-        axis.invert_yaxis()
+        axis.set_ylim(len(cells) - 0.4, -0.6)
         axis.set_xlabel(xlabel)
         axis.set_xlim(left=left)
         axis.margins(x=0.1)
