@@ -22,7 +22,7 @@ from neurosim.studies.reproduction import Cell, Findings, Results, Task, Verdict
 from neurosim.studies.setting import Setting
 
 ENGINES = ("float",)
-_MNIST = Training(epochs=40, batch_size=10, rate=1e-3, weight_decay=1e-6)
+_MNIST = Training(epochs=100, batch_size=100, rate=1e-3, weight_decay=1e-6)
 _TEACHER = Training(epochs=20, batch_size=1, rate=1e-3)
 
 
@@ -92,8 +92,9 @@ def study(task: Task) -> Findings:
         ),
         measures=measures,
         notes=[
-            "MNIST: 40 epochs of batches of 10 whose updates are summed, B uniform on ±0.5; the published text gives neither the "
-            "length of training nor B's spread. Teachers: one sample a step, 5,000 samples."
+            "MNIST: 100 epochs of batches of 100 whose updates are summed, B uniform on ±0.5; what was read of the published text gives "
+            "neither the length of training nor B's spread nor batches. Batches of 10 took the same course (tried, four seeds: 96.9 % by FA "
+            "after 40 epochs, where it still rose). Teachers: one sample a step, 5,000 samples."
         ],
     )
 
