@@ -93,8 +93,8 @@ def study(task: Task) -> Findings:
         measures=measures,
         notes=[
             "MNIST: 100 epochs of batches of 100 whose updates are summed, B uniform on ±0.5; what was read of the published text gives "
-            "neither the length of training nor B's spread nor batches. Batches of 10 took the same course (tried, four seeds: 96.9 % by FA "
-            "after 40 epochs, where it still rose). Teachers: one sample a step, 5,000 samples."
+            "neither the length of training nor B's spread nor batches. Batches of 10 took the same course (tried, four seeds: 96.9 % by "
+            "FA after 40 epochs, where it still rose). Teachers: one sample a step, 5,000 samples."
         ],
     )
 
