@@ -14,7 +14,7 @@ import neurosim.chip
 import neurosim.spiking
 from neurosim.chip.channel import Channel
 from neurosim.chip.crossbar import FeedbackCrossbar
-from neurosim.chip.layers import Conv2d, Dense
+from neurosim.chip.layers import HIDDEN, Conv2d, Dense
 from neurosim.chip.spec import NetworkSpec
 from neurosim.errors import NeurosimError
 from neurosim.formats import Fixed, Quantiser
@@ -193,3 +193,16 @@ def test_presentations_refuse_what_they_cannot_show(more, message):
 def test_a_network_of_something_else_is_refused():
     with pytest.raises(NeurosimError, match="network='x': must be a SpikingSpec"):
         SpikingNetwork("x")
+
+
+@pytest.mark.parametrize(
+    "make", [lambda kind: Dense(4, kind), lambda kind: Conv2d(4, 3, kind)], ids=["Dense", "Conv2d"]
+)
+@pytest.mark.parametrize("new", HIDDEN)
+@pytest.mark.parametrize("old", HIDDEN)
+def test_another_activation_has_its_own_word(make, old, new):
+    resolved = make(old).resolved(is_output=False)
+    assert resolved.replace(activation=new).resolved(is_output=False) == make(new).resolved(is_output=False)
+    own = Fixed(6, 3)
+    assert resolved.replace(output=own).replace(activation=new).output == own
+    assert resolved.replace(activation=new, output=own).output == own

@@ -76,8 +76,8 @@ class Dense:
         return layer
 
     def replace(self, **changes: Any) -> Dense:
-        """A copy with some fields changed."""
-        return replace(self, **changes)
+        """A copy with some fields changed; another activation has its own default word where this one has its."""
+        return replace(self, **_with_word(self, changes))
 
 
 @dataclass(frozen=True)
@@ -178,11 +178,19 @@ class Conv2d:
         return windows, max((windows - 1) * stride + size - n, 0) // 2
 
     def replace(self, **changes: Any) -> Conv2d:
-        """A copy with some fields changed."""
-        return replace(self, **changes)
+        """A copy with some fields changed; another activation has its own default word where this one has its."""
+        return replace(self, **_with_word(self, changes))
 
 
 Layer: TypeAlias = Dense | Conv2d
+
+
+def _with_word(layer: Layer, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, and the word that goes with an old activation given up with it."""
+    if changes.get("activation", layer.activation) == layer.activation or "output" in changes:
+        return changes
+    usual = layer.output in (activation_word(layer.activation, 8), output_word(layer.activation))
+    return {**changes, "output": None} if usual else changes
 
 
 def _check_layer(layer: Layer) -> None:
