@@ -96,7 +96,8 @@ def study(task: Task) -> Findings:
             "neither the length of training nor B's spread nor batches. Batches of 10 took the same course (tried, four seeds: 96.9 % by "
             "FA after 40 epochs, where it still rose). Teachers: one sample a step, 5,000 samples.",
             f"The deeper tanh network by FA is not at its end: {_left(results, 20)} % of the variance are left over after 20 epochs, "
-            f"{_left(results, 50)} % after 50, {_left(results, 100)} % after 100 (BP {_left(results, 20, 'BP')} % after 20), the seeds far apart.",
+            f"{_left(results, 50)} % after 50, {_left(results, 100)} % after 100, with seeds far apart "
+            f"(BP {_left(results, 20, 'BP')} % after 20).",
         ],
     )
 
