@@ -197,8 +197,17 @@ def _readings(r: Results) -> list[str]:
         + ", ".join(said[:3])
         + " %; with 5 bits: "
         + ", ".join(said[3:])
-        + " %."
+        + f" %. The nine recalled values (1, 3 and 5 bits) are {_off(r, 'log')} points from those of log codes, {_off(r, 'linear')} from "
+        "those of evenly spaced levels."
     ]
+
+
+def _off(r: Results, kind: str) -> str:
+    """How far the recalled values are from those of a quantiser, in points."""
+    found = [
+        abs(r.mean(_name(rule, bits, kind)) - said) for rule, values in _SAID.items() for bits, said in values.items()
+    ]
+    return f"{sum(found) / len(found):.1f} (at most {max(found):.1f})"
 
 
 def _verdicts(r: Results) -> list[Verdict]:
