@@ -141,8 +141,8 @@ class Plasticity:
 def pair_stdp(pre: str, post: str, shift_up: int, shift_down: int) -> Plasticity:
     """Pair STDP by traces (Morrison, Diesmann, Gerstner 2008): up by the source's trace, down by the target's.
 
-    pre, post: names of the traces; the weight rises by trace / 2**shift_up when the target spikes, and falls by trace / 2**shift_down
-    at an arrival.
+    pre, post: names of the traces, which may be one where time constants and jumps are equal; the weight rises by trace / 2**shift_up when
+    the target spikes, and falls by trace / 2**shift_down at an arrival.
     """
     return Plasticity(Term(f"post.{post}", numerator=-1, shift=shift_down), Term(f"pre.{pre}", shift=shift_up))
 

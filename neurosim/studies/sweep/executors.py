@@ -154,11 +154,13 @@ class Cluster:
 
     def close(self, *, at_once: bool) -> None:
         """Leave the cluster as it was found, if it is still there."""
-        with suppress(Exception, asyncio.CancelledError):
-            self.executor.shutdown(wait=not at_once)
-            self.client.close()
-        for name, level in self.levels.items():
-            logging.getLogger(name).setLevel(level)
+        try:
+            with suppress(NeurosimError), self._asked():
+                self.executor.shutdown(wait=not at_once)
+                self.client.close()
+        finally:
+            for name, level in self.levels.items():
+                logging.getLogger(name).setLevel(level)
 
 
 @contextmanager
